@@ -1,0 +1,146 @@
+//! A place a request can be sent to, with everything policy may ask about it.
+//!
+//! Address, credential and region are one value, so that no code can pair one endpoint's region with another's address.
+
+use super::{Price, Secret};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which side of the promise a model stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// On this machine, or on one that the operator calls local.
+    Local,
+    /// Somebody else's machine.
+    Remote,
+}
+
+/// The wire form an endpoint speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI's chat completions.
+    OpenAi,
+}
+
+/// A region or jurisdiction as the operator writes it, in lower case: `eu`, `us`, `eu-west-1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region(Arc<str>);
+
+/// An agreement that the operator has with the endpoint's operator: `dpa`, `baa`, `scc`, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Agreement(Arc<str>);
+
+/// How long an endpoint keeps what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Retention {
+    /// Whole days; 0 is zero data retention.
+    pub days: u32,
+}
+
+/// Where an endpoint processes and stores, and under whose law. `None` is unknown, and unknown satisfies nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Residency {
+    /// Every region in which a request may be processed.
+    pub processing: Option<BTreeSet<Region>>,
+    /// Where data rests.
+    pub storage: Option<Region>,
+    /// Under whose law the endpoint's operator stands.
+    pub jurisdiction: Option<Region>,
+    /// How long it keeps what it is sent.
+    pub retention: Option<Retention>,
+    /// Whether it trains on what it is sent.
+    pub trains_on_data: Option<bool>,
+    /// Agreements in force; none when empty.
+    pub agreements: BTreeSet<Agreement>,
+}
+
+/// Limits on waiting for an endpoint. Each is separate and each can fire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open a connection.
+    pub connect: Duration,
+    /// From sending the request to the first content of a streamed answer, or to all of a whole one.
+    pub first_token: Duration,
+    /// Between two pieces of the answer.
+    pub between_tokens: Duration,
+    /// For the whole answer.
+    pub total: Duration,
+}
+
+/// A model behind an HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The model's name in the config; the name metrics and records use.
+    pub name: Arc<str>,
+    /// Local (Ollama on this machine, say) or remote.
+    pub tier: Tier,
+    /// The wire form.
+    pub dialect: Dialect,
+    /// The API's base, without a trailing slash: `https://eu.api.openai.com/v1`.
+    pub base_url: Arc<str>,
+    /// What the endpoint itself calls the model.
+    pub upstream_model: Arc<str>,
+    /// The provider's key, where it wants one.
+    pub credential: Option<Secret>,
+    /// Where data goes.
+    pub residency: Residency,
+    /// What it charges; free when the operator states no price for a local model.
+    pub price: Price,
+    /// How long we wait.
+    pub timeouts: Timeouts,
+}
+
+impl Region {
+    /// Normalises to lower case; `None` for an empty text or one with other than letters, digits and `-`.
+    pub fn parse(text: &str) -> Option<Self> {
+        word(text).map(Self)
+    }
+
+    /// The region's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Agreement {
+    /// Normalises to lower case; `None` for an empty text or one with other than letters, digits and `-`.
+    pub fn parse(text: &str) -> Option<Self> {
+        word(text).map(Self)
+    }
+
+    /// The agreement's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Tier {
+    /// The word used in configs, headers and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            first_token: Duration::from_secs(60),
+            between_tokens: Duration::from_secs(20),
+            total: Duration::from_secs(300),
+        }
+    }
+}
+
+fn word(text: &str) -> Option<Arc<str>> {
+    let text = text.trim().to_ascii_lowercase();
+    let fits = !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    fits.then(|| text.into())
+}

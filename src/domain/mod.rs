@@ -1,0 +1,30 @@
+//! The nouns every room shares: a request, the signals read from it, an answer, what it used and cost.
+//!
+//! Plain values. Promises: nothing here does I/O, reads a clock, spawns, or knows a wire form; the types do not
+//! derive `Deserialize`, so our inner words can change without changing anyone's API.
+
+mod answer;
+mod caller;
+mod endpoint;
+mod ids;
+mod message;
+mod money;
+mod personal;
+mod request;
+mod secret;
+mod signals;
+mod usage;
+
+pub use answer::{
+    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, Verbatim,
+};
+pub use caller::{CacheScope, Caller, KeyDigest};
+pub use endpoint::{Agreement, Dialect, Endpoint, Region, Residency, Retention, Tier, Timeouts};
+pub use ids::{DecisionId, RequestId};
+pub use message::{Message, Role};
+pub use money::{Price, Usd};
+pub use personal::{Certainty, DataClass, Finding, Findings, PersonalKind};
+pub use request::{BodyLayout, CacheWish, ChatRequest, Needs, Tightening};
+pub use secret::Secret;
+pub use signals::{Known, Probability, Reading, Shape, Signals, Topic, Wanted};
+pub use usage::Usage;

@@ -1,0 +1,141 @@
+//! Facts about a request. Facts never choose; policy does.
+
+use super::Findings;
+use std::sync::Arc;
+
+/// A fact, and how it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading<T> {
+    /// The fact.
+    pub value: T,
+    /// How it is known.
+    pub known: Known,
+}
+
+/// How a fact is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It was measured.
+    Measured,
+    /// It could not be measured in time, or at all; the value is the cautious one.
+    Assumed,
+}
+
+/// A number from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Probability(f32);
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topic {
+    /// The topic's name; `None` is an honest "none of these".
+    pub label: Option<Arc<str>>,
+    /// How sure, 0 to 1, of the best label even when none was taken.
+    pub confidence: f32,
+}
+
+/// What can be seen without a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// Input tokens, estimated.
+    pub tokens: u64,
+    /// Messages in the conversation.
+    pub messages: u32,
+    /// Code is in the question.
+    pub code: bool,
+    /// The question asks something, as opposed to a greeting or thanks.
+    pub question: bool,
+    /// The person asks for a human.
+    pub wants_human: bool,
+}
+
+/// What was read of one request. A signal that policy does not look at is `None` and costs nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Signals {
+    /// Calibrated P(the local tier does not suffice).
+    pub complexity: Option<Reading<Probability>>,
+    /// What it is about.
+    pub topic: Option<Reading<Topic>>,
+    /// P(prompt injection or jailbreak).
+    pub attack: Option<Reading<Probability>>,
+    /// Personal data anywhere in the request. When `Assumed`, any of it may be there.
+    pub personal: Option<Reading<Findings>>,
+    /// ISO 639-3 code of the question's language; `None` inside where it is too short to tell.
+    pub language: Option<Reading<Option<&'static str>>>,
+    /// What can be seen without a model. The sizes are always read, the rest where [`Wanted::wording`] asks for it.
+    pub shape: Shape,
+    /// The question's embedding, unit length.
+    pub embedding: Option<Arc<[f32]>>,
+}
+
+/// Which signals policy will look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each field names the signal it asks for")]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent wishes")]
+pub struct Wanted {
+    pub complexity: bool,
+    pub topic: bool,
+    pub attack: bool,
+    pub personal: bool,
+    pub language: bool,
+    pub embedding: bool,
+    /// Whether the question holds code, asks something, asks for a human.
+    pub wording: bool,
+}
+
+impl Probability {
+    /// Clamps to 0..=1; what is not a number becomes 1, the cautious end.
+    pub fn clamped(value: f32) -> Self {
+        Self(if value.is_nan() {
+            1.0
+        } else {
+            value.clamp(0.0, 1.0)
+        })
+    }
+
+    /// The number.
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl<T> Reading<T> {
+    /// A fact that was measured.
+    pub fn measured(value: T) -> Self {
+        Self {
+            value,
+            known: Known::Measured,
+        }
+    }
+
+    /// The cautious value, because the fact could not be measured.
+    pub fn assumed(value: T) -> Self {
+        Self {
+            value,
+            known: Known::Assumed,
+        }
+    }
+
+    /// True when the value is the cautious one.
+    pub fn is_assumed(&self) -> bool {
+        self.known == Known::Assumed
+    }
+}
+
+impl Wanted {
+    /// Every signal.
+    pub const ALL: Self = Self {
+        complexity: true,
+        topic: true,
+        attack: true,
+        personal: true,
+        language: true,
+        embedding: true,
+        wording: true,
+    };
+
+    /// True when the encoder has to run.
+    pub fn needs_encoder(&self) -> bool {
+        self.complexity || self.topic || self.attack || self.embedding
+    }
+}

@@ -1,0 +1,5 @@
+//! Firstline: a hybrid SLM/LLM routing gateway.
+//!
+//! The rooms, in reading order; each names only rooms above it (`tests/gateway/layers.rs` holds the table).
+
+pub mod domain;
