@@ -3,3 +3,5 @@
 //! The rooms, in reading order; each names only rooms above it (`tests/gateway/layers.rs` holds the table).
 
 pub mod domain;
+
+pub mod policy;

@@ -1,0 +1,206 @@
+//! What policy says: a plan with its reasons, or a refusal with its reason.
+
+use super::egress::Egress;
+use super::settings::Unmet;
+use crate::domain::{CacheScope, DataClass, Usd, Wanted};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is known before anything was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// Read a cached answer from this scope.
+    pub read_cache: Option<CacheScope>,
+    /// Keep an answer in this scope.
+    pub write_cache: Option<CacheScope>,
+    /// What has to be measured.
+    pub wanted: Wanted,
+    /// The time measuring may take.
+    pub signals_deadline: Duration,
+    /// The time the request may take in all.
+    pub deadline: Duration,
+}
+
+/// The plan made from the signals, and why.
+#[derive(Debug, PartialEq)]
+pub struct Decision {
+    /// What to try, front to back. Never empty.
+    pub plan: Vec<Step>,
+    /// The rule that chose the candidates.
+    pub rule: Arc<str>,
+    /// The request's data class.
+    pub class: DataClass,
+    /// Models that may not serve this request, each with the reason.
+    pub rejected: Vec<Rejected>,
+    /// The answer may be kept in the cache.
+    pub may_keep: bool,
+    /// The most that the plan's dearest step is estimated to cost.
+    pub estimate: Usd,
+    /// Budgets that pay for it.
+    pub budgets: Vec<Arc<str>>,
+    /// What to say when every step has failed or stepped aside.
+    pub otherwise: Option<Refused>,
+}
+
+/// One thing to try.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Approved answers of this model, in this process.
+    Local(Arc<str>),
+    /// A request to an endpoint, with policy's leave.
+    Upstream(Egress),
+}
+
+/// A model that may not serve a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejected {
+    /// The model's name.
+    pub model: Arc<str>,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// Why a model may not serve a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// A privacy rule's requirement is not met.
+    Privacy {
+        /// The rule.
+        rule: Arc<str>,
+        /// What is not met.
+        unmet: Unmet,
+    },
+    /// The class has no rule that lets it leave.
+    NoRuleForClass,
+    /// The complexity is over the threshold.
+    TooComplex {
+        /// As measured or assumed.
+        complexity: f32,
+        /// The threshold that held.
+        threshold: f32,
+    },
+    /// The topic is one that the local tier never answers.
+    AlwaysRemote,
+    /// The estimate is over the cap per request.
+    CostCap {
+        /// The estimate.
+        estimate: Usd,
+    },
+    /// A budget is spent.
+    Budget(Arc<str>),
+    /// From what was seen of it, it would not be done within the deadline.
+    TooSlow,
+}
+
+/// A request that is not served, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// By whose fault, and what.
+    pub code: RefusalCode,
+    /// The rule that refuses.
+    pub rule: Arc<str>,
+    /// A sentence for the caller. Names no secret and no text of the request.
+    pub message: String,
+}
+
+/// Why policy refuses, from a closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "`code` says what each stands for")]
+pub enum RefusalCode {
+    CallerKeyRequired,
+    CallerKeyUnknown,
+    CallerModelUnknown,
+    CallerModelNotAllowed,
+    CallerDataClassUnknown,
+    PolicyResidency,
+    PolicyAttack,
+    PolicyQuality,
+    PolicyCostCap,
+    PolicyBudgetExceeded,
+    PolicyDeadline,
+    GatewayRecords,
+}
+
+impl RefusalCode {
+    /// The code in error bodies, records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CallerKeyRequired => "caller_key_required",
+            Self::CallerKeyUnknown => "caller_key_unknown",
+            Self::CallerModelUnknown => "caller_model_not_found",
+            Self::CallerModelNotAllowed => "caller_model_not_allowed",
+            Self::CallerDataClassUnknown => "caller_data_class_unknown",
+            Self::PolicyResidency => "policy_residency",
+            Self::PolicyAttack => "policy_refused",
+            Self::PolicyQuality => "policy_quality",
+            Self::PolicyCostCap => "policy_cost_cap",
+            Self::PolicyBudgetExceeded => "policy_budget_exceeded",
+            Self::PolicyDeadline => "policy_deadline",
+            Self::GatewayRecords => "gateway_records_unavailable",
+        }
+    }
+}
+
+impl Step {
+    /// The model that this step asks.
+    pub fn model(&self) -> &Arc<str> {
+        match self {
+            Self::Local(model) => model,
+            Self::Upstream(egress) => &egress.endpoint().name,
+        }
+    }
+}
+
+impl Reason {
+    /// A short label for records and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Privacy { .. } => "privacy",
+            Self::NoRuleForClass => "no_rule_for_class",
+            Self::TooComplex { .. } => "too_complex",
+            Self::AlwaysRemote => "always_remote",
+            Self::CostCap { .. } => "cost_cap",
+            Self::Budget(_) => "budget",
+            Self::TooSlow => "too_slow",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Privacy { rule, unmet } => write!(f, "{rule}: {}", unmet.as_str()),
+            Self::NoRuleForClass => f.write_str("privacy: no rule lets this class leave"),
+            Self::TooComplex {
+                complexity,
+                threshold,
+            } => {
+                write!(
+                    f,
+                    "quality.threshold: complexity {complexity:.2} is over {threshold:.2}"
+                )
+            }
+            Self::AlwaysRemote => {
+                f.write_str("quality.always_remote: the local tier never answers this topic")
+            }
+            Self::CostCap { estimate } => {
+                write!(f, "cost.max_usd_per_request: the estimate is {estimate}")
+            }
+            Self::Budget(name) => write!(f, "cost.budgets: `{name}` is spent"),
+            Self::TooSlow => f.write_str("latency: it would not be done in time"),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}): {}",
+            self.code.as_str(),
+            self.rule,
+            self.message
+        )
+    }
+}

@@ -1,0 +1,351 @@
+//! What an operator has said, as meant: names resolved, units in types, nothing left to check per request.
+//!
+//! `config` builds these from YAML and refuses what contradicts itself; here they are taken as they are.
+
+use super::condition::Condition;
+use crate::domain::{
+    Agreement, Certainty, DataClass, Endpoint, KeyDigest, PersonalKind, Probability, Region,
+    Residency, Retention, Tier, Usd,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One policy, whole.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The policy's name and a digest of the file it came from: what answers and records are stamped with.
+    pub stamp: Stamp,
+    /// The models there are, in the operator's order.
+    pub models: Vec<Model>,
+    /// Who may ask. Empty: anyone who reaches the listener, as `anonymous`.
+    pub callers: Vec<CallerRule>,
+    /// Data classes and what they require.
+    pub privacy: Privacy,
+    /// What to do about attempts to override instructions; `None` lets them pass.
+    pub guard: Option<Guard>,
+    /// The operator's own routes; the first that matches chooses the candidates.
+    pub routes: Vec<RouteRule>,
+    /// What may be spent.
+    pub cost: Cost,
+    /// The time a request may take, all attempts together.
+    pub deadline: Duration,
+    /// The time that measuring may take before cautious values are assumed.
+    pub signals_deadline: Duration,
+    /// When the local tier suffices.
+    pub quality: Quality,
+    /// What may be answered from the cache.
+    pub cache: CacheRule,
+    /// Refuse requests while records cannot be written.
+    pub records_required: bool,
+}
+
+/// Which policy: a name for people and a digest for proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// `name` in the file.
+    pub name: Arc<str>,
+    /// The first 12 hexadecimal digits of SHA-256 over the file.
+    pub hash: Arc<str>,
+    /// `name@hash`, as the header carries it.
+    pub text: Arc<str>,
+}
+
+/// A model that can be asked for.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its name in the config.
+    pub name: Arc<str>,
+    /// Other names a client may ask for it by.
+    pub aliases: Vec<Arc<str>>,
+    /// Who answers for it.
+    pub offer: Offer,
+}
+
+/// Who answers for a model.
+#[derive(Debug, Clone)]
+pub enum Offer {
+    /// Approved answers, in this process; nothing leaves.
+    Desk,
+    /// A model behind an HTTP API.
+    Endpoint(Arc<Endpoint>),
+}
+
+/// A caller and what it may do.
+#[derive(Debug, Clone)]
+pub struct CallerRule {
+    /// The caller's name.
+    pub name: Arc<str>,
+    /// Digest of its key.
+    pub key: KeyDigest,
+    /// The names it may ask for; `None` is all.
+    pub models: Option<BTreeSet<Arc<str>>>,
+}
+
+/// What to do about prompt injection and jailbreaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guard {
+    /// From this P(attack) on a request is refused.
+    pub refuse_from: Probability,
+    /// Refuse a request whose P(attack) could not be measured, too.
+    pub refuse_unmeasured: bool,
+}
+
+/// Data classes and what they require.
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    /// Every class, by rank.
+    pub classes: Vec<DataClass>,
+    /// The class of a request in which nothing was found.
+    pub default_class: DataClass,
+    /// The class of a request that could not be read.
+    pub on_error: DataClass,
+    /// What is looked for.
+    pub detectors: BTreeSet<PersonalKind>,
+    /// Which findings raise the class.
+    pub raises: Vec<ClassRule>,
+    /// What classes require of a place.
+    pub rules: Vec<PrivacyRule>,
+}
+
+/// Findings that raise a request to a class.
+#[derive(Debug, Clone)]
+pub struct ClassRule {
+    /// The class it is raised to.
+    pub class: DataClass,
+    /// Any one of these kinds does it.
+    pub any: BTreeSet<PersonalKind>,
+    /// Findings less certain than this do not count.
+    pub at_least: Certainty,
+}
+
+/// What a class, and every class above it, requires of the place it is sent to.
+#[derive(Debug, Clone)]
+pub struct PrivacyRule {
+    /// Where it stands in the file, for records and explanations: `privacy.rules[0]`.
+    pub id: Arc<str>,
+    /// The lowest class it holds for.
+    pub class: DataClass,
+    /// What must be known and true.
+    pub require: Requirement,
+    /// What to do where the model asked for does not meet it.
+    pub on_violation: OnViolation,
+}
+
+/// What must be known of an endpoint, and true. An attribute the operator has not stated satisfies nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Requirement {
+    /// Only a model on this machine.
+    pub local: bool,
+    /// Every region it may process in is one of these.
+    pub processing_within: Option<BTreeSet<Region>>,
+    /// Data rests in one of these.
+    pub storage_within: Option<BTreeSet<Region>>,
+    /// Its operator stands under the law of one of these.
+    pub jurisdiction_within: Option<BTreeSet<Region>>,
+    /// It keeps data at most this long.
+    pub retention_at_most: Option<Retention>,
+    /// It trains on what it is sent, or not.
+    pub trains_on_data: Option<bool>,
+    /// All of these agreements are in force.
+    pub agreements: BTreeSet<Agreement>,
+}
+
+/// What to do where the model asked for does not meet a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnViolation {
+    /// Let a local model answer instead.
+    Local,
+    /// Refuse.
+    Refuse,
+}
+
+/// The operator's own choice of models for requests that match.
+#[derive(Debug, Clone)]
+pub struct RouteRule {
+    /// `routes[2]` or `routes[2] (legal)`.
+    pub id: Arc<str>,
+    /// When it applies.
+    pub when: Condition,
+    /// The models to use, in this order, by index into [`Settings::models`].
+    pub models: Vec<usize>,
+}
+
+/// What may be spent.
+#[derive(Debug, Clone, Default)]
+pub struct Cost {
+    /// No request may be estimated to cost more.
+    pub max_per_request: Option<Usd>,
+    /// Output tokens assumed of a request that states no limit.
+    pub assumed_output_tokens: u64,
+    /// Budgets over many requests.
+    pub budgets: Vec<BudgetRule>,
+}
+
+/// A budget over many requests.
+#[derive(Debug, Clone)]
+pub struct BudgetRule {
+    /// The budget's name.
+    pub name: Arc<str>,
+    /// Whose spending counts; `None` is everybody's.
+    pub caller: Option<Arc<str>>,
+    /// The amount.
+    pub limit: Usd,
+    /// How long it lasts.
+    pub per: Period,
+    /// From this share of the budget on, the local tier answers up to `threshold`.
+    pub near: Option<Near>,
+}
+
+/// What changes when a budget is nearly spent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// The share of the budget, 0 to 1, from which it holds.
+    pub at: f64,
+    /// The complexity up to which the local tier then answers.
+    pub threshold: Probability,
+}
+
+/// How long a budget lasts, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// From the full hour.
+    Hour,
+    /// From midnight.
+    Day,
+    /// From the first of the month.
+    Month,
+}
+
+/// When the local tier suffices.
+#[derive(Debug, Clone)]
+pub struct Quality {
+    /// Local endpoints answer up to this complexity.
+    pub threshold: Probability,
+    /// Topics that the local tier never answers.
+    pub always_remote: BTreeSet<Arc<str>>,
+}
+
+/// What may be answered from the cache.
+#[derive(Debug, Clone)]
+pub struct CacheRule {
+    /// Identical requests are answered from the cache.
+    pub exact: bool,
+    /// Who shares answers.
+    pub scope: ScopeRule,
+    /// Answers to requests of this class or above are never kept.
+    pub never_from: Option<DataClass>,
+}
+
+/// Who shares cached answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeRule {
+    /// Each caller has its own.
+    Caller,
+    /// All callers of this gateway share.
+    Everyone,
+}
+
+impl Stamp {
+    /// Makes the stamp of a file with this name and digest.
+    pub fn new(name: &str, hash: &str) -> Self {
+        Self {
+            name: name.into(),
+            hash: hash.into(),
+            text: format!("{name}@{hash}").into(),
+        }
+    }
+}
+
+impl Model {
+    /// Which side of the promise it stands on.
+    pub fn tier(&self) -> Tier {
+        match &self.offer {
+            Offer::Desk => Tier::Local,
+            Offer::Endpoint(endpoint) => endpoint.tier,
+        }
+    }
+
+    /// True when a client may ask for it by this name.
+    pub fn answers_to(&self, name: &str) -> bool {
+        &*self.name == name || self.aliases.iter().any(|alias| &**alias == name)
+    }
+}
+
+impl Requirement {
+    /// The first thing that this place does not meet, in words; `None` when it meets all.
+    pub fn unmet_by(&self, tier: Tier, residency: &Residency) -> Option<Unmet> {
+        if self.local && tier != Tier::Local {
+            return Some(Unmet::NotLocal);
+        }
+        self.unmet_place(residency)
+            .or_else(|| self.unmet_conduct(residency))
+    }
+
+    fn unmet_place(&self, residency: &Residency) -> Option<Unmet> {
+        let within = |wanted: &BTreeSet<Region>, actual: &Option<Region>| {
+            actual
+                .as_ref()
+                .is_some_and(|region| wanted.contains(region))
+        };
+        if let Some(wanted) = &self.processing_within {
+            let actual = residency.processing.as_ref();
+            if !actual.is_some_and(|regions| !regions.is_empty() && regions.is_subset(wanted)) {
+                return Some(Unmet::Processing);
+            }
+        }
+        if self
+            .storage_within
+            .as_ref()
+            .is_some_and(|wanted| !within(wanted, &residency.storage))
+        {
+            return Some(Unmet::Storage);
+        }
+        let wanted = self.jurisdiction_within.as_ref();
+        wanted
+            .is_some_and(|wanted| !within(wanted, &residency.jurisdiction))
+            .then_some(Unmet::Jurisdiction)
+    }
+
+    fn unmet_conduct(&self, residency: &Residency) -> Option<Unmet> {
+        let keeps_longer = |most: Retention| residency.retention.is_none_or(|kept| kept > most);
+        if self.retention_at_most.is_some_and(keeps_longer) {
+            return Some(Unmet::Retention);
+        }
+        if self.trains_on_data.is_some() && self.trains_on_data != residency.trains_on_data {
+            return Some(Unmet::TrainsOnData);
+        }
+        let signed = self.agreements.is_subset(&residency.agreements);
+        (!signed).then_some(Unmet::Agreements)
+    }
+}
+
+/// The attribute of a place that a requirement is not met by, or that the operator has not stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the attribute it stands for")]
+pub enum Unmet {
+    NotLocal,
+    Processing,
+    Storage,
+    Jurisdiction,
+    Retention,
+    TrainsOnData,
+    Agreements,
+}
+
+impl Unmet {
+    /// For records and explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotLocal => "it is not local",
+            Self::Processing => {
+                "its processing regions are unknown or not all within those required"
+            }
+            Self::Storage => "its storage region is unknown or not among those required",
+            Self::Jurisdiction => "its jurisdiction is unknown or not among those required",
+            Self::Retention => "its retention is unknown or too long",
+            Self::TrainsOnData => "whether it trains on data is unknown or not as required",
+            Self::Agreements => "an agreement is missing",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What policy is told about the world: money used, latencies seen, whether records are being kept.
+//!
+//! Plain data, made by the ledger. Policy has no clock and no counters of its own; this is how time and money reach it.
+
+use crate::domain::Usd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How things stand for one caller at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Every budget that holds for this caller: the shared ones and its own.
+    pub budgets: Vec<BudgetStanding>,
+    /// What has been seen of each endpoint; an endpoint never used is not in it. Shared, because it is the same for
+    /// all callers and changes far less often than it is asked for.
+    pub latencies: Arc<[LatencySeen]>,
+    /// Records are being kept. False while the journal fails or records are being dropped.
+    pub records_ok: bool,
+}
+
+/// One budget in its current window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetStanding {
+    /// The budget's name in the config.
+    pub name: Arc<str>,
+    /// The most that may be used in one window.
+    pub limit: Usd,
+    /// Spent, and reserved by requests on their way.
+    pub used: Usd,
+}
+
+/// The latencies seen of one endpoint, as moving averages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatencySeen {
+    /// The endpoint's name in the config.
+    pub endpoint: Arc<str>,
+    /// From sending the request to the first byte of the answer.
+    pub first_token: Duration,
+    /// For each output token after the first; zero until a streamed answer was seen.
+    pub per_token: Duration,
+    /// How many answers the averages rest on.
+    pub samples: u32,
+}
+
+impl Standing {
+    /// The budget of that name.
+    pub fn budget(&self, name: &str) -> Option<&BudgetStanding> {
+        self.budgets.iter().find(|budget| &*budget.name == name)
+    }
+
+    /// What was seen of that endpoint.
+    pub fn latency(&self, endpoint: &str) -> Option<&LatencySeen> {
+        self.latencies
+            .iter()
+            .find(|seen| &*seen.endpoint == endpoint)
+    }
+}
+
+impl Default for Standing {
+    /// No budgets, nothing seen yet, records kept.
+    fn default() -> Self {
+        Self {
+            budgets: Vec::new(),
+            latencies: Arc::default(),
+            records_ok: true,
+        }
+    }
+}
+
+impl BudgetStanding {
+    /// The share that is used: 0 is none, 1 is all. A budget of nothing is used up.
+    pub fn share(&self) -> f64 {
+        if self.limit == Usd::ZERO {
+            return 1.0;
+        }
+        self.used.0 as f64 / self.limit.0 as f64
+    }
+}
