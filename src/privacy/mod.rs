@@ -1,0 +1,22 @@
+//! Finds personal data, and makes a request fit to leave this machine.
+//!
+//! Promises: what has a checksum is found with certainty however it is spaced or disguised; nothing leaves but through
+//! [`release()`], which spends policy's leave. Never logs or keeps a text.
+
+mod base64;
+mod cards;
+mod checksum;
+mod detect;
+mod identity;
+mod normal;
+mod patterns;
+mod release;
+mod request;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use detect::{Detector, STRUCTURED};
+pub use release::{Outbound, Payload, release};
+pub use walk::Unreadable;

@@ -1,0 +1,80 @@
+//! The one way out: a request becomes fit to leave by spending the leave that policy gave.
+
+use crate::domain::{BodyLayout, ChatRequest, Endpoint};
+use crate::policy::Egress;
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+
+/// A request that may leave, bound to the one endpoint it may go to. Only [`release`] makes one, and `upstream`
+/// accepts nothing else.
+///
+/// ```compile_fail,E0451
+/// fn smuggle(endpoint: std::sync::Arc<firstline::domain::Endpoint>) -> firstline::privacy::Outbound {
+///     let payload = todo!();
+///     firstline::privacy::Outbound { endpoint, payload }
+/// }
+/// ```
+///
+/// ```
+/// fn look(outbound: &firstline::privacy::Outbound) -> &str {
+///     &outbound.endpoint().name
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Outbound {
+    endpoint: Arc<Endpoint>,
+    payload: Payload,
+}
+
+/// What leaves: the caller's own bytes, and where in them the endpoint's dialect has to make its edits.
+///
+/// `Debug` tells the body's length only.
+#[derive(Clone)]
+pub struct Payload {
+    /// The body as it came from the caller.
+    pub body: Bytes,
+    /// Where edits go.
+    pub layout: BodyLayout,
+    /// The answer is wanted as a stream.
+    pub stream: bool,
+    /// The caller itself asked for the usage chunk.
+    pub include_usage: bool,
+}
+
+/// Spends policy's leave and makes the request fit to go where the leave says.
+pub fn release(egress: Egress, request: &ChatRequest) -> Outbound {
+    let payload = Payload {
+        body: request.body.clone(),
+        layout: request.layout.clone(),
+        stream: request.stream,
+        include_usage: request.include_usage,
+    };
+    Outbound {
+        endpoint: egress.endpoint().clone(),
+        payload,
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Payload({} bytes, stream: {})",
+            self.body.len(),
+            self.stream
+        )
+    }
+}
+
+impl Outbound {
+    /// Where it goes.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// What goes.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+}

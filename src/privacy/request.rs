@@ -1,0 +1,242 @@
+//! Looks through a whole request: each string, JSON inside strings, and what is spread over neighbouring texts.
+//!
+//! Promises: linear in the body; what a key says about its value counts. Never keeps more of a text than its ends.
+
+use super::detect::Detector;
+use super::walk::{Reader, Unreadable, walk};
+use crate::domain::{Certainty, Finding, PersonalKind};
+
+/// JSON in a string in JSON …: deeper than this nobody nests, and each level costs a pass.
+const LEVELS: usize = 4;
+/// How much of a text's end is read together with the next text's start, in characters.
+const SEAM: usize = 64;
+/// Longer values are texts, which their key does not explain.
+const SHORT_VALUE: usize = 128;
+/// Keys whose value is part of the talk.
+const TALK: [&str; 6] = [
+    "content",
+    "text",
+    "input",
+    "system",
+    "prompt",
+    "instructions",
+];
+/// Keys of the protocol: they say nothing about a person.
+const PROTOCOL: [&str; 10] = [
+    "role",
+    "type",
+    "model",
+    "id",
+    "tool_call_id",
+    "call_id",
+    "name",
+    "object",
+    "created",
+    "url",
+];
+
+/// All findings of a body.
+pub(super) fn find(detector: &Detector, body: &[u8]) -> Result<Vec<Finding>, Unreadable> {
+    let mut search = Search::new(detector, 0);
+    walk(body, &mut search)?;
+    search.seams();
+    Ok(search.found)
+}
+
+struct Search<'d> {
+    detector: &'d Detector,
+    level: usize,
+    found: Vec<Finding>,
+    ends: Vec<Ends>,
+}
+
+/// The two ends of one text of the talk.
+struct Ends {
+    head: String,
+    tail: String,
+    /// The head is all there is.
+    whole: bool,
+    by_user: bool,
+}
+
+impl Reader for Search<'_> {
+    fn text(&mut self, key: Option<&str>, text: &str) {
+        let under_key = key.filter(|key| text.len() <= SHORT_VALUE && explains(key));
+        match under_key {
+            Some(key) => self.explained(key, text),
+            None => self.found.extend(self.detector.find(text).0),
+        }
+        self.nested(text);
+        if self.level == 0 && key.is_none_or(|key| TALK.contains(&key)) {
+            self.ends.push(Ends::of(text));
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        self.found.extend(self.detector.find(key).0);
+    }
+
+    fn open(&mut self) -> usize {
+        self.ends.len()
+    }
+
+    fn close(&mut self, mark: usize, role: Option<&str>) {
+        if role == Some("user") {
+            self.ends
+                .iter_mut()
+                .skip(mark)
+                .for_each(|ends| ends.by_user = true);
+        }
+    }
+}
+
+impl<'d> Search<'d> {
+    fn new(detector: &'d Detector, level: usize) -> Self {
+        Self {
+            detector,
+            level,
+            found: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Reads the value with its key before it, as in `ssn: 536904399`.
+    fn explained(&mut self, key: &str, text: &str) {
+        let label = format!("{}: ", spaced(key));
+        let shift = label.chars().count();
+        let found = self.detector.find(&(label + text)).0;
+        let inside = found
+            .into_iter()
+            .filter(|finding| finding.end > shift)
+            .map(|finding| Finding {
+                start: finding.start.saturating_sub(shift),
+                end: finding.end - shift,
+                ..finding
+            });
+        self.found.extend(inside);
+    }
+
+    /// JSON inside the string: its own escapes may hide what the string does not show.
+    fn nested(&mut self, text: &str) {
+        if self.level >= LEVELS || !text.trim_start().starts_with(['{', '[', '"']) {
+            return;
+        }
+        let mut inner = Search::new(self.detector, self.level + 1);
+        // A string that is no JSON after all was read as a text already.
+        let _ = walk(text.as_bytes(), &mut inner);
+        for finding in inner.found {
+            if !self
+                .found
+                .iter()
+                .rev()
+                .take(16)
+                .any(|known| known.kind == finding.kind)
+            {
+                self.found.push(nowhere(finding));
+            }
+        }
+    }
+
+    /// What no single text holds: neighbours, and the user's own texts with the answers between left out.
+    fn seams(&mut self) {
+        let ends = std::mem::take(&mut self.ends);
+        let mut found = spread(self.detector, ends.iter());
+        if ends.iter().any(|ends| !ends.by_user) {
+            found.extend(spread(
+                self.detector,
+                ends.iter().filter(|ends| ends.by_user),
+            ));
+        }
+        self.found.append(&mut found);
+    }
+}
+
+impl Ends {
+    fn of(text: &str) -> Self {
+        let head: String = text.chars().take(SEAM).collect();
+        Self {
+            whole: head.len() == text.len(),
+            head,
+            tail: last(text),
+            by_user: false,
+        }
+    }
+}
+
+fn spread<'e>(detector: &Detector, texts: impl Iterator<Item = &'e Ends>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut before = String::new();
+    for text in texts {
+        let joined = format!("{before}{}", text.head);
+        if !before.is_empty() && may_span(&before, &text.head) {
+            found.extend(spanning(detector, &before, &text.head, &joined));
+        }
+        before = if text.whole {
+            last(&joined)
+        } else {
+            text.tail.clone()
+        };
+    }
+    found
+}
+
+/// Cheap: whether reading the two together can show anything new.
+fn may_span(before: &str, head: &str) -> bool {
+    let telling = |text: &str| {
+        text.chars()
+            .any(|character| character.is_numeric() || character == '@')
+    };
+    let word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    telling(before)
+        || telling(head)
+        || (word(before.chars().next_back()) && word(head.chars().next()))
+}
+
+fn spanning(detector: &Detector, before: &str, head: &str, joined: &str) -> Vec<Finding> {
+    let seam = before.chars().count();
+    let spans = |finding: &Finding| {
+        let strong = finding.certainty == Certainty::Certain && finding.kind != PersonalKind::Phone;
+        strong && finding.start < seam && finding.end > seam
+    };
+    let mut found: Vec<Finding> = detector.find(joined).0.into_iter().filter(spans).collect();
+    if !found.is_empty() {
+        let known = [detector.find(before), detector.find(head)];
+        found.retain(|finding| !known.iter().any(|known| known.has(finding.kind)));
+    }
+    found.into_iter().map(nowhere).collect()
+}
+
+fn nowhere(finding: Finding) -> Finding {
+    Finding {
+        start: 0,
+        end: 0,
+        ..finding
+    }
+}
+
+fn last(text: &str) -> String {
+    let start = text.char_indices().rev().take(SEAM).last();
+    start.map_or_else(String::new, |(start, _)| text[start..].to_owned())
+}
+
+fn explains(key: &str) -> bool {
+    !TALK.contains(&key) && !PROTOCOL.contains(&key)
+}
+
+/// `cardNumber` and `card_number` as `card number`.
+fn spaced(key: &str) -> String {
+    let mut words = String::with_capacity(key.len() + 4);
+    let mut small = false;
+    for character in key.chars() {
+        if small && character.is_uppercase() {
+            words.push(' ');
+        }
+        small = character.is_lowercase();
+        words.push(if character == '_' || character == '-' {
+            ' '
+        } else {
+            character
+        });
+    }
+    words
+}
