@@ -1,0 +1,486 @@
+"""Fits the linear heads on the shipped encoder's own int8 embeddings.
+
+    python heads.py --data FOLDER --work FOLDER --model FOLDER
+
+Writes `heads.json` into the model folder. The embeddings come from the quantised
+file through ONNX Runtime, so the heads learn the numbers that they will be given.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+import data
+import encoder
+import export
+import features as surface
+import synthetic
+import topics
+
+SEED, FOLDS = 20, 5
+TOPIC_CAP = 1000  # rows per topic and file: the large files would drown the small topics
+ATTACK_STRENGTH, TOPIC_STRENGTH = 20.0, 30.0
+COMPLEXITY_STRENGTHS = [0.001, 0.003, 0.01, 0.03]
+SUPPORT_AS_EASY, EASY_WEIGHT = 4000, 0.4
+ARENA_TARGET, ARENA_WEIGHT = 0.85, 0.5
+WANTED_PRECISION = 0.97
+
+
+class Embedder:
+    """Embeds texts one by one, as the gateway does, and remembers the vectors on disk."""
+
+    def __init__(self, model, work=None, threads=2):
+        self.path = Path(model) / "encoder.onnx"
+        self.sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.tokenizer = encoder.make_tokenizer()
+        self.sessions = [export.Session(self.path, 1) for _ in range(threads)]
+        self.store = Path(work) / f"vectors-{self.sha256[:16]}.npz" if work else None
+        self.known = {}
+        if self.store and self.store.exists():
+            saved = np.load(self.store, allow_pickle=True)
+            self.known = dict(zip(saved["texts"], saved["vectors"]))
+
+    def __call__(self, texts):
+        """Vectors of the texts, in their order."""
+        new = list(dict.fromkeys(t for t in texts if t not in self.known))
+
+        def work(part):
+            session = self.sessions[part]
+            return [
+                (t, session.run([encoder.token_ids(self.tokenizer, t)])[0]) for t in new[part :: len(self.sessions)]
+            ]
+
+        with ThreadPoolExecutor(len(self.sessions)) as pool:
+            for found in pool.map(work, range(len(self.sessions))):
+                self.known.update(found)
+        if new and self.store:
+            keys = np.empty(len(self.known), object)
+            keys[:] = list(self.known)
+            np.savez(self.store, texts=keys, vectors=np.stack(list(self.known.values())))
+        return np.stack([self.known[t] for t in texts])
+
+
+def sigmoid(z):
+    """Logistic function."""
+    return 1 / (1 + np.exp(-z))
+
+
+def fold_numbers(keys):
+    """A fixed fold for each key."""
+    return np.array([hashlib.sha256(k.encode("utf-8")).digest()[0] % FOLDS for k in keys])
+
+
+def soft_fit(inputs, targets, weights, strength):
+    """Logistic regression on targets in [0, 1]: each row counts once for either class."""
+    doubled = np.concatenate([inputs, inputs])
+    labels = np.concatenate([np.ones(len(inputs)), np.zeros(len(inputs))])
+    shares = np.concatenate([weights * targets, weights * (1 - targets)])
+    keep = shares > 0
+    model = LogisticRegression(C=strength, max_iter=2000)
+    return model.fit(doubled[keep], labels[keep], sample_weight=shares[keep])
+
+
+def platt(scores, labels, weights):
+    """Scale and shift that turn held-out scores into probabilities."""
+    model = soft_fit(scores[:, None], labels, weights, 1e6)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+# ---------------------------------------------------------------- complexity
+
+
+class Complexity:
+    """Inputs of the complexity head: scaled embedding and clipped, standardised features."""
+
+    def __init__(self, texts):
+        raw = np.array([surface.features(t) for t in texts])
+        self.mean, self.std = raw.mean(0), raw.std(0) + 1e-6
+
+    def features(self, texts):
+        raw = np.array([surface.features(t) for t in texts])
+        return np.clip((raw - self.mean) / self.std, -surface.FEATURE_CLIP, surface.FEATURE_CLIP)
+
+    # A unit-length vector has entries near 0.05; without this factor one and the
+    # same penalty would hold the embedding back far more than the features.
+    SCALE = 10.0
+
+    def inputs(self, texts, vectors):
+        return np.concatenate([vectors * self.SCALE, self.features(texts)], axis=1)
+
+
+def complexity_rows(folder):
+    """(text, target, weight, group, held_out). Target: do the small models fail?
+
+    Benchmarks weigh by the square root of their size, so that MMLU-Pro does not
+    decide alone. Support turns count as easy with a modest weight, the selected
+    arena-hard prompts, for which no scores exist, as probably hard.
+    """
+    rows = data.routing_rows(folder)
+    counts = {}
+    for row in rows:
+        counts[row["benchmark"]] = counts.get(row["benchmark"], 0) + 1
+    out = [
+        {
+            "text": r["text"],
+            "target": float(r["small"] < 0.5),
+            "soft": 1.0 - r["small"],
+            "small": r["small"],
+            "strong": r["strong"],
+            "weight": (500 / counts[r["benchmark"]]) ** 0.5,
+            "group": r["benchmark"],
+            "held_out": r["held_out"],
+        }
+        for r in rows
+    ]
+    easy = [r for r in data.support_rows(folder) if r["file"] != "multidogo_customer_turns"]
+    easy = random.Random(SEED).sample(easy, SUPPORT_AS_EASY)
+    for row in easy:
+        side = row["held_out"]
+        out.append(dict(text=row["text"], target=0.0, soft=0.0, weight=EASY_WEIGHT, group="support", held_out=side))
+    for row in data.read(folder, data.ARENA_FILE):
+        side = data.held_out(data.group_key(row))
+        guess = {"target": ARENA_TARGET, "soft": ARENA_TARGET, "weight": ARENA_WEIGHT}
+        out.append(dict(guess, text=row["prompt"], group="arena-hard", held_out=side))
+    return out
+
+
+def family(benchmark):
+    """Benchmarks that share a source of questions; one family is never on both sides of a fold."""
+    for name in ("mmlu", "mbpp", "arc", "math"):
+        if name in benchmark:
+            return name
+    return benchmark
+
+
+def fit_complexity(rows, vectors, strength=None, calibrate=True):
+    """Head as a dict. The strength is chosen on folds that leave whole benchmark
+    families out; the calibration is fitted on out-of-fold scores of random rows."""
+    texts = [r["text"] for r in rows]
+    head = Complexity(texts)
+    inputs = head.inputs(texts, vectors)
+    soft = np.array([r["soft"] for r in rows])
+    target = np.array([r["target"] for r in rows])
+    weight = np.array([r["weight"] for r in rows])
+    if strength is None:
+        strength = choose_strength(rows, inputs)
+    a, b = 1.0, 0.0
+    if calibrate:
+        folds, scores = fold_numbers(texts), np.zeros(len(rows))
+        for fold in range(FOLDS):
+            seen = folds != fold
+            trial = soft_fit(inputs[seen], soft[seen], weight[seen], strength)
+            scores[~seen] = trial.decision_function(inputs[~seen])
+        a, b = platt(scores, target, weight)
+    model = soft_fit(inputs, soft, weight, strength)
+    size = vectors.shape[1]
+    return {
+        "features": surface.FEATURES,
+        "feature_mean": head.mean.tolist(),
+        "feature_std": head.std.tolist(),
+        "feature_clip": surface.FEATURE_CLIP,
+        "weights_embedding": (model.coef_[0, :size] * head.SCALE).tolist(),
+        "weights_features": model.coef_[0, size:].tolist(),
+        "bias": float(model.intercept_[0]),
+        "calibration": {"kind": "platt", "a": a, "b": b},
+        "strength": strength,
+    }
+
+
+def choose_strength(rows, inputs):
+    """The penalty that ranks best within benchmarks that the fit has not seen."""
+    soft = np.array([r["soft"] for r in rows])
+    target = np.array([r["target"] for r in rows])
+    weight = np.array([r["weight"] for r in rows])
+    groups = np.array([family(r["group"]) for r in rows])
+    best = (-1.0, None)
+    for strength in COMPLEXITY_STRENGTHS:
+        scores = np.zeros(len(rows))
+        for seen, unseen in GroupKFold(5).split(inputs, groups=groups):
+            trial = soft_fit(inputs[seen], soft[seen], weight[seen], strength)
+            scores[unseen] = trial.decision_function(inputs[unseen])
+        measured = ~np.isin(groups, ["support", "arena-hard"])
+        within = []
+        for group in sorted(set(groups[measured])):
+            chosen = groups == group
+            if 20 < target[chosen].sum() < chosen.sum() - 20:
+                within.append(roc_auc_score(target[chosen], scores[chosen]))
+        pooled = roc_auc_score(target[measured], scores[measured])
+        quality = (np.mean(within) + pooled) / 2
+        print(f"complexity C={strength}: within unseen {np.mean(within):.4f}, pooled {pooled:.4f}", flush=True)
+        best = max(best, (quality, strength))
+    return best[1]
+
+
+def linear_score(head, vectors, texts):
+    """Probability of a complexity or attack head: the formula of FEATURES.md."""
+    z = head["bias"] + vectors @ np.array(head["weights_embedding"])
+    if head["features"]:
+        raw = np.array([surface.features(t) for t in texts])
+        scaled = (raw - np.array(head["feature_mean"])) / np.array(head["feature_std"])
+        z = z + np.clip(scaled, -head["feature_clip"], head["feature_clip"]) @ np.array(head["weights_features"])
+    return sigmoid(head["calibration"]["a"] * z + head["calibration"]["b"])
+
+
+# -------------------------------------------------------------------- attack
+
+
+def attack_rows(folder):
+    """Jailbreak data, hand-made injections, and everyday prompts as further harmless rows."""
+    rows = [
+        {"text": r["text"], "label": r["label"], "held_out": r["held_out"], "group": r["type"]}
+        for r in data.jailbreak_rows(folder)
+    ]
+    rows += [dict(r, group="synthetic-attack" if r["label"] else "synthetic-benign") for r in synthetic.attack_rows()]
+    pick = random.Random(SEED)
+    more = [(r["text"], r["held_out"], "routing") for r in pick.sample(data.routing_rows(folder), 4000)]
+    more += [(r["text"], r["held_out"], "support") for r in pick.sample(data.support_rows(folder), 4000)]
+    for name in (data.ARENA_FILE, data.CODE_AND_CHAT_FILE):
+        for row in data.read(folder, name):
+            text = row.get("prompt") or row["messages"][0]["content"]
+            side = data.held_out(data.group_key({"text": text}))
+            more.append((text, side, "arena" if "prompt" in row else "instruct"))
+    known = {r["text"] for r in rows}
+    rows += [
+        {"text": text, "label": 0, "held_out": side, "group": group} for text, side, group in more if text not in known
+    ]
+    return rows
+
+
+def fit_attack(rows, vectors):
+    """Attack head: embedding only, both classes with equal total weight.
+
+    No length feature on purpose: the public attacks are long, and the head would
+    take length for guilt."""
+    label = np.array([r["label"] for r in rows], float)
+    weight = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
+    model = soft_fit(vectors, label, weight, ATTACK_STRENGTH)
+    folds, scores = fold_numbers([r["text"] for r in rows]), np.zeros(len(rows))
+    for fold in range(FOLDS):
+        seen = folds != fold
+        trial = soft_fit(vectors[seen], label[seen], weight[seen], ATTACK_STRENGTH)
+        scores[~seen] = trial.decision_function(vectors[~seen])
+    a, b = platt(scores, label, weight)
+    return {
+        "features": [],
+        "feature_mean": [],
+        "feature_std": [],
+        "feature_clip": surface.FEATURE_CLIP,
+        "weights_embedding": model.coef_[0].tolist(),
+        "weights_features": [],
+        "bias": float(model.intercept_[0]),
+        "calibration": {"kind": "platt", "a": a, "b": b},
+    }
+
+
+# --------------------------------------------------------------------- topic
+
+
+def topic_rows(folder):
+    """Utterances with a topic; what is no support text at all is `none`."""
+    rows, taken = [], {}
+    support = data.support_rows(folder)
+    random.Random(SEED).shuffle(support)
+    for row in support:
+        topic = topics.topic_of(row)
+        slot = (topic, row["file"], row["held_out"])
+        if topic is None or taken.get(slot, 0) >= TOPIC_CAP:
+            continue
+        taken[slot] = taken.get(slot, 0) + 1
+        rows.append({"text": row["text"], "topic": topic, "held_out": row["held_out"], "source": row["file"]})
+    rows += [dict(r, source="synthetic") for r in synthetic.topic_rows()]
+    for row in synthetic.attack_rows():
+        if row["label"]:
+            rows.append(dict(row, topic=topics.NONE, source="synthetic"))
+    faqs = {data.normal_form(r["text"]): r for r in data.faq_rows(folder)}
+    rows += [
+        {"text": r["text"], "topic": "product_info", "held_out": data.held_out(data.group_key(r)), "source": "dstc9"}
+        for r in random.Random(SEED).sample(sorted(faqs.values(), key=lambda r: r["id"]), 800)
+    ]
+    for row in random.Random(SEED).sample(data.routing_rows(folder), 1200):
+        rows.append({"text": row["text"], "topic": topics.NONE, "held_out": row["held_out"], "source": "routing"})
+    for row in random.Random(SEED).sample(data.read(folder, data.CODE_AND_CHAT_FILE), 800):
+        text = row["messages"][0]["content"]
+        side = data.held_out(data.group_key({"text": text}))
+        rows.append({"text": text, "topic": topics.NONE, "held_out": side, "source": "instruct"})
+    return rows
+
+
+def fit_topic(rows, vectors):
+    """Softmax head, with temperature and none-threshold from out-of-fold scores."""
+    labels = sorted({r["topic"] for r in rows} - {topics.NONE}) + [topics.NONE]
+    wanted = np.array([labels.index(r["topic"]) for r in rows])
+    share = np.bincount(wanted, minlength=len(labels)) / len(wanted)
+    weight = share[wanted] ** -0.5
+    weight /= weight.mean()
+
+    def fit(chosen):
+        return LogisticRegression(C=TOPIC_STRENGTH, max_iter=600).fit(vectors[chosen], wanted[chosen], weight[chosen])
+
+    fold = fold_numbers([data.group_key(r) for r in rows]) == 0
+    trial = fit(~fold).decision_function(vectors[fold])
+    best = (np.inf, 1.0)
+    for temperature in np.linspace(0.3, 2.0, 35):
+        chance = softmax(trial / temperature)
+        best = min(best, (-np.log(chance[np.arange(len(trial)), wanted[fold]] + 1e-12).mean(), temperature))
+    temperature = float(best[1])
+    threshold = none_threshold(softmax(trial / temperature), wanted[fold], len(labels) - 1)
+    model = fit(np.ones(len(rows), bool))
+    return {
+        "labels": labels,
+        "weights": model.coef_.tolist(),
+        "bias": model.intercept_.tolist(),
+        "temperature": temperature,
+        "none_label": topics.NONE,
+        "none_threshold": threshold,
+    }
+
+
+def softmax(logits):
+    """Row-wise softmax."""
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)
+
+
+def none_threshold(chance, wanted, none):
+    """The smallest threshold at which a named topic is right in at least 95 % of cases."""
+    top, best = chance.argmax(1), chance.max(1)
+    for threshold in np.arange(0.2, 0.95, 0.01):
+        named = (top != none) & (best >= threshold)
+        if named.any() and (top[named] == wanted[named]).mean() >= 0.95:
+            return float(threshold)
+    return 0.95
+
+
+def topic_chances(head, vectors):
+    """Probabilities over the head's labels."""
+    return softmax((vectors @ np.array(head["weights"]).T + np.array(head["bias"])) / head["temperature"])
+
+
+# ----------------------------------------------------------------- knowledge
+
+
+def knowledge_cases(folder, part):
+    """Held-out questions to be found in a small knowledge base; part 0 sets the
+    threshold, part 1 is for the report. Each is (kind, query, base, owners, right).
+
+    Training-side texts would not do: their likenesses were trained on. Two kinds:
+    (1) support utterances against a base of three questions per Bitext intent and,
+    as negatives, utterances whose intent is absent from the base; (2) agent replies
+    against the venue's FAQ questions, negatives by taking the right entry out.
+    """
+    pick = random.Random(SEED)
+    by_intent = {}
+    for row in data.support_rows(folder):
+        if row["file"] == "bitext" and row["held_out"]:
+            by_intent.setdefault(row["intent"], []).append(row["text"])
+    intents = sorted(by_intent)
+    absent = set(pick.sample(intents, 7))
+    base, owner, queries = [], [], []
+    for intent in intents:
+        texts = sorted(set(by_intent[intent]))
+        pick.shuffle(texts)
+        if intent not in absent:
+            base += texts[:3]
+            owner += [intent] * 3
+        queries += [(t, None if intent in absent else intent) for t in texts[3:33]]
+    strangers = [r["text"] for r in data.support_rows(folder) if r["file"] == "clinc150" and r["held_out"]]
+    queries += [(t, None) for t in pick.sample(sorted(strangers), 300)]
+    cases = [("bitext", query, base, owner, right) for query, right in queries]
+
+    entries = {}
+    for row in data.faq_rows(folder):
+        if row["held_out"]:
+            entries.setdefault(row["entity_name"].lower(), {})[data.normal_form(row["text"])] = row["text"]
+    replies = [r for r in data.grounded_rows(folder) if r["held_out"]]
+    pick.shuffle(replies)
+    for number, row in enumerate(replies):
+        known = entries.get(row["entity_name"].lower(), {})
+        right = data.normal_form(row["faq_question"])
+        if right not in known or len(known) < 4:
+            continue
+        gone = number % 3 == 0
+        kept = [k for k in sorted(known) if not (gone and k == right)]
+        cases.append(("dstc9", row["response"], [known[k] for k in kept], kept, None if gone else right))
+
+    def half(query):
+        return hashlib.sha256(query.encode("utf-8")).digest()[0] % 2
+
+    return [c for c in cases if half(c[1]) == part]
+
+
+def nearest(cases, vectors_of):
+    """For each case: kind, best score, margin to the best other entry, correct?, has an answer?"""
+    texts = sorted({t for c in cases for t in [c[1], *c[2]]})
+    place = {t: i for i, t in enumerate(texts)}
+    vectors = vectors_of(texts)
+    out = []
+    for kind, query, base, owner, right in cases:
+        scores = vectors[[place[t] for t in base]] @ vectors[place[query]]
+        order = np.argsort(-scores)
+        best = owner[order[0]]
+        others = [scores[i] for i in order if owner[i] != best]
+        margin = float(scores[order[0]] - others[0]) if others else 1.0
+        out.append((kind, float(scores[order[0]]), margin, best == right, right is not None))
+    return out
+
+
+def fit_knowledge(found):
+    """The (score, margin) pair that answers most questions at the wanted precision."""
+    score, margin = np.array([f[1] for f in found]), np.array([f[2] for f in found])
+    right = np.array([f[3] for f in found])
+    best = (-1, 0.95, 0.1)
+    for low in np.arange(0.40, 0.96, 0.01):
+        for gap in np.arange(0.0, 0.31, 0.01):
+            answered = (score >= low) & (margin >= gap)
+            if answered.sum() >= 20 and right[answered].mean() >= WANTED_PRECISION:
+                best = max(best, (int((answered & right).sum()), float(low), float(gap)))
+    return {
+        "note": "cosine of question and entry, and its lead over the best other entry; "
+        f"chosen for precision >= {WANTED_PRECISION} with unanswerable questions included",
+        "min_score": best[1],
+        "min_margin": best[2],
+    }
+
+
+def rounded(value):
+    """Six significant digits throughout."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    return value
+
+
+def build(folder, work, model):
+    """Fits all heads on training rows and writes heads.json."""
+    embed = Embedder(model, work)
+
+    def trained(rows):
+        kept = [r for r in rows if not r["held_out"]]
+        return kept, embed([r["text"] for r in kept])
+
+    heads = {"version": 1, "encoder_sha256": embed.sha256, "embedding_dim": encoder.HIDDEN}
+    heads["complexity"] = fit_complexity(*trained(complexity_rows(folder)))
+    heads["attack"] = fit_attack(*trained(attack_rows(folder)))
+    heads["topic"] = fit_topic(*trained(topic_rows(folder)))
+    heads["knowledge"] = fit_knowledge(nearest(knowledge_cases(folder, 0), embed))
+    (Path(model) / "heads.json").write_text(json.dumps(rounded(heads), ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--model", required=True)
+    given = parser.parse_args()
+    build(given.data, given.work, given.model)
