@@ -7,3 +7,5 @@ pub mod domain;
 pub mod policy;
 
 pub mod privacy;
+
+pub mod inference;
