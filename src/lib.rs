@@ -9,3 +9,5 @@ pub mod policy;
 pub mod privacy;
 
 pub mod inference;
+
+pub mod signals;

@@ -1,0 +1,300 @@
+//! The linear heads on the encoder's vector: complexity, attack and topic, as `heads.json` holds them.
+//!
+//! The formulas are those of `models/FEATURES.md`. Everything is checked when the file is read, so that no length or
+//! name can be wrong later.
+
+use super::Surface;
+use crate::domain::{Probability, Topic};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The heads of one encoder.
+#[derive(Debug, Clone)]
+pub struct Heads {
+    encoder_sha256: String,
+    embedding_dim: usize,
+    complexity: Linear,
+    attack: Linear,
+    topic: TopicHead,
+    knowledge: Thresholds,
+}
+
+/// From what likeness on an approved answer may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Thresholds {
+    /// The least cosine of question and entry.
+    pub min_score: f32,
+    /// The least lead over the best other entry.
+    pub min_margin: f32,
+}
+
+/// What is wrong with a heads file, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("heads: {0}")]
+pub struct HeadsError(String);
+
+/// A calibrated logistic head.
+#[derive(Debug, Clone)]
+struct Linear {
+    weights: Vec<f64>,
+    features: Vec<FeatureWeight>,
+    feature_clip: f64,
+    bias: f64,
+    scale: f64,
+    shift: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FeatureWeight {
+    index: usize,
+    mean: f64,
+    std: f64,
+    weight: f64,
+}
+
+/// A softmax head with a label for "none of these".
+#[derive(Debug, Clone)]
+struct TopicHead {
+    labels: Vec<Arc<str>>,
+    weights: Vec<Vec<f64>>,
+    bias: Vec<f64>,
+    temperature: f64,
+    none_label: String,
+    none_threshold: f64,
+}
+
+#[derive(Deserialize)]
+struct RawHeads {
+    version: u32,
+    encoder_sha256: String,
+    embedding_dim: usize,
+    complexity: RawLinear,
+    attack: RawLinear,
+    topic: RawTopic,
+    knowledge: Thresholds,
+}
+
+#[derive(Deserialize)]
+struct RawLinear {
+    features: Vec<String>,
+    feature_mean: Vec<f64>,
+    feature_std: Vec<f64>,
+    feature_clip: f64,
+    weights_embedding: Vec<f64>,
+    weights_features: Vec<f64>,
+    bias: f64,
+    calibration: RawCalibration,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum RawCalibration {
+    Platt { a: f64, b: f64 },
+}
+
+#[derive(Deserialize)]
+struct RawTopic {
+    labels: Vec<String>,
+    weights: Vec<Vec<f64>>,
+    bias: Vec<f64>,
+    temperature: f64,
+    none_label: String,
+    none_threshold: f64,
+}
+
+impl Heads {
+    /// Reads and checks a `heads.json`.
+    pub fn parse(json: &[u8]) -> Result<Self, HeadsError> {
+        let raw: RawHeads =
+            serde_json::from_slice(json).map_err(|error| HeadsError(error.to_string()))?;
+        if raw.version != 1 {
+            return wrong(format!("version is {}, expected 1", raw.version));
+        }
+        let dimension = raw.embedding_dim;
+        Ok(Self {
+            complexity: raw.complexity.checked("complexity", dimension)?,
+            attack: raw.attack.checked("attack", dimension)?,
+            topic: raw.topic.checked(dimension)?,
+            encoder_sha256: raw.encoder_sha256,
+            embedding_dim: dimension,
+            knowledge: raw.knowledge,
+        })
+    }
+
+    /// Refuses an encoder that these heads were not fitted on: the numbers would be meaningless.
+    pub fn check_encoder(
+        &self,
+        model_sha256: &str,
+        embedding_dim: usize,
+    ) -> Result<(), HeadsError> {
+        if embedding_dim != self.embedding_dim {
+            return wrong(format!(
+                "made for vectors of {} numbers; the encoder gives {embedding_dim}",
+                self.embedding_dim
+            ));
+        }
+        if model_sha256 != self.encoder_sha256 {
+            return wrong(format!(
+                "made for the encoder with SHA-256 {}; this one has {model_sha256}",
+                self.encoder_sha256
+            ));
+        }
+        Ok(())
+    }
+
+    /// P(the local tier does not suffice).
+    pub fn complexity(&self, embedding: &[f32], surface: &Surface) -> Probability {
+        self.complexity.probability(embedding, surface)
+    }
+
+    /// P(prompt injection or jailbreak).
+    pub fn attack(&self, embedding: &[f32], surface: &Surface) -> Probability {
+        self.attack.probability(embedding, surface)
+    }
+
+    /// What the text is about.
+    pub fn topic(&self, embedding: &[f32]) -> Topic {
+        self.topic.best(embedding)
+    }
+
+    /// From what likeness on an approved answer may be given.
+    pub fn knowledge(&self) -> Thresholds {
+        self.knowledge
+    }
+}
+
+impl Linear {
+    fn probability(&self, embedding: &[f32], surface: &Surface) -> Probability {
+        // A vector of another length has another meaning; not-a-number becomes the cautious end.
+        if embedding.len() != self.weights.len() {
+            return Probability::clamped(f32::NAN);
+        }
+        let features = self.features.iter().map(|feature| {
+            let value = (surface.values()[feature.index] - feature.mean) / feature.std;
+            feature.weight * value.clamp(-self.feature_clip, self.feature_clip)
+        });
+        let score = self.bias + dot(&self.weights, embedding) + features.sum::<f64>();
+        Probability::clamped(sigmoid(self.scale * score + self.shift) as f32)
+    }
+}
+
+impl TopicHead {
+    fn best(&self, embedding: &[f32]) -> Topic {
+        let scores: Vec<f64> = std::iter::zip(&self.weights, &self.bias)
+            .map(|(weights, bias)| (bias + dot(weights, embedding)) / self.temperature)
+            .collect();
+        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        let Some(best) = best else {
+            return Topic {
+                label: None,
+                confidence: 0.0,
+            };
+        };
+        let total: f64 = scores
+            .iter()
+            .map(|score| (score - scores[best]).exp())
+            .sum();
+        let confidence = 1.0 / total;
+        let label = &self.labels[best];
+        let named = **label != *self.none_label && confidence >= self.none_threshold;
+        Topic {
+            label: named.then(|| Arc::clone(label)),
+            confidence: confidence as f32,
+        }
+    }
+}
+
+impl RawLinear {
+    fn checked(self, head: &str, dimension: usize) -> Result<Linear, HeadsError> {
+        expect_length(
+            head,
+            "weights_embedding",
+            self.weights_embedding.len(),
+            dimension,
+        )?;
+        let count = self.features.len();
+        expect_length(head, "feature_mean", self.feature_mean.len(), count)?;
+        expect_length(head, "feature_std", self.feature_std.len(), count)?;
+        expect_length(head, "weights_features", self.weights_features.len(), count)?;
+        expect_positive(head, "feature_std", &self.feature_std)?;
+        expect_positive(head, "feature_clip", &[self.feature_clip])?;
+        let features = self.features.iter().enumerate().map(|(i, name)| {
+            Ok(FeatureWeight {
+                index: feature_index(head, name)?,
+                mean: self.feature_mean[i],
+                std: self.feature_std[i],
+                weight: self.weights_features[i],
+            })
+        });
+        let RawCalibration::Platt { a, b } = self.calibration;
+        Ok(Linear {
+            features: features.collect::<Result<_, _>>()?,
+            weights: self.weights_embedding,
+            feature_clip: self.feature_clip,
+            bias: self.bias,
+            scale: a,
+            shift: b,
+        })
+    }
+}
+
+impl RawTopic {
+    fn checked(self, dimension: usize) -> Result<TopicHead, HeadsError> {
+        let count = self.labels.len();
+        expect_length("topic", "weights", self.weights.len(), count)?;
+        expect_length("topic", "bias", self.bias.len(), count)?;
+        for weights in &self.weights {
+            expect_length("topic", "weights[..]", weights.len(), dimension)?;
+        }
+        expect_positive("topic", "temperature", &[self.temperature])?;
+        Ok(TopicHead {
+            labels: self.labels.into_iter().map(Into::into).collect(),
+            weights: self.weights,
+            bias: self.bias,
+            temperature: self.temperature,
+            none_label: self.none_label,
+            none_threshold: self.none_threshold,
+        })
+    }
+}
+
+fn dot(weights: &[f64], embedding: &[f32]) -> f64 {
+    std::iter::zip(weights, embedding)
+        .map(|(weight, &x)| weight * f64::from(x))
+        .sum()
+}
+
+fn sigmoid(z: f64) -> f64 {
+    1.0 / (1.0 + (-z).exp())
+}
+
+fn feature_index(head: &str, name: &str) -> Result<usize, HeadsError> {
+    let index = Surface::NAMES.iter().position(|known| *known == name);
+    index.ok_or_else(|| HeadsError(format!("{head}.features: no feature is named `{name}`")))
+}
+
+fn expect_length(head: &str, field: &str, found: usize, expected: usize) -> Result<(), HeadsError> {
+    if found == expected {
+        return Ok(());
+    }
+    wrong(format!(
+        "{head}.{field} has {found} entries, expected {expected}"
+    ))
+}
+
+fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsError> {
+    match values.iter().find(|value| **value <= 0.0) {
+        None => Ok(()),
+        Some(value) => wrong(format!(
+            "{head}.{field} has {value}, expected a number above 0"
+        )),
+    }
+}
+
+fn wrong<T>(what: String) -> Result<T, HeadsError> {
+    Err(HeadsError(what))
+}
+
+#[cfg(test)]
+#[path = "heads_tests.rs"]
+mod tests;
