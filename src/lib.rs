@@ -11,3 +11,5 @@ pub mod privacy;
 pub mod inference;
 
 pub mod signals;
+
+pub mod knowledge;

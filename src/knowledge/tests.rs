@@ -1,0 +1,245 @@
+use super::*;
+use std::sync::Arc;
+
+const SHOP: &str = "\
+version: 1
+name: shop
+language: en
+entries:
+  - id: order-status
+    questions: [Where is my order?, How can I track my package?]
+    answer: Open the tracking page.
+    tags: [orders]
+  - id: returns
+    questions: [How do I return a jacket?, Send something back]
+    answer: Print the label.
+  - id: sale
+    questions: [When does the winter sale start?]
+    answer: On Friday.
+    until: 2026-11-30
+";
+
+fn day(text: &str) -> Day {
+    Day::parse(text).unwrap()
+}
+
+fn shop() -> Source {
+    parse("file", SHOP, Form::Yaml).unwrap()
+}
+
+/// A stand-in encoder: one direction a subject, seen from a word.
+fn direction(text: &str) -> Arc<[f32]> {
+    let has = |words: &[&str]| f32::from(u8::from(words.iter().any(|word| text.contains(word))));
+    let subjects = [
+        has(&["order", "track", "parcel"]),
+        has(&["return", "back"]),
+        has(&["sale"]),
+        0.01,
+    ];
+    subjects.into()
+}
+
+fn index() -> Index {
+    Index::build(vec![shop()], |text| Ok(direction(text))).unwrap()
+}
+
+fn problems(text: &str, form: Form) -> Vec<String> {
+    let problems = parse("file", text, form).unwrap_err();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_sound_file_is_read_whole() {
+    let source = shop();
+    assert_eq!(
+        (&*source.name, source.language.as_deref()),
+        ("shop", Some("en"))
+    );
+    let [first, _, last] = source.entries.as_slice() else {
+        panic!("three entries");
+    };
+    assert_eq!(&*first.answer, "Open the tracking page.");
+    assert_eq!(first.tags, ["orders"]);
+    assert_eq!(last.until, Day::parse("2026-11-30"));
+}
+
+#[test]
+fn every_problem_of_a_file_is_named_with_its_place() {
+    let text = "\
+version: 2
+entries:
+  - id: a
+    questions: [q]
+    answer: x
+  - id: a
+    questions: []
+    answer: ' '
+    until: 2026-02-30
+  - id: not an id
+    questions: ['']
+    answer: x
+";
+    assert_eq!(
+        problems(text, Form::Yaml),
+        [
+            "version: version 2 is not known; write 1",
+            "line 6: entries[1].id: `a` is the id of entries[0] too",
+            "line 6: entries[1].questions: there is no question; write at least one",
+            "line 6: entries[1].answer: the answer is empty",
+            "line 6: entries[1].until: `2026-02-30` is no date; write YYYY-MM-DD",
+            "line 10: entries[2].id: `not an id` is no id; write 1 to 64 letters, digits, `-`, `_` or `.`",
+            "line 10: entries[2].questions[0]: the question is empty",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let text = "version: 1\nentries:\n  - id: a\n    question: [q]\n    answer: x\n";
+    let found = parse("file", text, Form::Yaml).unwrap_err();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].line, Some(4));
+    assert!(
+        found[0].message.contains("question"),
+        "{}",
+        found[0].message
+    );
+}
+
+#[test]
+fn an_empty_file_and_a_hostile_one_are_refused() {
+    assert!(parse("file", "version: 1\nentries: []\n", Form::Yaml).is_err());
+    assert!(parse("file", "", Form::Jsonl).is_err());
+    assert!(parse("file", &"[".repeat(100_000), Form::Yaml).is_err());
+    assert!(parse("file", &" ".repeat(9 << 20), Form::Jsonl).is_err());
+}
+
+#[test]
+fn json_lines_are_read_and_their_problems_numbered() {
+    let good = "{\"id\": \"a\", \"questions\": [\"q\"], \"answer\": \"x\"}\n\n{\"id\": \"b\", \"questions\": [\"q\"], \"answer\": \"y\"}\n";
+    let source = parse("faq", good, Form::Jsonl).unwrap();
+    assert_eq!((&*source.name, source.entries.len()), ("faq", 2));
+    let bad = "{\"id\": \"a\", \"questions\": [\"q\"], \"answer\": \"\"}\nnot json\n{\"id\": \"b\", \"extra\": 1}\n";
+    let found = parse("faq", bad, Form::Jsonl).unwrap_err();
+    let lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [Some(2), Some(3), Some(1)]);
+}
+
+#[test]
+fn a_form_is_known_by_the_file_name() {
+    assert_eq!(Form::of_path("a/faq.YAML"), Some(Form::Yaml));
+    assert_eq!(Form::of_path("faq.jsonl"), Some(Form::Jsonl));
+    assert_eq!(Form::of_path("faq.txt"), None);
+}
+
+#[test]
+fn days_are_those_of_the_calendar() {
+    assert_eq!(Day::parse("1970-01-01"), Some(Day(0)));
+    assert_eq!(Day::parse("2000-02-29"), Some(Day(11_016)));
+    assert_eq!(Day::parse("2026-11-21"), Some(Day(20_778)));
+    assert_eq!(Day::of_unix_seconds(20_778 * 86_400 + 86_399), Day(20_778));
+    for bad in [
+        "2026-02-29",
+        "2100-02-29",
+        "1969-12-31",
+        "2026-13-01",
+        "2026-00-10",
+        "2026-1-01",
+        "2026-01-00",
+        "+026-01-01",
+        "äää",
+        "",
+    ] {
+        assert_eq!(Day::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn the_entry_that_means_the_question_is_found() {
+    let (index, text) = (index(), "my parcel, any news of it");
+    let found = index
+        .search(text, Some(&direction(text)), day("2026-11-21"))
+        .unwrap();
+    assert_eq!(&*found.entry.id, "order-status");
+    assert_eq!(found.basis, Basis::MeaningAndWords);
+    assert!(found.score > 0.9 && found.margin > 0.5, "{found:?}");
+}
+
+#[test]
+fn an_entry_past_its_end_is_never_found() {
+    let (index, text) = (index(), "When does the winter sale start?");
+    let last = index
+        .search(text, Some(&direction(text)), day("2026-11-30"))
+        .unwrap();
+    assert_eq!(&*last.entry.id, "sale");
+    for embedding in [Some(direction(text)), None] {
+        let after = index.search(text, embedding.as_deref(), day("2026-12-01"));
+        assert!(after.is_none_or(|found| &*found.entry.id != "sale"));
+    }
+}
+
+#[test]
+fn words_alone_find_what_they_can() {
+    let today = day("2026-11-21");
+    for index in [index(), Index::lexical(vec![shop()]).unwrap()] {
+        let found = index.search("returning jackets", None, today).unwrap();
+        assert_eq!(
+            (&*found.entry.id, found.basis),
+            ("returns", Basis::WordsAlone)
+        );
+        assert!(index.search("zebra", None, today).is_none());
+        assert!(index.search("", None, today).is_none());
+    }
+}
+
+#[test]
+fn an_embedding_that_does_not_fit_counts_as_none() {
+    let index = index();
+    for bad in [&[1.0][..], &[f32::NAN; 4], &[0.0; 4], &[f32::INFINITY; 4]] {
+        let found = index
+            .search("track my package", Some(bad), day("2026-11-21"))
+            .unwrap();
+        assert_eq!(found.basis, Basis::WordsAlone);
+    }
+}
+
+#[test]
+fn a_word_no_entry_holds_lowers_the_score() {
+    let index = Index::lexical(vec![shop()]).unwrap();
+    let score = |text: &str| index.search(text, None, day("2026-11-21")).unwrap().score;
+    assert!(score("track my package") > score("track my package to Australia"));
+}
+
+#[test]
+fn scores_stay_between_nothing_and_certainty() {
+    let index = index();
+    for text in [
+        "order",
+        "return order sale",
+        "????",
+        "where is my order where is my order",
+    ] {
+        for embedding in [Some(direction(text)), None] {
+            if let Some(found) = index.search(text, embedding.as_deref(), Day(0)) {
+                assert!(
+                    (0.0..=1.0).contains(&found.score) && found.margin >= 0.0,
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_index_with_two_equal_ids_or_a_failing_encoder_is_not_built() {
+    let twice = Index::lexical(vec![shop(), shop()]);
+    assert!(matches!(twice, Err(BuildError::Duplicate { id, .. }) if &*id == "order-status"));
+    let failing = Index::build(vec![shop()], |_| Err("no model".into()));
+    assert!(matches!(failing, Err(BuildError::Embedding { .. })));
+    let mut size = 0;
+    let changing = Index::build(vec![shop()], |_| {
+        size += 1;
+        Ok(vec![1.0; size].into())
+    });
+    assert!(matches!(changing, Err(BuildError::Embedding { .. })));
+}
