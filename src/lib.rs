@@ -13,3 +13,5 @@ pub mod inference;
 pub mod signals;
 
 pub mod knowledge;
+
+pub mod local;

@@ -1,0 +1,194 @@
+//! One local model: an index of approved answers and how sure it must be to give one.
+
+use super::fitness;
+use crate::domain::{ChatRequest, Evidence, Signals, Usage};
+use crate::knowledge::{Basis, Day, Found, Index};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// Gives approved answers under one model name. A handle, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Answerer {
+    /// The local model's name in the config.
+    pub model: Arc<str>,
+    /// The approved answers.
+    pub index: Arc<Index>,
+    /// How sure it must be.
+    pub thresholds: Thresholds,
+}
+
+/// How sure an answerer must be, by what its search could look at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// When the question's embedding was there.
+    pub with_embedding: Threshold,
+    /// When there were words alone.
+    pub words_alone: Threshold,
+}
+
+/// The least an entry must reach to be given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// The score, 0 to 1.
+    pub score: f32,
+    /// The margin over the next entry.
+    pub margin: f32,
+}
+
+/// An approved answer that may be given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approved {
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// The approved text as it stands.
+    pub text: Arc<str>,
+    /// What giving it counts as, estimated from lengths.
+    pub usage: Usage,
+}
+
+/// Why no approved answer is given.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum Unsure {
+    /// The person asks for a human.
+    #[error("the person asks for a human")]
+    AsksForHuman,
+    /// Tools, images, JSON, several answers or a continuation are wanted, or fewer tokens than the text has.
+    #[error("more is wanted than a text as it stands")]
+    NeedsMore,
+    /// The question leans on what was said before.
+    #[error("the question leans on the conversation")]
+    FollowUp,
+    /// More is asked than one approved answer covers.
+    #[error("more is asked than one answer covers")]
+    LongQuestion,
+    /// No entry is near.
+    #[error("no approved answer is near")]
+    NoMatch,
+    /// The closest entry is not close enough.
+    #[error("the closest answer scores {score:.3} only")]
+    BelowScore {
+        /// Its score.
+        score: f32,
+    },
+    /// Another entry is nearly as close.
+    #[error("the closest answer leads by {margin:.3} only")]
+    TooClose {
+        /// The margin between the two.
+        margin: f32,
+    },
+}
+
+impl Answerer {
+    /// The approved answer to what is asked now, or why there is none to be sure of. `today` decides which entries are
+    /// past their end.
+    pub fn answer(
+        &self,
+        request: &ChatRequest,
+        signals: &Signals,
+        today: Day,
+    ) -> Result<Approved, Unsure> {
+        fitness::check(request, signals)?;
+        let embedding = signals.embedding.as_deref();
+        let found = self.index.search(request.question(), embedding, today);
+        let found = found.ok_or(Unsure::NoMatch)?;
+        let threshold = self.thresholds.by(found.basis);
+        threshold.reached_by(found.score, found.margin)?;
+        let usage = usage(request, &found.entry.answer);
+        if request
+            .max_output_tokens
+            .is_some_and(|most| most < usage.output)
+        {
+            return Err(Unsure::NeedsMore);
+        }
+        Ok(Approved {
+            evidence: evidence(&found),
+            text: found.entry.answer.clone(),
+            usage,
+        })
+    }
+}
+
+impl Answerer {
+    /// The closest entry, whether or not it is close enough to be given.
+    pub fn closest(&self, question: &str, signals: &Signals, today: Day) -> Option<Evidence> {
+        let found = self
+            .index
+            .search(question, signals.embedding.as_deref(), today)?;
+        Some(evidence(&found))
+    }
+}
+
+fn evidence(found: &Found<'_>) -> Evidence {
+    Evidence {
+        entry: found.entry.id.clone(),
+        score: found.score,
+        margin: found.margin,
+    }
+}
+
+impl Thresholds {
+    fn by(&self, basis: Basis) -> Threshold {
+        match basis {
+            Basis::MeaningAndWords => self.with_embedding,
+            Basis::WordsAlone => self.words_alone,
+        }
+    }
+}
+
+impl Threshold {
+    /// What is not a number reaches nothing, and is reached by nothing.
+    fn reached_by(self, score: f32, margin: f32) -> Result<(), Unsure> {
+        let reaches = |value: f32, least: f32| {
+            let order = value.partial_cmp(&least);
+            order.is_some_and(Ordering::is_ge)
+        };
+        if !reaches(score, self.score) {
+            return Err(Unsure::BelowScore { score });
+        }
+        if !reaches(margin, self.margin) {
+            return Err(Unsure::TooClose { margin });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Thresholds {
+    /// Those at which, on the data of `models/train/fit_search.py`, 98 of 100 answers given were right. With an
+    /// embedding the score holds the lead already, so the margin adds nothing until an operator asks for more.
+    fn default() -> Self {
+        Self {
+            with_embedding: Threshold {
+                score: 0.91,
+                margin: 0.0,
+            },
+            words_alone: Threshold {
+                score: 0.96,
+                margin: 0.24,
+            },
+        }
+    }
+}
+
+impl Unsure {
+    /// The fixed short label for metrics and records.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AsksForHuman => "asks_for_human",
+            Self::NeedsMore => "needs_more",
+            Self::FollowUp => "follow_up",
+            Self::LongQuestion => "long_question",
+            Self::NoMatch => "no_match",
+            Self::BelowScore { .. } => "below_score",
+            Self::TooClose { .. } => "too_close",
+        }
+    }
+}
+
+fn usage(request: &ChatRequest, text: &str) -> Usage {
+    Usage {
+        input: request.estimated_input_tokens(),
+        output: Usage::estimate_tokens(text.len()),
+        estimated: true,
+        ..Usage::default()
+    }
+}
