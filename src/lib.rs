@@ -15,3 +15,5 @@ pub mod signals;
 pub mod knowledge;
 
 pub mod local;
+
+pub mod upstream;

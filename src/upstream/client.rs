@@ -1,0 +1,366 @@
+//! The one door to remote models: [`Client::send`].
+
+use super::body::{self, Reading};
+use super::breaker::{Breaker, BreakerSettings};
+use super::deadline::Deadline;
+use super::dialect;
+use super::error::{Lost, StartError, UpstreamError};
+use super::retry::{self, Again, RetryBudget, RetrySettings};
+use super::transport::{self, Address, Connections};
+use crate::domain::{AnswerBody, Endpoint, Secret};
+use crate::privacy::Outbound;
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue};
+use reqwest::{Response, StatusCode};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Sends requests to endpoints. A handle: clones share connections, breakers and retry budgets.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+/// How the client behaves towards all endpoints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// When a request is sent again.
+    pub retry: RetrySettings,
+    /// When an endpoint is left alone.
+    pub breaker: BreakerSettings,
+    /// The longest event of a stream, and the longest error body, in bytes.
+    pub max_event_bytes: usize,
+    /// The longest whole answer, in bytes.
+    pub max_whole_bytes: usize,
+}
+
+/// An answer that has begun well.
+pub struct Reply {
+    /// Headers of the upstream's answer that a client may rely on (rate limits and its request id).
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The answer; dropping it closes the connection.
+    pub body: AnswerBody,
+    /// Calls made to the endpoint, retries included.
+    pub attempts: u32,
+}
+
+struct Shared {
+    settings: Settings,
+    routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
+    connections: RwLock<HashMap<Duration, Connections>>,
+}
+
+/// What is kept of an endpoint from one request to the next.
+struct Route {
+    base_url: Arc<str>,
+    credential: Option<Secret>,
+    connect: Duration,
+    address: Result<Address, &'static str>,
+    health: Arc<Health>,
+}
+
+/// Survives a change of key or time limits, but not a change of address.
+struct Health {
+    breaker: Breaker,
+    budget: RetryBudget,
+}
+
+impl Client {
+    /// Makes a client that has no connections yet.
+    pub fn new(settings: Settings) -> Result<Self, StartError> {
+        // Fails only where one is installed already, and then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Made here, so that a machine without usable certificates is known at start-up, not at the first request.
+        let connect = crate::domain::Timeouts::default().connect;
+        let connections = HashMap::from([(connect, Connections::new(connect)?)]);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                routes: RwLock::default(),
+                connections: RwLock::new(connections),
+            }),
+        })
+    }
+
+    /// Sends, and waits for the first content (or the whole) of the answer. `limit` is what is left of the request's
+    /// own time; the endpoint's limits hold too.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of an answer was handed out: another endpoint may be asked, where
+    /// [`may_try_next`](UpstreamError::may_try_next) says so.
+    pub async fn send(&self, outbound: Outbound, limit: Duration) -> Result<Reply, UpstreamError> {
+        let start = Instant::now();
+        let endpoint = outbound.endpoint();
+        let route = self.shared.route(endpoint);
+        if !route.health.breaker.pass(start) {
+            return Err(UpstreamError::Open);
+        }
+        let deadline = Deadline::after(start, limit, "deadline");
+        let total = Deadline::after(start, endpoint.timeouts.total, "total").or_sooner(deadline);
+        let body = dialect::request_body(endpoint, outbound.payload());
+        let mut calls = 0;
+        route.health.budget.deposit();
+        let outcome = loop {
+            let is_first = calls == 0;
+            let attempt = self.attempt(&outbound, &route, body.clone(), total, &mut calls);
+            let error = match attempt.await {
+                Ok(reply) => break Ok(reply),
+                Err(error) => error,
+            };
+            route.health.note(&error, is_first);
+            let Some(wait) = self.wait_before_again(&route, &error, calls, total) else {
+                break Err(error);
+            };
+            sleep(wait).await;
+        };
+        finished(endpoint, calls, outcome)
+    }
+
+    /// Makes what the first request to an endpoint would otherwise wait for (a TLS client takes tens of milliseconds).
+    /// An endpoint that cannot be reached that way says so at its first request.
+    pub fn prepare(&self, endpoint: &Endpoint) {
+        self.shared.route(endpoint);
+    }
+
+    /// True while the endpoint is left alone because it failed again and again: sending to it would be refused.
+    pub fn is_open(&self, endpoint: &Endpoint) -> bool {
+        self.shared
+            .known(endpoint)
+            .is_some_and(|route| route.health.breaker.is_open(Instant::now()))
+    }
+
+    async fn attempt(
+        &self,
+        outbound: &Outbound,
+        route: &Route,
+        body: Bytes,
+        total: Deadline,
+        calls: &mut u32,
+    ) -> Result<Reply, UpstreamError> {
+        let endpoint = outbound.endpoint();
+        let payload = outbound.payload();
+        let address = route
+            .address
+            .as_ref()
+            .map_err(|wrong| UpstreamError::unreachable(Lost::Connecting, *wrong))?;
+        let first = Deadline::after(Instant::now(), endpoint.timeouts.first_token, "first_token")
+            .or_sooner(total);
+        let answer = first.wait(address.post(body, payload.stream, calls)).await;
+        let response = answer.map_err(UpstreamError::timed_out)??;
+        let settings = &self.shared.settings;
+        if let Some(error) = refusal(&response) {
+            let credential = endpoint.credential.as_ref();
+            let read = transport::error_reply(response, settings.max_event_bytes, credential);
+            return Err(match error {
+                Some(garbled) => garbled,
+                None => match first.wait(read).await {
+                    Ok(reply) => UpstreamError::Answered(Box::new(reply)),
+                    Err(which) => UpstreamError::timed_out(which),
+                },
+            });
+        }
+        let reading = Reading {
+            dialect: endpoint.dialect,
+            usage_wanted: payload.include_usage,
+            max_event_bytes: settings.max_event_bytes,
+            max_whole_bytes: settings.max_whole_bytes,
+            first,
+            between: endpoint.timeouts.between_tokens,
+            total,
+        };
+        let headers = transport::kept_headers(response.headers());
+        let body = if payload.stream && !is_json(&response) {
+            body::streamed(response, reading).await
+        } else {
+            body::whole(response, reading).await
+        };
+        let body = body.map_err(|error| guarded(error, endpoint.credential.as_ref()))?;
+        route.health.succeeded();
+        Ok(Reply {
+            headers,
+            body,
+            attempts: *calls,
+        })
+    }
+
+    /// How long to wait before the same request goes again; `None` when it should not.
+    fn wait_before_again(
+        &self,
+        route: &Route,
+        error: &UpstreamError,
+        calls: u32,
+        total: Deadline,
+    ) -> Option<Duration> {
+        let settings = &self.shared.settings.retry;
+        let now = Instant::now();
+        if calls >= settings.max_attempts || route.address.is_err() {
+            return None;
+        }
+        let wait = match retry::again(error, settings) {
+            Again::No => return None,
+            Again::Soon => route.health.budget.jittered_wait(),
+            Again::After(wait) => wait,
+        };
+        let in_time = now + wait < total.at;
+        let may = in_time && !route.health.breaker.is_open(now) && route.health.budget.withdraw();
+        may.then_some(wait)
+    }
+}
+
+fn finished(
+    endpoint: &Endpoint,
+    calls: u32,
+    outcome: Result<Reply, UpstreamError>,
+) -> Result<Reply, UpstreamError> {
+    match outcome {
+        Ok(reply) => {
+            tracing::debug!(upstream = %endpoint.name, attempts = calls, "upstream answers");
+            Ok(reply)
+        }
+        Err(error) => {
+            tracing::warn!(upstream = %endpoint.name, code = error.code(), attempts = calls, %error, "upstream failed");
+            Err(error.after(calls))
+        }
+    }
+}
+
+/// Whether the head of an answer refuses: with an error of its own (`Some(None)`), or by making no sense.
+fn refusal(response: &Response) -> Option<Option<UpstreamError>> {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        return Some(None);
+    }
+    if status.is_redirection() {
+        let detail = format!("it redirects ({status}), and redirects are not followed");
+        return Some(Some(UpstreamError::garbled(detail)));
+    }
+    if status != StatusCode::OK {
+        let detail = format!("its status is {status}");
+        return Some(Some(UpstreamError::garbled(detail)));
+    }
+    let encoding = response.headers().get(CONTENT_ENCODING)?;
+    (encoding != "identity").then(|| Some(UpstreamError::garbled("it is compressed, unasked")))
+}
+
+fn is_json(response: &Response) -> bool {
+    let stated = response.headers().get(CONTENT_TYPE);
+    stated.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+/// An error that came within a stream is kept from repeating our key, like any other.
+fn guarded(error: UpstreamError, credential: Option<&Secret>) -> UpstreamError {
+    match error {
+        UpstreamError::Answered(reply) => {
+            UpstreamError::Answered(Box::new(transport::guarded(*reply, credential)))
+        }
+        UpstreamError::Unreachable { .. }
+        | UpstreamError::TimedOut { .. }
+        | UpstreamError::Open
+        | UpstreamError::Garbled { .. } => error,
+    }
+}
+
+impl Shared {
+    /// The route of an endpoint that was sent to before, as it is now.
+    fn known(&self, endpoint: &Endpoint) -> Option<Arc<Route>> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let route = routes.get(&endpoint.name)?;
+        route.leads_to(endpoint).then(|| route.clone())
+    }
+
+    fn route(&self, endpoint: &Endpoint) -> Arc<Route> {
+        if let Some(route) = self.known(endpoint) {
+            return route;
+        }
+        let address = self
+            .connections(endpoint.timeouts.connect)
+            .and_then(|connections| {
+                Address::new(endpoint, dialect::path(endpoint.dialect), connections)
+            });
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let before = routes.get(&endpoint.name);
+        let health = before
+            .filter(|route| route.base_url == endpoint.base_url)
+            .map_or_else(|| self.new_health(), |route| route.health.clone());
+        let route = Arc::new(Route {
+            base_url: endpoint.base_url.clone(),
+            credential: endpoint.credential.clone(),
+            connect: endpoint.timeouts.connect,
+            address,
+            health,
+        });
+        routes.insert(endpoint.name.clone(), route.clone());
+        route
+    }
+
+    fn new_health(&self) -> Arc<Health> {
+        Arc::new(Health {
+            breaker: Breaker::new(self.settings.breaker),
+            budget: RetryBudget::new(self.settings.retry.budget_ratio),
+        })
+    }
+
+    fn connections(&self, connect: Duration) -> Result<Connections, &'static str> {
+        let lock = &self.connections;
+        let known = lock.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connections) = known.get(&connect) {
+            return Ok(connections.clone());
+        }
+        drop(known);
+        let made = Connections::new(connect).map_err(|_| "the HTTP client could not be made")?;
+        let mut known = lock.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.entry(connect).or_insert(made).clone())
+    }
+}
+
+impl Route {
+    fn leads_to(&self, endpoint: &Endpoint) -> bool {
+        self.base_url == endpoint.base_url
+            && self.credential == endpoint.credential
+            && self.connect == endpoint.timeouts.connect
+    }
+}
+
+impl Health {
+    fn succeeded(&self) {
+        self.breaker.succeeded();
+        self.budget.succeeded();
+    }
+
+    /// A refusal of this request, this key or this rate shows that the endpoint lives, so the breaker takes it as a
+    /// success; the retry budget does not.
+    fn note(&self, error: &UpstreamError, is_first: bool) {
+        if error.is_endpoint_failing() {
+            self.breaker.failed(Instant::now());
+        } else {
+            self.breaker.succeeded();
+        }
+        if is_first {
+            self.budget.failed();
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            retry: RetrySettings::default(),
+            breaker: BreakerSettings::default(),
+            max_event_bytes: 1 << 20,
+            max_whole_bytes: 64 << 20,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
