@@ -17,3 +17,5 @@ pub mod knowledge;
 pub mod local;
 
 pub mod upstream;
+
+pub mod cache;

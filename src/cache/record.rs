@@ -1,0 +1,160 @@
+//! Keeps an answer while it passes, if it ends well.
+
+use super::store::weight;
+use super::{Recorded, Slot};
+use crate::domain::{AnswerBody, BrokenOff, Chunk, FinishReason, Price, Usage, Verbatim};
+use bytes::Bytes;
+use futures_util::Stream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Where an answer comes from, for its record.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The model that answers.
+    pub model: Arc<str>,
+    /// What it charges.
+    pub price: Price,
+    /// Input tokens, estimated: used where the answer states no usage.
+    pub estimated_input_tokens: u64,
+}
+
+/// Passes an answer through and fills the slot when the answer has ended well: its last piece came, with content, and
+/// every reason it gave for ending is `stop` or `tool_calls`. An answer that fails, is cut short, is dropped midway,
+/// ends for another reason or grows over the slot's limit is never kept; its slot is dropped at once, which wakes the
+/// next who waits.
+pub fn record(body: AnswerBody, slot: Slot, origin: Origin) -> AnswerBody {
+    Box::pin(Recorder {
+        body,
+        recording: Some(Recording {
+            slot,
+            origin,
+            chunks: Vec::new(),
+            bytes: 0,
+            content_bytes: 0,
+            content: false,
+            finished: false,
+            usage: None,
+        }),
+    })
+}
+
+struct Recorder {
+    body: AnswerBody,
+    recording: Option<Recording>,
+}
+
+struct Recording {
+    slot: Slot,
+    origin: Origin,
+    chunks: Vec<Chunk>,
+    bytes: usize,
+    content_bytes: usize,
+    content: bool,
+    finished: bool,
+    usage: Option<Usage>,
+}
+
+/// What a recording is after one more piece.
+enum Next {
+    Goes(Recording),
+    Ended(Recording),
+    NotKept,
+}
+
+impl Stream for Recorder {
+    type Item = Result<Chunk, BrokenOff>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.body.as_mut().poll_next(context);
+        match &polled {
+            Poll::Ready(Some(Ok(chunk))) => {
+                self.recording = self.recording.take().and_then(|going| going.take_in(chunk));
+            }
+            // Broken off, or over without its last piece.
+            Poll::Ready(Some(Err(_)) | None) => self.recording = None,
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl Recording {
+    /// What is left to do after this piece: nothing once the answer was kept or may not be.
+    fn take_in(self, chunk: &Chunk) -> Option<Self> {
+        match self.with(chunk) {
+            Next::Goes(recording) => Some(recording),
+            // Kept with its last piece and not at the end of the stream: the server may stop reading there.
+            Next::Ended(recording) => {
+                recording.keep();
+                None
+            }
+            Next::NotKept => None,
+        }
+    }
+
+    fn with(mut self, chunk: &Chunk) -> Next {
+        self.bytes += weight(chunk);
+        let (reason, last) = match chunk {
+            Chunk::Text(text) => {
+                self.content |= !text.is_empty();
+                self.content_bytes += text.len();
+                (None, false)
+            }
+            Chunk::Finish { reason, usage } => {
+                self.usage = Some(*usage);
+                (Some(*reason), true)
+            }
+            Chunk::Verbatim(Verbatim { seen, .. }) => {
+                self.content |= seen.content;
+                self.content_bytes += seen.content_bytes;
+                self.usage = seen.usage.or(self.usage);
+                (seen.finish, seen.last)
+            }
+        };
+        if reason.is_some_and(|reason| !ends_well(reason)) || self.bytes > self.slot.max_bytes() {
+            return Next::NotKept;
+        }
+        self.finished |= reason.is_some();
+        self.chunks.push(own(chunk));
+        match (last, self.finished && self.content) {
+            (false, _) => Next::Goes(self),
+            (true, true) => Next::Ended(self),
+            (true, false) => Next::NotKept,
+        }
+    }
+
+    fn keep(self) {
+        let usage = self.usage.unwrap_or(Usage {
+            input: self.origin.estimated_input_tokens,
+            output: Usage::estimate_tokens(self.content_bytes),
+            estimated: true,
+            ..Usage::default()
+        });
+        self.slot.fill(Recorded {
+            model: self.origin.model,
+            chunks: self.chunks.into(),
+            cost: self.origin.price.cost(&usage),
+            usage,
+        });
+    }
+}
+
+fn ends_well(reason: FinishReason) -> bool {
+    match reason {
+        FinishReason::Stop | FinishReason::ToolCalls => true,
+        FinishReason::Length | FinishReason::ContentFilter | FinishReason::Other => false,
+    }
+}
+
+/// A copy that holds its own bytes only: a slice of a read buffer would keep the whole buffer alive, unweighed.
+fn own(chunk: &Chunk) -> Chunk {
+    match chunk {
+        Chunk::Verbatim(verbatim) => Chunk::Verbatim(Verbatim {
+            wire: Bytes::copy_from_slice(&verbatim.wire),
+            seen: verbatim.seen,
+        }),
+        Chunk::Text(_) | Chunk::Finish { .. } => chunk.clone(),
+    }
+}
