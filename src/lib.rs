@@ -19,3 +19,5 @@ pub mod local;
 pub mod upstream;
 
 pub mod cache;
+
+pub mod ledger;

@@ -1,0 +1,340 @@
+//! The record of a request on its way: stages note facts into it, and none reads from it.
+//!
+//! An entry closes exactly once, whatever happens: by [`Entry::close`] or [`Entry::refuse`], else when it is dropped, as
+//! abandoned. Closing settles what was reserved and sends the record on; it never waits.
+
+use super::keeper::Outbox;
+use super::record::{
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
+    UsageSeen,
+};
+use super::{Reservation, SignalsSummary, Word};
+use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Usage, Usd};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The record of a request on its way. Write-only.
+#[derive(Debug)]
+pub struct Entry {
+    record: Option<Box<Record>>,
+    reservation: Option<Reservation>,
+    sent: Option<Sent>,
+    started: Instant,
+    outbox: Arc<Outbox>,
+}
+
+/// A request on its way to an endpoint, and what it costs at least.
+#[derive(Debug)]
+struct Sent {
+    endpoint: Word,
+    began: Instant,
+    usage: Usage,
+    cost: Usd,
+    all_remote: Usd,
+}
+
+/// A part of the way that time is spent in. Time noted twice adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in ledger::Phases, field by field")]
+pub enum Phase {
+    Parse,
+    Admit,
+    Cache,
+    Signals,
+    Decide,
+    Local,
+    Upstream,
+}
+
+impl Entry {
+    /// `started` is when the request's first byte came; all times of the record count from there.
+    pub(super) fn open(request: &ChatRequest, started: Instant, outbox: Arc<Outbox>) -> Self {
+        let age = started.elapsed();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started_at = now.unwrap_or_default().saturating_sub(age);
+        outbox.health().opened();
+        Self {
+            record: Some(Box::new(blank(request, started_at))),
+            reservation: None,
+            sent: None,
+            started,
+            outbox,
+        }
+    }
+
+    /// The policy that decides, as `name@hash`.
+    pub fn note_policy(&mut self, name_at_hash: impl Into<Word>) {
+        self.note(|record| record.policy = Some(name_at_hash.into()));
+    }
+
+    /// The model asked for is none of ours: its name is a text of the caller's, and no content is recorded.
+    pub fn note_unknown_model(&mut self) {
+        self.note(|record| record.model_asked = Record::UNKNOWN_MODEL);
+    }
+
+    /// What was measured. Texts and positions are left behind here.
+    pub fn note_signals(&mut self, signals: &Signals) {
+        self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
+    }
+
+    /// The data class.
+    pub fn note_data_class(&mut self, class: &DataClass) {
+        self.note(|record| record.data_class = Some(Word::from(&class.name)));
+    }
+
+    /// The rule that made the plan, and the plan's steps in order.
+    pub fn note_plan(&mut self, rule: impl Into<Word>, steps: impl IntoIterator<Item = Word>) {
+        self.note(|record| {
+            record.rule = Some(rule.into());
+            record.plan = steps.into_iter().collect();
+        });
+    }
+
+    /// An endpoint that policy looked at, and why it may or may not be used.
+    pub fn note_considered(
+        &mut self,
+        endpoint: impl Into<Word>,
+        eligible: bool,
+        reason: impl Into<Word>,
+    ) {
+        self.note(|record| {
+            record.considered.push(Considered {
+                endpoint: endpoint.into(),
+                eligible,
+                reason: reason.into(),
+            });
+        });
+    }
+
+    /// A request goes to an endpoint now, and costs this even if nobody waits for the answer. An entry dropped before
+    /// [`Entry::note_attempt`] says how it went counts it as an attempt `abandoned`, since the endpoint had the prompt.
+    pub fn note_sent(
+        &mut self,
+        endpoint: impl Into<Word>,
+        began: Instant,
+        usage: Usage,
+        cost: Usd,
+        all_remote: Usd,
+    ) {
+        self.sent = Some(Sent {
+            endpoint: endpoint.into(),
+            began,
+            usage,
+            cost,
+            all_remote,
+        });
+    }
+
+    /// A try at an endpoint: `ok` or the error's code, when it began, and how long until its first byte or its failure.
+    /// The time counts as waiting for an upstream.
+    pub fn note_attempt(
+        &mut self,
+        endpoint: impl Into<Word>,
+        code: impl Into<Word>,
+        began: Instant,
+        took: Duration,
+    ) {
+        self.sent = None;
+        let after = began.saturating_duration_since(self.started);
+        self.note(|record| {
+            record.attempts.push(Attempt {
+                endpoint: endpoint.into(),
+                code: code.into(),
+                after_micros: micros(after),
+                took_micros: micros(took),
+            });
+            record.phases.upstream += micros(took);
+        });
+    }
+
+    /// Why the local answer was not good enough and the next step was taken.
+    pub fn note_escalation(&mut self, reason: impl Into<Word>) {
+        self.note(|record| record.escalation = Some(reason.into()));
+    }
+
+    /// What a local answer rests on.
+    pub fn note_evidence(&mut self, evidence: &Evidence) {
+        self.note(|record| {
+            record.evidence = Some(EvidenceSeen {
+                entry: Word::from(&evidence.entry),
+                score: evidence.score,
+                margin: evidence.margin,
+            });
+        });
+    }
+
+    /// What the cache said; the similarity where the question was similar and not the same.
+    pub fn note_cache(&mut self, outcome: CacheOutcome, similarity: Option<f32>) {
+        self.note(|record| {
+            record.cache = Some(CacheSeen {
+                outcome,
+                similarity,
+            });
+        });
+    }
+
+    /// Who answers. Note the attempt that succeeded first: an answer's endpoint is the last one tried.
+    pub fn note_answer(&mut self, route: Route, model: impl Into<Word>) {
+        self.note(|record| {
+            let model = model.into();
+            let tried = record.attempts.last();
+            record.endpoint = tried
+                .filter(|attempt| attempt.endpoint == model)
+                .map(|attempt| attempt.endpoint.clone());
+            record.route = Some(route);
+            record.model = Some(model);
+        });
+    }
+
+    /// Tokens used.
+    pub fn note_usage(&mut self, usage: &Usage) {
+        self.note(|record| record.usage = Some(UsageSeen::from(usage)));
+    }
+
+    /// What it cost, and what the same would have cost all-remote.
+    pub fn note_cost(&mut self, cost: Usd, all_remote: Usd) {
+        self.note(|record| {
+            record.cost_micro_usd = cost.0;
+            record.all_remote_micro_usd = all_remote.0;
+            let signed = |amount: Usd| i64::try_from(amount.0).unwrap_or(i64::MAX);
+            record.saved_micro_usd = signed(all_remote) - signed(cost);
+        });
+    }
+
+    /// Why the answer ended.
+    pub fn note_finish(&mut self, reason: FinishReason) {
+        self.note(|record| record.finish = Some(Word::fixed(reason.as_str())));
+    }
+
+    /// The error's code, where something went wrong after all.
+    pub fn note_error(&mut self, code: impl Into<Word>) {
+        self.note(|record| record.error = Some(code.into()));
+    }
+
+    /// Time spent in a part of the way. Waiting for upstreams is already noted with each attempt.
+    pub fn note_phase(&mut self, phase: Phase, took: Duration) {
+        self.note(|record| *field(&mut record.phases, phase) += micros(took));
+    }
+
+    /// The first byte of the answer is ready now. Only the first call counts.
+    pub fn note_first_byte(&mut self) {
+        let elapsed = micros(self.started.elapsed());
+        self.note(|record| {
+            record.phases.first_byte.get_or_insert(elapsed);
+        });
+    }
+
+    /// Holds what was reserved until the entry closes; it is settled then with the cost noted. One held before is given
+    /// back.
+    pub fn hold(&mut self, reservation: Reservation) {
+        self.note(|record| record.budgets = reservation.names().map(Word::from).collect());
+        self.reservation = Some(reservation);
+    }
+
+    /// Closes the entry with how it ended.
+    pub fn close(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    /// Closes the entry as refused, with the error's code.
+    pub fn refuse(mut self, code: impl Into<Word>) {
+        self.note(|record| {
+            record.route = Some(Route::Refused);
+            record.error = Some(code.into());
+        });
+        self.end(Outcome::Refused);
+    }
+
+    fn note(&mut self, note: impl FnOnce(&mut Record)) {
+        if let Some(record) = &mut self.record {
+            note(record);
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        let Some(mut record) = self.record.take() else {
+            return;
+        };
+        record.outcome = outcome;
+        finish_phases(&mut record.phases, self.started.elapsed());
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(Usd(record.cost_micro_usd));
+        }
+        self.outbox.health().closed();
+        self.outbox.send(record);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(sent) = self.sent.take() {
+            self.note_attempt(sent.endpoint, "abandoned", sent.began, sent.began.elapsed());
+            self.note_usage(&sent.usage);
+            self.note_cost(sent.cost, sent.all_remote);
+        }
+        self.end(Outcome::Abandoned);
+    }
+}
+
+fn finish_phases(phases: &mut Phases, total: Duration) {
+    phases.total = micros(total);
+    let until_answer = phases.first_byte.unwrap_or(phases.total);
+    let waiting = phases.upstream + phases.local;
+    phases.own = until_answer.saturating_sub(waiting);
+}
+
+fn field(phases: &mut Phases, phase: Phase) -> &mut u64 {
+    match phase {
+        Phase::Parse => &mut phases.parse,
+        Phase::Admit => &mut phases.admit,
+        Phase::Cache => &mut phases.cache,
+        Phase::Signals => &mut phases.signals,
+        Phase::Decide => &mut phases.decide,
+        Phase::Local => &mut phases.local,
+        Phase::Upstream => &mut phases.upstream,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A record with nothing noted yet.
+pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
+    Record {
+        version: Record::VERSION,
+        decision: request.decision.clone(),
+        request: request.id.clone(),
+        started_at: u64::try_from(started_at.as_millis()).unwrap_or(u64::MAX),
+        caller: Word::from(&request.caller.name),
+        policy: None,
+        model_asked: Word::from(&request.model),
+        stream: request.stream,
+        traceparent: request.traceparent.as_ref().map(Word::from),
+        route: None,
+        model: None,
+        endpoint: None,
+        rule: None,
+        data_class: None,
+        signals: None,
+        plan: Vec::new(),
+        considered: Vec::new(),
+        attempts: Vec::new(),
+        escalation: None,
+        evidence: None,
+        cache: None,
+        usage: None,
+        cost_micro_usd: 0,
+        all_remote_micro_usd: 0,
+        saved_micro_usd: 0,
+        budgets: Vec::new(),
+        outcome: Outcome::Abandoned,
+        error: None,
+        finish: None,
+        phases: Phases::default(),
+    }
+}
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;

@@ -1,0 +1,173 @@
+//! An entry closes exactly once, in every way, and settles its budget.
+
+use super::*;
+use crate::domain::{Certainty, Finding, Findings, PersonalKind, Probability, Reading, Topic};
+use crate::ledger::samples::{ledger, request};
+use crate::ledger::{Budget, Window};
+
+fn budget() -> Budget {
+    Budget {
+        name: "total".into(),
+        limit: Usd(100),
+        per: Window::Month,
+        caller: None,
+    }
+}
+
+/// Lets an entry with 60 of 100 reserved and a cost of 25 end; gives its one record and what is used after.
+fn ended(end: impl FnOnce(Entry)) -> (Record, u64) {
+    let (ledger, keeper, records) = ledger(vec![budget()], None);
+    let request = request("d-1");
+    let mut entry = ledger.open(&request, Instant::now());
+    entry.hold(ledger.reserve(&["total".into()], Usd(60)).unwrap());
+    entry.note_cost(Usd(25), Usd(40));
+    end(entry);
+    keeper.finish();
+    let all: Vec<Record> = records.iter().collect();
+    assert_eq!(all.len(), 1, "an entry closes exactly once");
+    let used = ledger.standing(&request.caller).budgets[0].used.0;
+    (all.into_iter().next().unwrap(), used)
+}
+
+#[test]
+fn an_entry_closes_once_however_it_ends() {
+    let ends: [(fn(Entry), Outcome); 5] = [
+        (|entry| entry.close(Outcome::Served), Outcome::Served),
+        (|entry| entry.close(Outcome::BrokenOff), Outcome::BrokenOff),
+        (|entry| entry.refuse("policy_refused"), Outcome::Refused),
+        (drop, Outcome::Abandoned),
+        (
+            |entry| {
+                let panicked = std::thread::spawn(move || {
+                    let _entry = entry;
+                    panic!("a stage broke its promise");
+                });
+                assert!(panicked.join().is_err());
+            },
+            Outcome::Abandoned,
+        ),
+    ];
+    for (end, outcome) in ends {
+        let (record, used) = ended(end);
+        assert_eq!(record.outcome, outcome);
+        assert_eq!((used, record.saved_micro_usd), (25, 15));
+        assert_eq!(record.budgets, [Word::fixed("total")]);
+    }
+}
+
+#[test]
+fn a_request_given_up_on_its_way_counts_what_was_sent() {
+    let usage = Usage {
+        input: 9,
+        estimated: true,
+        ..Usage::default()
+    };
+    let sent = |entry: &mut Entry| entry.note_sent("gpt", Instant::now(), usage, Usd(30), Usd(30));
+    let (record, used) = ended(|mut entry| sent(&mut entry));
+    assert_eq!((record.attempts[0].code.as_str(), used), ("abandoned", 30));
+    assert_eq!(record.usage.map(|usage| usage.input), Some(9));
+    let (record, used) = ended(|mut entry| {
+        sent(&mut entry);
+        entry.note_attempt("gpt", "upstream_timeout", Instant::now(), Duration::ZERO);
+    });
+    assert_eq!((record.attempts.len(), record.usage, used), (1, None, 25));
+}
+
+#[test]
+fn a_full_queue_loses_the_record_but_settles_the_budget() {
+    let (sender, _inbox) = std::sync::mpsc::sync_channel(1);
+    let health = crate::ledger::Health::default();
+    let outbox = Arc::new(Outbox::new(sender, health.clone()));
+    let budgets = crate::ledger::Budgets::new(vec![budget()]);
+    for _ in 0..3 {
+        let mut entry = Entry::open(&request("d"), Instant::now(), outbox.clone());
+        entry.hold(budgets.reserve(&["total".into()], Usd(20), 0).unwrap());
+        entry.note_cost(Usd(5), Usd(5));
+        assert_eq!(health.open_requests(), 1);
+    }
+    assert_eq!(health.open_requests(), 0);
+    assert_eq!((health.dropped_records(), health.records_ok()), (2, false));
+    assert_eq!(budgets.standing("shop", 0)[0].used, Usd(15));
+}
+
+#[test]
+fn what_was_waited_for_is_not_our_overhead() {
+    let mut phases = Phases {
+        upstream: 700,
+        local: 100,
+        first_byte: Some(900),
+        ..Phases::default()
+    };
+    finish_phases(&mut phases, Duration::from_micros(5_000));
+    assert_eq!((phases.own, phases.total), (100, 5_000));
+}
+
+#[test]
+fn a_record_holds_kinds_and_counts_but_no_text_and_survives_its_own_form() {
+    let finding = |certainty, start| Finding {
+        kind: PersonalKind::Iban,
+        start,
+        end: start + 31_337,
+        score: 0.5,
+        certainty,
+        country: None,
+    };
+    let findings = vec![
+        finding(Certainty::Certain, 424_242),
+        finding(Certainty::Certain, 424_242),
+        finding(Certainty::Probable, 424_242),
+    ];
+    let signals = Signals {
+        personal: Some(Reading::measured(Findings(findings))),
+        complexity: Some(Reading::assumed(Probability::clamped(1.0))),
+        topic: Some(Reading::measured(Topic {
+            label: Some("billing".into()),
+            confidence: 0.75,
+        })),
+        ..Signals::default()
+    };
+    let (record, _) = ended(|mut entry| {
+        entry.note_signals(&signals);
+        entry.note_attempt("gpt", "ok", Instant::now(), Duration::from_millis(3));
+        entry.note_answer(Route::Remote, "gpt");
+        entry.close(Outcome::Served);
+    });
+    let text = serde_json::to_string(&record).unwrap();
+    assert!(
+        text.contains(r#"{"kind":"iban","certain":2,"probable":1}"#),
+        "{text}"
+    );
+    assert!(text.contains(r#""assumed":["complexity"]"#), "{text}");
+    assert!(
+        !text.contains("424242") && !text.contains("455579"),
+        "{text}"
+    );
+    assert_eq!(record.endpoint, Some(Word::fixed("gpt")));
+    assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+}
+
+#[test]
+#[ignore = "a measurement, not a check; run it with --release --nocapture for figures that count"]
+fn cost_of_a_record_on_the_hot_path() {
+    const ROUNDS: u32 = 10_000;
+    let (ledger, keeper, _records) = ledger(vec![budget()], None);
+    let (request, names): (_, [Arc<str>; 1]) = (request("d-1"), ["total".into()]);
+    let began = Instant::now();
+    for round in 0..ROUNDS {
+        let mut entry = ledger.open(&request, Instant::now());
+        let standing = ledger.standing(&request.caller);
+        assert!(standing.records_ok || round > 0);
+        if let Ok(held) = ledger.reserve(&names, Usd(1)) {
+            entry.hold(held);
+        }
+        entry.note_policy("p@1");
+        entry.note_plan("rule", [Word::fixed("remote gpt")]);
+        entry.note_attempt("gpt", "ok", began, Duration::from_millis(1));
+        entry.note_answer(Route::Remote, "gpt");
+        entry.note_first_byte();
+        entry.close(Outcome::Served);
+    }
+    let each = began.elapsed() / ROUNDS;
+    keeper.finish();
+    println!("open, standing, reserve, 5 notes, close: {each:?} each");
+}

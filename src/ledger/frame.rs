@@ -1,0 +1,123 @@
+//! The bytes of a journal file: a header, then frames chained by their hashes.
+//!
+//! ```text
+//! header  magic 8 | version u32 | number of the file u32 | hash before its first record 32        (48 bytes)
+//! frame   length of the payload u32 | crc32 u32 | hash before it 32 | payload (JSON)      (all numbers little-endian)
+//! ```
+//! The crc covers the hash and the payload and finds accidents. The hash of a record is SHA-256(hash before it ‖
+//! payload): whoever edits, removes or reorders a record changes every hash after it.
+
+use sha2::{Digest, Sha256};
+
+pub(super) const HEADER_BYTES: usize = 48;
+pub(super) const FRAME_HEAD_BYTES: usize = 40;
+/// The longest payload taken for real; a length above it is damage. A record is one to two thousand bytes.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+
+const MAGIC: [u8; 8] = *b"FLJRNL\r\n";
+const VERSION: u32 = 1;
+
+/// The hash of a record, and of everything before it.
+pub type Hash = [u8; 32];
+
+/// The hash before the first record of all.
+pub(super) const GENESIS: Hash = [0; 32];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) number: u32,
+    pub(super) before: Hash,
+}
+
+/// What stands at an offset.
+#[derive(Debug, PartialEq)]
+pub(super) enum Frame<'bytes> {
+    Whole {
+        before: Hash,
+        payload: &'bytes [u8],
+        bytes: usize,
+    },
+    /// The bytes end before the frame does.
+    Short,
+    /// A frame was never written so.
+    Damaged,
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.number.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.before);
+        bytes
+    }
+
+    /// None when these are not the first bytes of a journal file of this version.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; HEADER_BYTES] = bytes.get(..HEADER_BYTES)?.try_into().ok()?;
+        let header = Self {
+            number: u32_at(bytes, 12)?,
+            before: bytes[16..].try_into().ok()?,
+        };
+        // Compared whole, so that nothing in a header can be other than written.
+        (header.encode() == *bytes).then_some(header)
+    }
+}
+
+/// Appends a frame and gives the hash of its record.
+pub(super) fn encode(before: &Hash, payload: &[u8], into: &mut Vec<u8>) -> Hash {
+    into.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    into.extend_from_slice(&checksum(before, payload).to_le_bytes());
+    into.extend_from_slice(before);
+    into.extend_from_slice(payload);
+    hash(before, payload)
+}
+
+/// Reads the frame at the start of the bytes.
+pub(super) fn parse(bytes: &[u8]) -> Frame<'_> {
+    let Some(length) = u32_at(bytes, 0).map(|length| length as usize) else {
+        return Frame::Short;
+    };
+    if length == 0 || length > MAX_PAYLOAD_BYTES {
+        return Frame::Damaged;
+    }
+    let Some(payload) = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length) else {
+        return Frame::Short;
+    };
+    let (Some(crc), Ok(before)) = (u32_at(bytes, 4), Hash::try_from(&bytes[8..40])) else {
+        return Frame::Short;
+    };
+    if checksum(&before, payload) != crc {
+        return Frame::Damaged;
+    }
+    Frame::Whole {
+        before,
+        payload,
+        bytes: FRAME_HEAD_BYTES + length,
+    }
+}
+
+/// True when a whole frame begins anywhere after the first byte: what stands before it is damage, not a torn end.
+pub(super) fn any_later(bytes: &[u8]) -> bool {
+    let last = bytes.len().saturating_sub(FRAME_HEAD_BYTES);
+    (1..last).any(|at| matches!(parse(&bytes[at..]), Frame::Whole { .. }))
+}
+
+/// The hash of a record.
+pub(super) fn hash(before: &Hash, payload: &[u8]) -> Hash {
+    let digest = Sha256::new().chain_update(before).chain_update(payload);
+    digest.finalize().into()
+}
+
+fn checksum(before: &Hash, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(before);
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_le_bytes(bytes))
+}

@@ -1,0 +1,239 @@
+//! The one thread that all finished records come to: it keeps the latencies, shows each record to an observer and
+//! brings it to the journal. The way of a request only puts a pointer into a queue.
+
+use super::journal::{Journal, JournalSettings};
+use super::latency::Averages;
+use super::writer::Writer;
+use super::{Budgets, Health, JournalError, Latencies, Ledger, Record, read};
+use crate::domain::Usd;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How the ledger is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The budgets.
+    pub budgets: Vec<super::Budget>,
+    /// The journal; without one, records are only shown to the observer.
+    pub journal: Option<JournalSettings>,
+    /// The most finished records that wait for the thread; those beyond are lost and counted.
+    pub queue_records: usize,
+}
+
+/// Sees every finished record, on the ledger's own thread.
+pub type Observer = Box<dyn FnMut(&Record) + Send>;
+
+/// Why the ledger cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal cannot be opened or is damaged.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// No thread could be started.
+    #[error("the ledger's thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The thread behind the ledger. [`Keeper::finish`] it at shutdown, when all entries are closed.
+#[derive(Debug)]
+pub struct Keeper {
+    outbox: SyncSender<Parcel>,
+    thread: JoinHandle<usize>,
+}
+
+/// Where entries send their records.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    sender: SyncSender<Parcel>,
+    health: Health,
+}
+
+/// What the thread is sent.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    Record(Box<Record>),
+    Flush(SyncSender<()>),
+    Stop,
+}
+
+/// After a record came, the thread lets others gather for so long. A thread that sleeps by the clock costs those who
+/// send nothing; one that waits on the queue costs each of them a wake-up of several microseconds.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Starts the ledger. What the journal holds of the budgets' current windows counts as spent.
+pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), StartError> {
+    let health = Health::default();
+    let budgets = Budgets::new(settings.budgets);
+    let writer = match settings.journal {
+        Some(journal) => Some(open(journal, &budgets, &health)?),
+        None => None,
+    };
+    let latencies = Latencies::default();
+    let (sender, inbox) = sync_channel(settings.queue_records.max(1));
+    let desk = Desk {
+        writer,
+        averages: Averages::new(latencies.clone()),
+        observe,
+        health: health.clone(),
+    };
+    let thread = thread::Builder::new().name("ledger".into());
+    let thread = thread.spawn(move || desk.run(&inbox));
+    let keeper = Keeper {
+        outbox: sender.clone(),
+        thread: thread.map_err(StartError::Thread)?,
+    };
+    let outbox = Outbox::new(sender, health);
+    Ok((Ledger::new(outbox, budgets, latencies), keeper))
+}
+
+impl Keeper {
+    /// Waits until every record sent so far was observed, and written and synced where that can be done.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.outbox.send(Parcel::Flush(done)).is_ok() {
+            // An error says that the thread is gone, and then there is nothing to wait for.
+            let _ = wait.recv();
+        }
+    }
+
+    /// Flushes and ends the thread. Gives the number of records that could not be saved.
+    pub fn finish(self) -> usize {
+        let _ = self.outbox.send(Parcel::Stop);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(sender: SyncSender<Parcel>, health: Health) -> Self {
+        Self { sender, health }
+    }
+
+    /// Sends a record without ever waiting.
+    pub(super) fn send(&self, record: Box<Record>) {
+        match self.sender.try_send(Parcel::Record(record)) {
+            Ok(()) => self.health.overflowing(false),
+            Err(TrySendError::Full(_)) => {
+                self.health.dropped(1);
+                self.health.overflowing(true);
+            }
+            Err(TrySendError::Disconnected(_)) => self.health.dropped(1),
+        }
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+}
+
+/// Whatever the thread works with.
+struct Desk {
+    writer: Option<Writer>,
+    averages: Averages,
+    observe: Observer,
+    health: Health,
+}
+
+impl Desk {
+    /// Works until told to stop or nobody is left who could send; gives the number of records not saved.
+    fn run(mut self, inbox: &Receiver<Parcel>) -> usize {
+        while let Some(first) = self.wait(inbox) {
+            let mut stop = first.is_some_and(|parcel| self.take(parcel));
+            while let Ok(parcel) = inbox.try_recv() {
+                stop |= self.take(parcel);
+            }
+            self.health.overflowing(false);
+            self.averages.publish();
+            if let Some(writer) = &mut self.writer {
+                writer.work(Instant::now());
+            }
+            if stop {
+                break;
+            }
+            thread::sleep(GATHER);
+        }
+        self.averages.publish();
+        self.writer
+            .map_or(0, |mut writer| writer.finish(Instant::now()))
+    }
+
+    /// The next parcel; `Some(None)` when it is time to write or sync, `None` when nobody can send any more.
+    fn wait(&self, inbox: &Receiver<Parcel>) -> Option<Option<Parcel>> {
+        let due = self
+            .writer
+            .as_ref()
+            .and_then(|writer| writer.idle(Instant::now()));
+        let Some(due) = due else {
+            return inbox.recv().ok().map(Some);
+        };
+        match inbox.recv_timeout(due) {
+            Ok(parcel) => Some(Some(parcel)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// True when this was the word to stop.
+    fn take(&mut self, parcel: Parcel) -> bool {
+        match parcel {
+            Parcel::Record(record) => self.keep(&record),
+            Parcel::Flush(done) => self.flush(&done),
+            Parcel::Stop => return true,
+        }
+        false
+    }
+
+    fn keep(&mut self, record: &Record) {
+        self.averages.note(record);
+        (self.observe)(record);
+        if let Some(writer) = &mut self.writer {
+            writer.take(record);
+        }
+    }
+
+    fn flush(&mut self, done: &SyncSender<()>) {
+        self.averages.publish();
+        if let Some(writer) = &mut self.writer {
+            writer.finish(Instant::now());
+        }
+        // Whoever asked may have left.
+        let _ = done.try_send(());
+    }
+}
+
+fn open(
+    settings: JournalSettings,
+    budgets: &Budgets,
+    health: &Health,
+) -> Result<Writer, JournalError> {
+    let (journal, cut) = Journal::open(&settings)?;
+    if cut > 0 {
+        tracing::warn!(bytes = cut, "a torn end of the journal was cut off");
+    }
+    restore(&settings, budgets)?;
+    Ok(Writer::new(journal, settings, health.clone()))
+}
+
+/// Counts what the journal says was spent in the budgets' current windows.
+fn restore(settings: &JournalSettings, budgets: &Budgets) -> Result<(), JournalError> {
+    let window = budgets.longest_window_seconds();
+    if window == 0 {
+        return Ok(());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = now.unwrap_or_default().as_secs().saturating_sub(window);
+    for record in read::read_since(&settings.folder, since * 1_000)? {
+        let record = record?;
+        if record.started_at < since * 1_000 {
+            continue;
+        }
+        for name in &record.budgets {
+            budgets.restore(name, Usd(record.cost_micro_usd), record.started_at / 1_000);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

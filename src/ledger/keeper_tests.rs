@@ -1,0 +1,104 @@
+//! Records reach the observer and the journal, and a restart knows what was spent.
+
+use super::*;
+use crate::ledger::samples::{Folder, ledger, record, request};
+use crate::ledger::{Budget, Outcome, Window, verify};
+use std::sync::Arc;
+
+fn budget() -> Budget {
+    Budget {
+        name: "total".into(),
+        limit: Usd(100),
+        per: Window::Month,
+        caller: None,
+    }
+}
+
+#[test]
+fn a_restart_knows_what_was_spent_in_this_window() {
+    let folder = Folder::new();
+    for round in 1..=3 {
+        let (ledger, keeper, records) = ledger(vec![budget()], Some(folder.settings()));
+        let mut entry = ledger.open(&request("d"), Instant::now());
+        entry.hold(ledger.reserve(&["total".into()], Usd(10)).unwrap());
+        entry.note_cost(Usd(7), Usd(7));
+        entry.close(Outcome::Served);
+        let standing = ledger.standing(&request("d").caller);
+        assert_eq!(standing.budgets[0].used, Usd(7 * round));
+        assert_eq!(keeper.finish(), 0);
+        assert_eq!(records.iter().count(), 1);
+    }
+    assert_eq!(verify(folder.path()).unwrap().records, 3);
+}
+
+#[test]
+fn a_flush_waits_until_all_is_observed_and_on_disk() {
+    let folder = Folder::new();
+    let (ledger, keeper, records) = ledger(Vec::new(), Some(folder.settings()));
+    for _ in 0..50 {
+        drop(ledger.open(&request("d"), Instant::now()));
+    }
+    keeper.flush();
+    assert_eq!(records.try_iter().count(), 50);
+    assert_eq!(verify(folder.path()).unwrap().records, 50);
+    keeper.finish();
+}
+
+#[test]
+fn a_record_after_the_end_is_counted_as_dropped() {
+    let (ledger, keeper, _records) = ledger(Vec::new(), None);
+    keeper.finish();
+    drop(ledger.open(&request("d"), Instant::now()));
+    assert_eq!(ledger.health().dropped_records(), 1);
+}
+
+#[test]
+fn latencies_are_seen_as_moving_averages() {
+    let latencies = Latencies::default();
+    let mut averages = Averages::new(latencies.clone());
+    let mut seen = record("d");
+    seen.outcome = Outcome::Served;
+    seen.usage = Some(crate::ledger::UsageSeen {
+        output: 11,
+        ..Default::default()
+    });
+    for took_micros in [100_000, 200_000] {
+        seen.attempts = vec![crate::ledger::Attempt {
+            endpoint: "gpt".into(),
+            code: "ok".into(),
+            after_micros: 0,
+            took_micros,
+        }];
+        seen.phases.first_byte = Some(took_micros);
+        seen.phases.total = took_micros + 50_000;
+        averages.note(&seen);
+    }
+    seen.attempts[0].code = "upstream_timeout".into();
+    averages.note(&seen);
+    averages.publish();
+    let all: Arc<[_]> = latencies.seen();
+    assert_eq!((all.len(), all[0].samples), (1, 2));
+    assert_eq!(all[0].first_token, Duration::from_millis(120));
+    assert_eq!(all[0].per_token, Duration::from_millis(5));
+}
+
+#[test]
+#[ignore = "a measurement, not a check; run it with --release --nocapture for figures that count"]
+fn records_a_second_to_the_journal() {
+    const RECORDS: u32 = 20_000;
+    let folder = Folder::new();
+    let settings = folder.settings();
+    let (journal, _) = Journal::open(&settings).unwrap();
+    let mut writer = Writer::new(journal, settings, Health::default());
+    let record = record("d");
+    let began = Instant::now();
+    for round in 0..RECORDS {
+        writer.take(&record);
+        if round % 100 == 99 {
+            writer.work(Instant::now());
+        }
+    }
+    assert_eq!(writer.finish(Instant::now()), 0);
+    let each_second = f64::from(RECORDS) / began.elapsed().as_secs_f64();
+    println!("{each_second:.0} records a second, batches of 100, synced every 200 ms");
+}

@@ -1,0 +1,95 @@
+//! Keeps what happened: budgets, latencies seen, one record per request, and the journal they are written to.
+//!
+//! Promises: every request leaves exactly one record, whatever happens to it; what was reserved is settled with it;
+//! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
+//! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
+
+mod budget;
+mod entry;
+mod frame;
+mod health;
+mod journal;
+mod keeper;
+mod latency;
+mod read;
+mod record;
+mod summary;
+mod window;
+mod word;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+pub use budget::{Budget, Budgets, Exceeded, Reservation};
+pub use entry::{Entry, Phase};
+pub use frame::Hash;
+pub use health::{Health, JournalHealth};
+pub use journal::JournalSettings;
+pub use keeper::{Keeper, Observer, Settings, StartError, start};
+pub use latency::Latencies;
+pub use read::{JournalError, Records, Summary, read, read_since, verify};
+pub use record::{
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
+    UsageSeen,
+};
+pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
+pub use window::Window;
+pub use word::Word;
+
+use crate::domain::{Caller, ChatRequest, Usd};
+use crate::policy::Standing;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The ledger's front desk. A handle; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    outbox: Arc<keeper::Outbox>,
+    budgets: Budgets,
+    latencies: Latencies,
+}
+
+impl Ledger {
+    fn new(outbox: keeper::Outbox, budgets: Budgets, latencies: Latencies) -> Self {
+        Self {
+            outbox: Arc::new(outbox),
+            budgets,
+            latencies,
+        }
+    }
+
+    /// Opens the record of a request; `started` is when the request's first byte came.
+    pub fn open(&self, request: &ChatRequest, started: Instant) -> Entry {
+        Entry::open(request, started, self.outbox.clone())
+    }
+
+    /// How things stand for a caller now.
+    pub fn standing(&self, caller: &Caller) -> Standing {
+        Standing {
+            budgets: self.budgets.standing(&caller.name, unix_seconds()),
+            latencies: self.latencies.seen(),
+            records_ok: self.health().records_ok(),
+        }
+    }
+
+    /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].
+    pub fn reserve(&self, names: &[Arc<str>], estimate: Usd) -> Result<Reservation, Exceeded> {
+        self.budgets.reserve(names, estimate, unix_seconds())
+    }
+
+    /// The budgets, for a reload to replace.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Whether records are being kept.
+    pub fn health(&self) -> &Health {
+        self.outbox.health()
+    }
+}
+
+fn unix_seconds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}

@@ -1,0 +1,282 @@
+//! Reads a journal: its records, and whether the chain holds.
+//!
+//! Reading never changes a file and needs no lock. A torn end of the last file, as a process that is killed leaves it,
+//! is not an error: it was never a record.
+
+use super::Record;
+use super::frame::{self, Frame, GENESIS, HEADER_BYTES, Hash, Header};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a journal, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The system refused to open, read or create something.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process holds the journal.
+    #[error("{path}: another process writes to this journal")]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// Something was changed, removed or damaged.
+    #[error("{path}: at byte {offset}: {what}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        what: &'static str,
+    },
+}
+
+/// A journal whose chain holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its records.
+    pub records: u64,
+    /// Its files.
+    pub files: u32,
+    /// The hash of the last record. Kept elsewhere, it also shows that nothing was cut off the end.
+    pub head: Hash,
+    /// It begins at the first record ever; false when older files were taken away.
+    pub complete: bool,
+    /// Bytes of a torn end, which are no record.
+    pub torn_bytes: u64,
+}
+
+/// The records of a journal, oldest first. It ends after the first error.
+#[derive(Debug)]
+pub struct Records {
+    files: std::vec::IntoIter<(u32, PathBuf)>,
+    current: Option<Walk>,
+    ended: bool,
+}
+
+/// One file read into memory, checked frame by frame.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) path: PathBuf,
+    pub(super) number: u32,
+    pub(super) bytes: Vec<u8>,
+    pub(super) offset: usize,
+    pub(super) head: Hash,
+    pub(super) last: bool,
+}
+
+/// The records of the journal in this folder.
+pub fn read(folder: &Path) -> Result<Records, JournalError> {
+    Ok(over(files(folder)?))
+}
+
+/// The records of those files that may hold any from this moment on (milliseconds since 1970).
+pub fn read_since(folder: &Path, started_at: u64) -> Result<Records, JournalError> {
+    let mut files = files(folder)?;
+    let mut first = files.len();
+    while first > 0 {
+        first -= 1;
+        let mut walk = Walk::open(&files[first], first + 1 == files.len())?;
+        match walk.next_record()? {
+            Some(record) if record.started_at < started_at => break,
+            Some(_) | None => {}
+        }
+    }
+    Ok(over(files.split_off(first)))
+}
+
+/// Checks every frame and every link of the chain, and that no file is missing between two.
+pub fn verify(folder: &Path) -> Result<Summary, JournalError> {
+    let files = files(folder)?;
+    let mut summary = Summary {
+        records: 0,
+        files: files.len() as u32,
+        head: GENESIS,
+        complete: true,
+        torn_bytes: 0,
+    };
+    let mut before = None;
+    for (index, file) in files.iter().enumerate() {
+        let mut walk = Walk::open(file, index + 1 == files.len())?;
+        walk.follows(before)?;
+        summary.complete &= index > 0 || walk.number == 1;
+        while walk.next_payload()?.is_some() {
+            summary.records += 1;
+        }
+        summary.torn_bytes = (walk.bytes.len() - walk.offset) as u64;
+        summary.head = walk.head;
+        before = Some((walk.number, walk.head));
+    }
+    Ok(summary)
+}
+
+/// The journal's files by number, oldest first.
+pub(super) fn files(folder: &Path) -> Result<Vec<(u32, PathBuf)>, JournalError> {
+    let io = |source| io_error(folder, source);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if let Some(number) = number_of(&path) {
+            found.push((number, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+pub(super) fn io_error(path: &Path, source: std::io::Error) -> JournalError {
+    JournalError::Io {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+fn number_of(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?;
+    let digits = name.strip_prefix("journal-")?.strip_suffix(".flj")?;
+    digits.parse().ok()
+}
+
+fn over(files: Vec<(u32, PathBuf)>) -> Records {
+    Records {
+        files: files.into_iter(),
+        current: None,
+        ended: false,
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.advance();
+        self.ended = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}
+
+impl Records {
+    fn advance(&mut self) -> Result<Option<Record>, JournalError> {
+        loop {
+            if let Some(walk) = &mut self.current
+                && let Some(record) = walk.next_record()?
+            {
+                return Ok(Some(record));
+            }
+            let Some(file) = self.files.next() else {
+                return Ok(None);
+            };
+            let before = self.current.take().map(|walk| (walk.number, walk.head));
+            let walk = Walk::open(&file, self.files.len() == 0)?;
+            walk.follows(before)?;
+            self.current = Some(walk);
+        }
+    }
+}
+
+impl Walk {
+    /// Opens a file. Only the last file of a journal may end in the middle of something.
+    pub(super) fn open(file: &(u32, PathBuf), last: bool) -> Result<Self, JournalError> {
+        let (number, path) = file;
+        let bytes = fs::read(path).map_err(|source| io_error(path, source))?;
+        let mut walk = Self {
+            path: path.clone(),
+            number: *number,
+            bytes,
+            offset: 0,
+            head: GENESIS,
+            last,
+        };
+        if walk.bytes.len() < HEADER_BYTES && last {
+            return Ok(walk);
+        }
+        match Header::parse(&walk.bytes) {
+            Some(header) if header.number == *number => walk.head = header.before,
+            Some(_) => return Err(walk.broken("the file bears another file's number")),
+            None => return Err(walk.broken("this is no journal file of a version known here")),
+        }
+        walk.offset = HEADER_BYTES;
+        Ok(walk)
+    }
+
+    /// True when not even the header was written whole.
+    pub(super) fn is_headless(&self) -> bool {
+        self.offset == 0
+    }
+
+    /// The next record's payload, or nothing at the end of what was written whole.
+    pub(super) fn next_payload(&mut self) -> Result<Option<&[u8]>, JournalError> {
+        if self.is_headless() || self.offset == self.bytes.len() {
+            return Ok(None);
+        }
+        match frame::parse(&self.bytes[self.offset..]) {
+            Frame::Whole { before, .. } if before != self.head => Err(self.broken(
+                "the chain is broken: a record before this one was changed, removed or moved",
+            )),
+            Frame::Whole {
+                before,
+                payload,
+                bytes,
+            } => {
+                self.head = frame::hash(&before, payload);
+                self.offset += bytes;
+                Ok(Some(payload))
+            }
+            Frame::Short | Frame::Damaged if self.is_torn() => Ok(None),
+            Frame::Short | Frame::Damaged => {
+                Err(self.broken("a damaged record with others after it"))
+            }
+        }
+    }
+
+    /// The next record.
+    pub(super) fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
+        let offset = self.offset;
+        let Some(payload) = self.next_payload()? else {
+            return Ok(None);
+        };
+        let parsed = serde_json::from_slice(payload);
+        parsed.map(Some).map_err(|_| JournalError::Broken {
+            path: self.path.clone(),
+            offset: offset as u64,
+            what: "the record is of a form not known here",
+        })
+    }
+
+    /// True when this file goes on where the one before it ended.
+    pub(super) fn follows(&self, before: Option<(u32, Hash)>) -> Result<(), JournalError> {
+        let (number, head) = match before {
+            Some((number, head)) => (number + 1, head),
+            None if self.number <= 1 => (1, GENESIS),
+            None => (self.number, self.head),
+        };
+        if self.number != number {
+            return Err(self.broken("a file is missing before this one"));
+        }
+        if !self.is_headless() && self.head != head {
+            return Err(self.broken("the file does not go on where the one before it ended"));
+        }
+        Ok(())
+    }
+
+    fn is_torn(&self) -> bool {
+        self.last && !frame::any_later(&self.bytes[self.offset..])
+    }
+
+    fn broken(&self, what: &'static str) -> JournalError {
+        JournalError::Broken {
+            path: self.path.clone(),
+            offset: self.offset as u64,
+            what,
+        }
+    }
+}
