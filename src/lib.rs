@@ -21,3 +21,5 @@ pub mod upstream;
 pub mod cache;
 
 pub mod ledger;
+
+pub mod telemetry;

@@ -1,0 +1,243 @@
+//! Prometheus metrics, all drawn from finished records but for the ledger's own health and the requests still open.
+//!
+//! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
+
+use crate::ledger::{Health, Phases, Record, Route, Word};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Labels = Vec<(&'static str, String)>;
+type Counters = Family<Labels, Counter>;
+type Dollars = Counter<f64, AtomicU64>;
+type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
+
+/// All metrics of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Counters,
+    duration: Histograms,
+    first_byte: Histograms,
+    overhead: Histograms,
+    attempts: Counters,
+    tokens: Counters,
+    cost: Dollars,
+    all_remote: Dollars,
+    saved: Dollars,
+    cache: Counters,
+    assumed: Counters,
+    dropped: Counter,
+    journal_healthy: Gauge,
+    active: Gauge,
+    health: Health,
+}
+
+impl Metrics {
+    /// Metrics at zero. `health` says how the records fare, `version` is this program's.
+    pub fn new(health: Health, version: &str) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("gateway"),
+            requests: Family::default(),
+            duration: Family::new_with_constructor(seconds),
+            first_byte: Family::new_with_constructor(seconds),
+            overhead: Family::new_with_constructor(fine_seconds),
+            attempts: Family::default(),
+            tokens: Family::default(),
+            cost: Dollars::default(),
+            all_remote: Dollars::default(),
+            saved: Dollars::default(),
+            cache: Family::default(),
+            assumed: Family::default(),
+            dropped: Counter::default(),
+            journal_healthy: Gauge::default(),
+            active: Gauge::default(),
+            health,
+        };
+        metrics.register_requests();
+        metrics.register_money();
+        metrics.register_process(version);
+        metrics
+    }
+
+    /// Counts a finished record.
+    pub fn observe(&self, record: &Record) {
+        self.count_request(record);
+        self.count_money(record);
+        if let Some(cache) = record.cache {
+            let labels = vec![("outcome", cache.outcome.as_str().to_owned())];
+            self.cache.get_or_create(&labels).inc();
+        }
+        for attempt in &record.attempts {
+            let labels = vec![
+                ("endpoint", attempt.endpoint.to_string()),
+                ("code", attempt.code.to_string()),
+            ];
+            self.attempts.get_or_create(&labels).inc();
+        }
+        let assumed = record.signals.iter().flat_map(|signals| &signals.assumed);
+        for signal in assumed {
+            let labels = vec![("signal", signal.to_string())];
+            self.assumed.get_or_create(&labels).inc();
+        }
+    }
+
+    /// All metrics as text, in the form of [`CONTENT_TYPE`].
+    pub fn render(&self) -> String {
+        let dropped = self.health.dropped_records();
+        self.dropped.inner().store(dropped, Ordering::Relaxed);
+        self.journal_healthy
+            .set(i64::from(self.health.journal_ok()));
+        let open = self.health.open_requests();
+        self.active.set(i64::try_from(open).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &self.registry) {
+            tracing::error!(%error, "metrics could not be rendered");
+        }
+        text
+    }
+
+    fn count_request(&self, record: &Record) {
+        let route = record.route.map_or("none", Route::as_str);
+        let labels = vec![
+            ("route", route.to_owned()),
+            ("model", name(record.model.as_ref())),
+            ("outcome", record.outcome.as_str().to_owned()),
+            ("code", name(record.error.as_ref())),
+            ("rule", name(record.rule.as_ref())),
+        ];
+        self.requests.get_or_create(&labels).inc();
+        self.measure(route, &record.phases);
+    }
+
+    fn measure(&self, route: &str, phases: &Phases) {
+        let labels = vec![("route", route.to_owned())];
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        let duration = self.duration.get_or_create(&labels);
+        duration.observe(seconds(phases.total));
+        let overhead = self.overhead.get_or_create(&labels);
+        overhead.observe(seconds(phases.own));
+        if let Some(first_byte) = phases.first_byte {
+            let histogram = self.first_byte.get_or_create(&labels);
+            histogram.observe(seconds(first_byte));
+        }
+    }
+
+    fn count_money(&self, record: &Record) {
+        self.cost.inc_by(record.cost_micro_usd as f64 / 1e6);
+        self.all_remote
+            .inc_by(record.all_remote_micro_usd as f64 / 1e6);
+        // A counter cannot fall: what cost more than all-remote shows in the other two.
+        self.saved
+            .inc_by(record.saved_micro_usd.max(0) as f64 / 1e6);
+        let Some(usage) = record.usage else { return };
+        for (direction, tokens) in [("input", usage.input), ("output", usage.output)] {
+            let labels = vec![
+                ("direction", direction.to_owned()),
+                ("model", name(record.model.as_ref())),
+            ];
+            self.tokens.get_or_create(&labels).inc_by(tokens);
+        }
+    }
+
+    fn register_requests(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests that ended", self.requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "From the first byte of a request to the last of its answer",
+            self.duration.clone(),
+        );
+        registry.register(
+            "first_byte_seconds",
+            "From the first byte of a request to the first of its answer",
+            self.first_byte.clone(),
+        );
+        registry.register(
+            "overhead_seconds",
+            "The gateway's own share of the time to the first byte",
+            self.overhead.clone(),
+        );
+        registry.register(
+            "upstream_attempts",
+            "Tries at endpoints, by how they ended",
+            self.attempts.clone(),
+        );
+        registry.register(
+            "cache_requests",
+            "Requests for which the cache was asked",
+            self.cache.clone(),
+        );
+        registry.register(
+            "assumed_signals",
+            "Signals that could not be measured and took their cautious value",
+            self.assumed.clone(),
+        );
+    }
+
+    fn register_money(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("tokens", "Tokens used", self.tokens.clone());
+        registry.register("cost_usd", "What answers cost", self.cost.clone());
+        registry.register(
+            "all_remote_usd",
+            "What the same answers would have cost all-remote",
+            self.all_remote.clone(),
+        );
+        registry.register(
+            "saved_usd",
+            "Saved by requests that cost less than all-remote",
+            self.saved.clone(),
+        );
+    }
+
+    fn register_process(&mut self, version: &str) {
+        let registry = &mut self.registry;
+        registry.register(
+            "records_dropped",
+            "Records lost because a queue or the backlog was full",
+            self.dropped.clone(),
+        );
+        registry.register(
+            "journal_healthy",
+            "1 while records can be written, 0 while they cannot",
+            self.journal_healthy.clone(),
+        );
+        registry.register(
+            "active_requests",
+            "Requests on their way",
+            self.active.clone(),
+        );
+        let build = Info::new(vec![("version", version.to_owned())]);
+        registry.register("build", "This program", build);
+    }
+}
+
+fn name(word: Option<&Word>) -> String {
+    word.map_or_else(|| "none".to_owned(), Word::to_string)
+}
+
+fn seconds() -> Histogram {
+    Histogram::new([
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
+    ])
+}
+
+/// From 50 microseconds to 250 milliseconds, for what should be short.
+fn fine_seconds() -> Histogram {
+    Histogram::new([
+        0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+    ])
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;
