@@ -23,3 +23,5 @@ pub mod cache;
 pub mod ledger;
 
 pub mod telemetry;
+
+pub mod pipeline;

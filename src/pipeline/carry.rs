@@ -1,0 +1,360 @@
+//! Carries out a plan, front to back, and keeps the record as it goes.
+
+use super::handle::Visit;
+use super::told::{Fault, Refusal, Reply, Told};
+use super::watched::{Bill, Watched};
+use crate::cache::{self, Slot};
+use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
+use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
+use crate::local;
+use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::privacy;
+use crate::upstream::{self, UpstreamError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One request on its way: the record being written, and what the caller may be told.
+pub(super) struct Journey<'a> {
+    visit: &'a Visit,
+    request: &'a ChatRequest,
+    began: Instant,
+    deadline: Duration,
+    entry: Entry,
+    told: Told,
+}
+
+impl<'a> Journey<'a> {
+    pub(super) fn open(visit: &'a Visit, request: &'a ChatRequest, began: Instant) -> Self {
+        let policy = &visit.settings().stamp.text;
+        let mut entry = visit.rooms.ledger.open(request, began);
+        entry.note_policy(policy);
+        let told = Told {
+            decision: request.decision.clone(),
+            policy: policy.clone(),
+            route: Route::Refused,
+            model: None,
+            cache: CacheOutcome::Bypass,
+            phases: Phases::default(),
+            relayed: Vec::new(),
+            complexity: None,
+            rule: None,
+            reason: None,
+            attempts: 0,
+            evidence: None,
+            receipt: Arc::default(),
+        };
+        let deadline = visit.generation.policy.settings().deadline;
+        let mut journey = Self {
+            visit,
+            request,
+            began,
+            deadline,
+            entry,
+            told,
+        };
+        journey.passed(Phase::Parse, began.elapsed());
+        journey
+    }
+
+    /// Time spent in a phase, for the record and for the caller.
+    pub(super) fn passed(&mut self, phase: Phase, took: Duration) {
+        self.entry.note_phase(phase, took);
+        self.told.phases.add(phase, took);
+    }
+
+    pub(super) fn admitted(&mut self, admission: &Admission) {
+        self.deadline = admission.deadline;
+        let since_parsed = self
+            .began
+            .elapsed()
+            .saturating_sub(Duration::from_micros(self.told.phases.parse));
+        self.passed(Phase::Admit, since_parsed);
+    }
+
+    /// What is left of the time the request may take.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_sub(self.began.elapsed())
+    }
+
+    pub(super) fn cache_said(&mut self, outcome: CacheOutcome) {
+        self.told.cache = outcome;
+        self.entry.note_cache(outcome, None);
+    }
+
+    pub(super) fn measured(&mut self, signals: &Signals) {
+        self.told.complexity = signals
+            .complexity
+            .as_ref()
+            .map(|reading| reading.value.get());
+        self.passed(Phase::Signals, self.unaccounted());
+        self.entry.note_signals(signals);
+    }
+
+    pub(super) fn decided(&mut self, decision: &Decision) {
+        self.told.rule = Some(decision.rule.clone());
+        self.entry.note_data_class(&decision.class);
+        let steps = decision.plan.iter().map(|step| step.model().into());
+        self.entry.note_plan(&decision.rule, steps);
+        for step in &decision.plan {
+            self.entry
+                .note_considered(step.model(), true, &decision.rule);
+        }
+        for rejected in &decision.rejected {
+            self.entry
+                .note_considered(&rejected.model, false, rejected.reason.to_string());
+        }
+        self.passed(Phase::Decide, self.unaccounted());
+    }
+
+    /// Ends without a plan.
+    pub(super) fn undecided(mut self, undecided: Undecided) -> Refusal {
+        self.entry.note_data_class(&undecided.class);
+        for rejected in &undecided.rejected {
+            self.entry
+                .note_considered(&rejected.model, false, rejected.reason.to_string());
+        }
+        self.told.reason = Some(undecided.refused.code.as_str().into());
+        self.refuse(Fault::Policy(undecided.refused))
+    }
+
+    /// Closes the record, then says no.
+    pub(super) fn refuse(mut self, fault: Fault) -> Refusal {
+        if let Fault::Policy(refused) = &fault {
+            self.told.rule = Some(refused.rule.clone());
+            if refused.code == RefusalCode::CallerModelUnknown {
+                self.entry.note_unknown_model();
+            }
+        }
+        self.told.phases.own = self.own_time();
+        tracing::info!(request = %self.request.id, code = fault.code(), "refused");
+        self.entry.refuse(fault.code());
+        Refusal {
+            told: self.told,
+            fault,
+        }
+    }
+
+    /// Gives an answer that was given before.
+    pub(super) fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
+        self.told.route = Route::Cache;
+        self.told.model = Some(recorded.model.clone());
+        self.entry.note_answer(Route::Cache, &recorded.model);
+        let served = Served::Cache {
+            model: recorded.model.clone(),
+        };
+        let bill = Bill::given_before(recorded.usage, recorded.cost);
+        self.reply(served, recorded.body(), bill)
+    }
+
+    /// Tries the plan's steps in order until one answers.
+    pub(super) async fn carry_out(
+        mut self,
+        decision: Decision,
+        signals: &Signals,
+        mut slot: Option<Slot>,
+    ) -> Result<Reply, Refusal> {
+        let Decision {
+            plan,
+            otherwise,
+            estimate,
+            budgets,
+            ..
+        } = decision;
+        let mut last = None;
+        for step in plan {
+            match step {
+                Step::Local(model) => {
+                    if let Some(approved) = self.ask_desk(&model, signals) {
+                        // An approved answer changes with its source, so it is looked up again each time.
+                        drop(slot);
+                        return Ok(self.give_approved(model, approved));
+                    }
+                }
+                Step::Upstream(egress) => {
+                    if let Err(refused) = self.reserve(&egress, &budgets, estimate) {
+                        last = Some(Fault::Policy(refused));
+                        continue;
+                    }
+                    let endpoint = egress.endpoint().clone();
+                    match self.ask_upstream(egress).await {
+                        Ok(reply) => return Ok(self.give_upstream(&endpoint, reply, slot.take())),
+                        Err(error) => {
+                            let caller_at_fault = !error.may_try_next();
+                            self.told.reason = Some(error.code().into());
+                            last = Some(Fault::Upstream(error));
+                            if caller_at_fault {
+                                break;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let fault = last.unwrap_or_else(|| Fault::Policy(otherwise.unwrap_or_else(nobody_left)));
+        Err(self.refuse(fault))
+    }
+
+    fn ask_desk(&mut self, model: &Arc<str>, signals: &Signals) -> Option<local::Approved> {
+        let began = Instant::now();
+        let desk = self.visit.generation.desks.get(model)?;
+        let answer = desk.answer(self.request, signals, super::today());
+        self.passed(Phase::Local, began.elapsed());
+        match answer {
+            Ok(approved) => Some(approved),
+            Err(unsure) => {
+                self.told.reason = Some(unsure.code().into());
+                self.entry.note_escalation(unsure.code());
+                None
+            }
+        }
+    }
+
+    /// Sets money aside before anything is sent, so that many callers at once cannot overspend together.
+    fn reserve(
+        &mut self,
+        egress: &Egress,
+        budgets: &[Arc<str>],
+        estimate: crate::domain::Usd,
+    ) -> Result<(), Refused> {
+        if budgets.is_empty() || egress.endpoint().price.is_free() {
+            return Ok(());
+        }
+        match self.visit.rooms.ledger.reserve(budgets, estimate) {
+            Ok(reservation) => {
+                self.entry.hold(reservation);
+                Ok(())
+            }
+            Err(exceeded) => Err(Refused {
+                code: RefusalCode::PolicyBudgetExceeded,
+                rule: format!("cost.budgets ({})", exceeded.name).into(),
+                message: "the budget for this period is spent".into(),
+            }),
+        }
+    }
+
+    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
+        let endpoint = egress.endpoint().name.clone();
+        let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
+        let outbound = privacy::release(egress, self.request);
+        let began = Instant::now();
+        self.entry
+            .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
+        let asked = self
+            .visit
+            .rooms
+            .upstream
+            .send(outbound, self.time_left())
+            .await;
+        let took = began.elapsed();
+        self.told.phases.add(Phase::Upstream, took);
+        match &asked {
+            Ok(reply) => {
+                self.told.attempts += reply.attempts;
+                self.entry.note_attempt(&endpoint, "ok", began, took);
+            }
+            Err(error) => {
+                self.told.attempts += error.attempts();
+                self.entry
+                    .note_attempt(&endpoint, error.code(), began, took);
+                tracing::warn!(request = %self.request.id, endpoint = %endpoint, %error, "an upstream gave no answer");
+            }
+        }
+        asked
+    }
+
+    fn give_approved(mut self, model: Arc<str>, approved: local::Approved) -> Reply {
+        self.told.route = Route::Local;
+        self.told.model = Some(model.clone());
+        self.entry.note_answer(Route::Local, &model);
+        self.entry.note_evidence(&approved.evidence);
+        let evidence = approved.evidence.clone();
+        self.told.evidence = Some(evidence.entry.clone());
+        let body = local::body(approved);
+        let bill = self.bill(None);
+        self.reply(Served::Local { model, evidence }, body, bill)
+    }
+
+    fn give_upstream(
+        mut self,
+        endpoint: &Arc<Endpoint>,
+        reply: upstream::Reply,
+        slot: Option<Slot>,
+    ) -> Reply {
+        let route = match endpoint.tier {
+            Tier::Local => Route::Local,
+            Tier::Remote => Route::Remote,
+        };
+        let model = endpoint.name.clone();
+        self.told.route = route;
+        self.told.model = Some(model.clone());
+        self.told.relayed.clone_from(&reply.headers);
+        self.entry.note_answer(route, &model);
+        let bill = self.bill(Some(endpoint));
+        let body = match slot {
+            None => reply.body,
+            Some(slot) => {
+                let origin = cache::Origin {
+                    model: model.clone(),
+                    price: endpoint.price,
+                    estimated_input_tokens: self.request.estimated_input_tokens(),
+                };
+                cache::record(reply.body, slot, origin)
+            }
+        };
+        self.reply(
+            Served::Upstream {
+                model,
+                headers: reply.headers,
+            },
+            body,
+            bill,
+        )
+    }
+
+    fn reply(mut self, served: Served, body: crate::domain::AnswerBody, bill: Bill) -> Reply {
+        self.told.phases.own = self.own_time();
+        let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone());
+        Reply {
+            told: self.told,
+            answer: Answer {
+                served,
+                body: Box::pin(watched),
+            },
+        }
+    }
+
+    /// What the answer costs at this endpoint (nothing in this process), beside the first remote model of the policy.
+    fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
+        let models = &self.visit.generation.policy.settings().models;
+        let remote = models.iter().find_map(|model| match &model.offer {
+            Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
+            Offer::Endpoint(_) | Offer::Desk => None,
+        });
+        Bill::new(
+            endpoint.map(|endpoint| endpoint.price),
+            remote,
+            self.request.estimated_input_tokens(),
+        )
+    }
+
+    /// Time since the request began that no phase has been given yet.
+    fn unaccounted(&self) -> Duration {
+        self.began
+            .elapsed()
+            .saturating_sub(self.told.phases.accounted())
+    }
+
+    fn own_time(&self) -> u64 {
+        let waiting = self.told.phases.upstream + self.told.phases.local;
+        let total = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        total.saturating_sub(waiting)
+    }
+}
+
+fn nobody_left() -> Refused {
+    Refused {
+        code: RefusalCode::PolicyQuality,
+        rule: "models".into(),
+        message: "no approved answer covers this request, and no other model may answer it".into(),
+    }
+}

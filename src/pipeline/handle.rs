@@ -1,0 +1,196 @@
+//! What happens to a request, in order.
+
+use super::carry::Journey;
+use super::told::{Fault, GatewayFault, Refusal, Reply};
+use crate::cache::{self, Cache, Recall, Slot};
+use crate::domain::{Caller, ChatRequest, KeyDigest};
+use crate::ledger::{CacheOutcome, Ledger, Phase};
+use crate::local;
+use crate::policy::{self, AUTO, Admission, Policy, Refused};
+use crate::signals;
+use crate::upstream;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// The way of every request. A handle, cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    live: watch::Receiver<Arc<Generation>>,
+    rooms: Arc<Rooms>,
+}
+
+/// What a reload replaces, whole.
+pub struct Generation {
+    /// The policy.
+    pub policy: Policy,
+    /// Approved answers, by the local model's name.
+    pub desks: BTreeMap<Arc<str>, local::Answerer>,
+}
+
+/// What stays through reloads.
+pub struct Rooms {
+    /// Reads signals.
+    pub signals: signals::Reader,
+    /// Asks endpoints.
+    pub upstream: upstream::Client,
+    /// Answers given before.
+    pub cache: Cache,
+    /// Budgets and records.
+    pub ledger: Ledger,
+}
+
+/// A caller who was let in, under the one policy that holds for all of its request.
+pub struct Visit {
+    pub(super) generation: Arc<Generation>,
+    pub(super) rooms: Arc<Rooms>,
+    caller: Caller,
+}
+
+impl Pipeline {
+    /// A pipeline over these rooms, under whatever policy is live when a request comes.
+    pub fn new(live: watch::Receiver<Arc<Generation>>, rooms: Rooms) -> Self {
+        Self {
+            live,
+            rooms: Arc::new(rooms),
+        }
+    }
+
+    /// Lets a caller in by its key, or says why not. The policy taken here holds to the end of the request.
+    pub fn enter(&self, key: Option<&KeyDigest>) -> Result<Visit, Refused> {
+        let generation = self.live.borrow().clone();
+        let caller = generation.policy.identify(key)?;
+        Ok(Visit {
+            generation,
+            rooms: self.rooms.clone(),
+            caller,
+        })
+    }
+
+    /// The rooms, for those who show them.
+    pub fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// What is live now.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.live.borrow().clone()
+    }
+}
+
+impl Visit {
+    /// Who was let in.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The policy that holds.
+    pub fn settings(&self) -> &policy::Settings {
+        self.generation.policy.settings()
+    }
+
+    /// The names this caller may ask for: `auto`, then models and their aliases.
+    pub fn models(&self) -> Vec<Arc<str>> {
+        let settings = self.generation.policy.settings();
+        let rule = settings
+            .callers
+            .iter()
+            .find(|rule| rule.name == self.caller.name);
+        let allowed = rule.and_then(|rule| rule.models.as_ref());
+        let names = settings
+            .models
+            .iter()
+            .flat_map(|model| std::iter::once(&model.name).chain(&model.aliases));
+        let all = std::iter::once(Arc::from(AUTO)).chain(names.cloned());
+        all.filter(|name| allowed.is_none_or(|allowed| allowed.contains(name)))
+            .collect()
+    }
+
+    /// The way of one request, from parsed to answered. `began` is when its first byte came.
+    pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
+        let mut journey = Journey::open(self, request, began);
+        let standing = self.rooms.ledger.standing(&request.caller);
+        let admission = match self.generation.policy.admit(request, &standing) {
+            Ok(admission) => admission,
+            Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),
+        };
+        journey.admitted(&admission);
+        // Looked up before anything is measured: a repeated question should cost no inference.
+        let slot = match self.recall(request, &admission, &mut journey).await {
+            Ok(Recalled::Before(recorded)) => return Ok(journey.give_again(&recorded)),
+            Ok(Recalled::Never(slot)) => slot,
+            Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
+        };
+        let signals = self
+            .rooms
+            .signals
+            .read(request, admission.wanted, admission.signals_deadline)
+            .await;
+        journey.measured(&signals);
+        let decision = match self.generation.policy.decide(request, &signals, &standing) {
+            Ok(decision) => decision,
+            Err(undecided) => return Err(journey.undecided(undecided)),
+        };
+        journey.decided(&decision);
+        let slot = slot.filter(|_| decision.may_keep);
+        journey.carry_out(decision, &signals, slot).await
+    }
+
+    /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.
+    async fn recall(
+        &self,
+        request: &ChatRequest,
+        admission: &Admission,
+        journey: &mut Journey<'_>,
+    ) -> Result<Recalled, GatewayFault> {
+        let (read, write) = (&admission.read_cache, &admission.write_cache);
+        let Some(scope) = read.as_ref().or(write.as_ref()) else {
+            return Ok(Recalled::Never(None));
+        };
+        let key = cache::Key::new(
+            scope,
+            &self.generation.policy.settings().stamp.hash,
+            request,
+        );
+        let began = Instant::now();
+        let recalled = match (read.is_some(), write.is_some()) {
+            (true, false) => self
+                .rooms
+                .cache
+                .peek(&key)
+                .map_or(Recalled::Never(None), Recalled::Before),
+            (false, _) => Recalled::Never(Some(self.rooms.cache.refresh(&key))),
+            (true, true) => {
+                let mut recall = self.rooms.cache.recall(&key);
+                loop {
+                    recall = match recall {
+                        Recall::Hit(recorded) => break Recalled::Before(recorded),
+                        Recall::Miss(slot) => break Recalled::Never(Some(slot)),
+                        Recall::Wait(waiting) => {
+                            tokio::time::timeout(journey.time_left(), waiting.wait())
+                                .await
+                                .map_err(|_| GatewayFault::DeadlinePassed)?
+                        }
+                    };
+                }
+            }
+        };
+        journey.passed(Phase::Cache, began.elapsed());
+        let outcome = match &recalled {
+            Recalled::Before(_) => CacheOutcome::Hit,
+            Recalled::Never(_) if read.is_some() => CacheOutcome::Miss,
+            Recalled::Never(_) => CacheOutcome::Bypass,
+        };
+        journey.cache_said(outcome);
+        Ok(recalled)
+    }
+}
+
+/// What the cache knows of a question.
+enum Recalled {
+    /// The answer given before.
+    Before(cache::Recorded),
+    /// Nothing; and the right to keep the answer to come, where policy allows it.
+    Never(Option<Slot>),
+}

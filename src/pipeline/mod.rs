@@ -1,0 +1,23 @@
+//! The way of a request, once: admit, recall, measure, decide, carry out, record.
+//!
+//! Promises: forward only, nothing returns to an earlier stage; one request sees one policy; every request ends in
+//! exactly one record. Owns handles to the rooms and no state of its own.
+
+mod carry;
+mod handle;
+mod told;
+mod watched;
+
+use crate::local::Day;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use handle::{Generation, Pipeline, Rooms, Visit};
+pub use told::{Fault, GatewayFault, Receipt, Refusal, Reply, Told};
+
+/// Today in UTC: what an approved answer's end date is compared with.
+pub fn today() -> Day {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Day::of_unix_seconds(since.as_secs())
+}

@@ -1,0 +1,178 @@
+//! An answer's body on its way out, watched so that its record closes when the last byte is gone.
+
+use super::told::Receipt;
+use crate::domain::{AnswerBody, BrokenOff, Chunk, FinishReason, Price, Usage, Usd};
+use crate::ledger::{Entry, Outcome};
+use futures_util::Stream;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+/// Passes an answer through unchanged, and closes its record: served when it ended well, broken off when it did not,
+/// abandoned when it is dropped before its end.
+pub(super) struct Watched {
+    body: AnswerBody,
+    entry: Option<Entry>,
+    bill: Bill,
+    receipt: Arc<OnceLock<Receipt>>,
+    finish: Option<FinishReason>,
+    complete: bool,
+}
+
+/// What an answer costs, worked out when it has ended.
+pub(super) struct Bill {
+    price: Option<Price>,
+    all_remote: AllRemote,
+    input_estimate: u64,
+    usage: Option<Usage>,
+    output_bytes: usize,
+}
+
+/// What the same would have cost, had everything been sent to the remote model.
+enum AllRemote {
+    At(Option<Price>),
+    Known(Usd),
+}
+
+impl Bill {
+    /// A bill at this endpoint's price, `None` for an answer given in this process.
+    pub(super) fn new(price: Option<Price>, remote: Option<Price>, input_estimate: u64) -> Self {
+        Self {
+            price,
+            all_remote: AllRemote::At(remote),
+            input_estimate,
+            usage: None,
+            output_bytes: 0,
+        }
+    }
+
+    /// The bill of an answer given before: nothing, where it cost `then`.
+    pub(super) fn given_before(usage: Usage, then: Usd) -> Self {
+        Self {
+            all_remote: AllRemote::Known(then),
+            usage: Some(usage),
+            ..Self::new(None, None, 0)
+        }
+    }
+
+    fn see(&mut self, chunk: &Chunk) {
+        match chunk {
+            Chunk::Text(text) => self.output_bytes += text.len(),
+            Chunk::Finish { usage, .. } => self.usage = Some(*usage),
+            Chunk::Verbatim(verbatim) => {
+                self.output_bytes += verbatim.seen.content_bytes;
+                self.usage = verbatim.seen.usage.or(self.usage);
+            }
+        }
+    }
+
+    /// Tokens as stated, else as estimated from what went by.
+    fn usage(&self) -> Usage {
+        self.usage.unwrap_or_else(|| Usage {
+            input: self.input_estimate,
+            output: Usage::estimate_tokens(self.output_bytes),
+            estimated: true,
+            ..Usage::default()
+        })
+    }
+
+    /// What the answer cost as far as it has come, and what the same would have cost all-remote.
+    pub(super) fn amounts(&self) -> (Usage, Receipt) {
+        let usage = self.usage();
+        let cost = self.price.map_or(Usd::ZERO, |price| price.cost(&usage));
+        let all_remote = match self.all_remote {
+            AllRemote::At(price) => price.map_or(cost, |price| price.cost(&usage)),
+            AllRemote::Known(amount) => amount,
+        };
+        (usage, Receipt { cost, all_remote })
+    }
+
+    fn note(&self, entry: &mut Entry) -> Receipt {
+        let (usage, receipt) = self.amounts();
+        entry.note_usage(&usage);
+        entry.note_cost(receipt.cost, receipt.all_remote);
+        receipt
+    }
+}
+
+impl Watched {
+    pub(super) fn new(
+        body: AnswerBody,
+        mut entry: Entry,
+        bill: Bill,
+        receipt: Arc<OnceLock<Receipt>>,
+    ) -> Self {
+        entry.note_first_byte();
+        Self {
+            body,
+            entry: Some(entry),
+            bill,
+            receipt,
+            finish: None,
+            complete: false,
+        }
+    }
+
+    fn see(&mut self, chunk: &Chunk) {
+        self.bill.see(chunk);
+        match chunk {
+            Chunk::Text(_) => {}
+            Chunk::Finish { reason, .. } => (self.finish, self.complete) = (Some(*reason), true),
+            Chunk::Verbatim(verbatim) => {
+                self.finish = verbatim.seen.finish.or(self.finish);
+                self.complete |= verbatim.seen.last;
+            }
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome, error: Option<&'static str>) {
+        let Some(mut entry) = self.entry.take() else {
+            return;
+        };
+        // Set once: an entry is taken only once.
+        let _ = self.receipt.set(self.bill.note(&mut entry));
+        if let Some(reason) = self.finish {
+            entry.note_finish(reason);
+        }
+        if let Some(code) = error {
+            entry.note_error(code);
+        }
+        entry.close(outcome);
+    }
+}
+
+impl Stream for Watched {
+    type Item = Result<Chunk, BrokenOff>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let next = match this.body.as_mut().poll_next(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(next) => next,
+        };
+        match &next {
+            Some(Ok(chunk)) => this.see(chunk),
+            Some(Err(BrokenOff::TimedOut(_))) => {
+                this.close(Outcome::BrokenOff, Some("upstream_timeout"))
+            }
+            Some(Err(BrokenOff::Upstream(_) | BrokenOff::Reported(_))) => {
+                this.close(Outcome::BrokenOff, Some("upstream_broken_off"));
+            }
+            None if this.complete => this.close(Outcome::Served, None),
+            None => this.close(Outcome::BrokenOff, Some("upstream_broken_off")),
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Watched {
+    /// The caller left. What was produced until now is counted; an answer that was complete was served.
+    fn drop(&mut self) {
+        let outcome = if self.complete {
+            Outcome::Served
+        } else {
+            Outcome::Abandoned
+        };
+        self.close(outcome, None);
+    }
+}
