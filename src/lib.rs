@@ -25,3 +25,5 @@ pub mod ledger;
 pub mod telemetry;
 
 pub mod pipeline;
+
+pub mod server;

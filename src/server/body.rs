@@ -1,0 +1,245 @@
+//! Bodies in and out: requests read up to a limit, answers streamed as they come.
+
+use crate::domain::{AnswerBody, BrokenOff, Chunk, DecisionId, Usage};
+use crate::server::wire::openai::answer::Head;
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Why a request's body was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyError {
+    TooLarge,
+    TooSlow,
+    BrokenOff,
+}
+
+/// Reads a whole body of at most `limit` bytes within `time`. A body that says it is larger is refused unread.
+pub(super) async fn read(
+    body: &mut Incoming,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, BodyError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    tokio::time::timeout(time, collect(body, limit))
+        .await
+        .unwrap_or(Err(BodyError::TooSlow))
+}
+
+async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, BodyError> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::BrokenOff)?.into_data() else {
+            continue;
+        };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        // Most bodies come in one piece, which is then used as it is.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
+}
+
+/// How much of an unwanted body is read, how long a pause in it may be, and how long it may take.
+const UNWANTED_BYTES: usize = 32 << 20;
+const UNWANTED_PAUSE: Duration = Duration::from_millis(100);
+const UNWANTED_TIME: Duration = Duration::from_secs(2);
+
+/// Reads what is left of a refused request's body, within bounds, and keeps none of it.
+///
+/// A connection that is closed while its client still sends is reset, and the client then sees a broken connection
+/// instead of the refusal; an SDK would even try again.
+pub(super) async fn pass_over(body: &mut Incoming) {
+    let reading = async {
+        let mut left = UNWANTED_BYTES;
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(UNWANTED_PAUSE, body.frame()).await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    // Too slow: then it is closed after all.
+    let _ = tokio::time::timeout(UNWANTED_TIME, reading).await;
+}
+
+/// A response's body.
+pub enum ResponseBody {
+    /// All of it at once.
+    Whole(Option<Bytes>),
+    /// Server-sent events as they come.
+    Events(Box<Events>),
+}
+
+impl ResponseBody {
+    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self::Whole(Some(bytes.into()))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(
+                bytes
+                    .take()
+                    .filter(|bytes| !bytes.is_empty())
+                    .map(|b| Ok(Frame::data(b))),
+            ),
+            Self::Events(events) => events
+                .poll(context)
+                .map(|bytes| bytes.map(|b| Ok(Frame::data(b)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer as server-sent events. Pulled by the connection, so a slow reader holds back whoever answers.
+pub struct Events {
+    body: AnswerBody,
+    decision: DecisionId,
+    model: Arc<str>,
+    created: u64,
+    include_usage: bool,
+    stage: Stage,
+}
+
+/// How far a stream has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Unopened,
+    Open,
+    Over,
+}
+
+impl Events {
+    pub(super) fn new(
+        body: AnswerBody,
+        decision: DecisionId,
+        model: Arc<str>,
+        include_usage: bool,
+    ) -> Self {
+        let created = Head::now(&decision, &model).created;
+        Self {
+            body,
+            decision,
+            model,
+            created,
+            include_usage,
+            stage: Stage::Unopened,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while self.stage != Stage::Over {
+            let next = match self.body.as_mut().poll_next(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(next) => next,
+            };
+            match next {
+                None => self.stage = Stage::Over,
+                Some(Ok(chunk)) => {
+                    if let Some(bytes) = self.encode(chunk) {
+                        return Poll::Ready(Some(bytes));
+                    }
+                }
+                Some(Err(broken)) => {
+                    self.stage = Stage::Over;
+                    return Poll::Ready(Some(error_event(&broken)));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// The bytes of one chunk; `None` for one that the caller did not ask for.
+    fn encode(&mut self, chunk: Chunk) -> Option<Bytes> {
+        let opened = std::mem::replace(&mut self.stage, Stage::Open) == Stage::Open;
+        match chunk {
+            Chunk::Verbatim(verbatim) if verbatim.seen.usage_only && !self.include_usage => None,
+            Chunk::Verbatim(verbatim) => Some(verbatim.wire),
+            Chunk::Text(text) => {
+                let opening = if opened {
+                    String::new()
+                } else {
+                    self.head().opening()
+                };
+                Some(Bytes::from(opening + &self.head().text(&text)))
+            }
+            Chunk::Finish { reason, usage } => {
+                let usage: Option<&Usage> = self.include_usage.then_some(&usage);
+                let opening = if opened {
+                    String::new()
+                } else {
+                    self.head().opening()
+                };
+                Some(Bytes::from(opening + &self.head().closing(reason, usage)))
+            }
+        }
+    }
+
+    fn head(&self) -> Head<'_> {
+        Head {
+            decision: &self.decision,
+            model: &self.model,
+            created: self.created,
+        }
+    }
+}
+
+/// What a stream that breaks off says instead of `[DONE]`. An upstream's own error event goes on as it came.
+fn error_event(broken: &BrokenOff) -> Bytes {
+    let (code, message) = match broken {
+        BrokenOff::Reported(event) => return event.clone(),
+        BrokenOff::TimedOut(_) => (
+            "upstream_timeout",
+            "the upstream took too long; the answer is incomplete",
+        ),
+        BrokenOff::Upstream(_) => (
+            "upstream_broken_off",
+            "the upstream broke off; the answer is incomplete",
+        ),
+    };
+    let error = super::errors::error_json(message, "server_error", None, code);
+    Bytes::from(format!("event: error\ndata: {error}\n\n"))
+}

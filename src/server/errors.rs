@@ -1,0 +1,274 @@
+//! From a refusal to HTTP: the one place that knows status codes and OpenAI's error object.
+
+use super::body::{BodyError, ResponseBody};
+use super::wire::openai::request::BadBody;
+use crate::domain::BrokenOff;
+use crate::pipeline::{Fault, GatewayFault};
+use crate::policy::RefusalCode;
+use crate::upstream::UpstreamError;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+use std::time::Duration;
+
+/// Tells an SDK whether another try may help.
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// An error as a caller sees it.
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    pub(super) kind: &'static str,
+    pub(super) code: &'static str,
+    pub(super) param: Option<&'static str>,
+    pub(super) message: String,
+    pub(super) retry: Retry,
+}
+
+/// Whether another try may help.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// It would end the same way.
+    Useless,
+    /// It may, after a while.
+    After(Duration),
+}
+
+/// OpenAI's error object.
+pub(super) fn error_json(message: &str, kind: &str, param: Option<&str>, code: &str) -> String {
+    json!({"error": {"message": message, "type": kind, "param": param, "code": code}}).to_string()
+}
+
+/// The response for a refusal. An upstream's own error body is passed on unchanged, with its headers.
+pub(super) fn response(fault: Fault) -> Response<ResponseBody> {
+    match fault {
+        Fault::Policy(refused) => told(policy(refused.code, refused.message)).into_response(),
+        // A refusal of our own key is ours to mend, and the caller must not take it for a refusal of its own.
+        Fault::Upstream(UpstreamError::Answered(reply))
+            if !matches!(reply.status.as_u16(), 401 | 403) =>
+        {
+            let mut response = Response::new(ResponseBody::whole(reply.body));
+            *response.status_mut() = reply.status;
+            response.headers_mut().extend(
+                reply
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (Some(name), value)),
+            );
+            // Our own tries are spent: an SDK that tries again would multiply the load.
+            response
+                .headers_mut()
+                .entry(X_SHOULD_RETRY)
+                .or_insert(HeaderValue::from_static("false"));
+            response
+        }
+        Fault::Upstream(error) => told(upstream(&error)).into_response(),
+        Fault::Gateway(fault) => told(gateway(fault)).into_response(),
+    }
+}
+
+/// For a whole answer that broke off.
+pub(super) fn broken(broken: &BrokenOff) -> Told {
+    let (status, code, message) = match broken {
+        BrokenOff::TimedOut(_) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream_timeout",
+            "the upstream took too long",
+        ),
+        BrokenOff::Upstream(_) | BrokenOff::Reported(_) => (
+            StatusCode::BAD_GATEWAY,
+            "upstream_broken_off",
+            "the upstream broke off",
+        ),
+    };
+    Told {
+        status,
+        kind: "server_error",
+        code,
+        param: None,
+        message: message.into(),
+        retry: Retry::Useless,
+    }
+}
+
+/// For a body that was not taken.
+pub(super) fn body_error(error: BodyError, limit: usize) -> Told {
+    match error {
+        BodyError::TooLarge => caller(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "caller_body_too_large",
+            format!("the body is larger than the {limit} bytes allowed here (limits.max_body_mb)"),
+        ),
+        BodyError::TooSlow => caller(
+            StatusCode::REQUEST_TIMEOUT,
+            "caller_body_timeout",
+            "the body did not arrive in time".into(),
+        ),
+        BodyError::BrokenOff => caller(
+            StatusCode::BAD_REQUEST,
+            "caller_body_broken_off",
+            "the body ended too early".into(),
+        ),
+    }
+}
+
+/// For a body that is no chat completion request.
+pub(super) fn bad_body(error: BadBody) -> Told {
+    let mut told = caller(
+        StatusCode::BAD_REQUEST,
+        "caller_invalid_request",
+        error.message,
+    );
+    told.param = error.param;
+    told
+}
+
+/// For a mistake of the caller's.
+pub(super) fn caller(status: StatusCode, code: &'static str, message: String) -> Told {
+    Told {
+        status,
+        kind: "invalid_request_error",
+        code,
+        param: None,
+        message,
+        retry: Retry::Useless,
+    }
+}
+
+fn told(told: Told) -> Told {
+    tracing::debug!(code = told.code, status = told.status.as_u16(), "refused");
+    told
+}
+
+fn policy(code: RefusalCode, message: String) -> Told {
+    let (status, kind, param) = match code {
+        RefusalCode::CallerKeyRequired | RefusalCode::CallerKeyUnknown => {
+            (StatusCode::UNAUTHORIZED, "authentication_error", None)
+        }
+        RefusalCode::CallerModelUnknown => (
+            StatusCode::NOT_FOUND,
+            "invalid_request_error",
+            Some("model"),
+        ),
+        RefusalCode::CallerModelNotAllowed => {
+            (StatusCode::FORBIDDEN, "permission_error", Some("model"))
+        }
+        RefusalCode::CallerDataClassUnknown => {
+            (StatusCode::BAD_REQUEST, "invalid_request_error", None)
+        }
+        RefusalCode::PolicyResidency
+        | RefusalCode::PolicyAttack
+        | RefusalCode::PolicyQuality
+        | RefusalCode::PolicyCostCap => (StatusCode::FORBIDDEN, "permission_error", None),
+        RefusalCode::PolicyBudgetExceeded => {
+            (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", None)
+        }
+        RefusalCode::PolicyDeadline => (StatusCode::GATEWAY_TIMEOUT, "server_error", None),
+        RefusalCode::GatewayRecords => (StatusCode::SERVICE_UNAVAILABLE, "server_error", None),
+    };
+    let retry = match code {
+        RefusalCode::GatewayRecords => Retry::After(Duration::from_secs(5)),
+        RefusalCode::CallerKeyRequired
+        | RefusalCode::CallerKeyUnknown
+        | RefusalCode::CallerModelUnknown
+        | RefusalCode::CallerModelNotAllowed
+        | RefusalCode::CallerDataClassUnknown
+        | RefusalCode::PolicyResidency
+        | RefusalCode::PolicyAttack
+        | RefusalCode::PolicyQuality
+        | RefusalCode::PolicyCostCap
+        | RefusalCode::PolicyBudgetExceeded
+        | RefusalCode::PolicyDeadline => Retry::Useless,
+    };
+    Told {
+        status,
+        kind,
+        code: code.as_str(),
+        param,
+        message,
+        retry,
+    }
+}
+
+fn upstream(error: &UpstreamError) -> Told {
+    let (status, message) = match error {
+        UpstreamError::TimedOut { .. } => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "the upstream did not answer in time",
+        ),
+        UpstreamError::Unreachable { .. } => {
+            (StatusCode::BAD_GATEWAY, "the upstream could not be reached")
+        }
+        UpstreamError::Open => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the upstream is failing and is given a rest",
+        ),
+        UpstreamError::Garbled { .. } => (
+            StatusCode::BAD_GATEWAY,
+            "the upstream's answer could not be understood",
+        ),
+        UpstreamError::Answered(_) => (
+            StatusCode::BAD_GATEWAY,
+            "the upstream refused this gateway's own key",
+        ),
+    };
+    Told {
+        status,
+        kind: "server_error",
+        code: error.code(),
+        param: None,
+        message: message.into(),
+        retry: Retry::Useless,
+    }
+}
+
+fn gateway(fault: GatewayFault) -> Told {
+    let (status, message, retry) = match fault {
+        GatewayFault::DeadlinePassed => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "the time allowed for the request passed before it could be answered",
+            Retry::Useless,
+        ),
+    };
+    Told {
+        status,
+        kind: "server_error",
+        code: fault.code(),
+        param: None,
+        message: message.into(),
+        retry,
+    }
+}
+
+impl Told {
+    /// The response in OpenAI's form.
+    pub(super) fn into_response(self) -> Response<ResponseBody> {
+        let body = error_json(&self.message, self.kind, self.param, self.code);
+        let mut response = Response::new(ResponseBody::whole(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        match self.retry {
+            Retry::Useless => {
+                headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
+            Retry::After(wait) => {
+                headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("true"));
+                headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(wait.as_secs().max(1)),
+                );
+                headers.insert(
+                    RETRY_AFTER_MS,
+                    HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(1000)),
+                );
+            }
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,20 @@
+//! The HTTP side: listener, routes, OpenAI's wire form, errors, health.
+//!
+//! Promises: what cannot be read is refused with a reason and loses nothing; a stream goes out as it comes in; every
+//! answer of the API names its request and its decision. Knows nothing of policy's reasons.
+
+mod auth;
+mod body;
+mod chat;
+mod errors;
+mod headers;
+mod health;
+mod listen;
+mod routes;
+mod wire;
+
+pub use body::ResponseBody;
+pub use chat::chat_request;
+pub use health::Readiness;
+pub use listen::{ConnectionLimits, Stop, serve};
+pub use routes::{RequestLimits, Site, Surface};

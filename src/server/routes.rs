@@ -1,0 +1,172 @@
+//! Which path is answered by what: one `match` on method and path.
+
+use super::body::ResponseBody;
+use super::errors;
+use super::headers::{self, REQUEST_ID};
+use super::health::{Readiness, VERSION};
+use crate::pipeline::Pipeline;
+use crate::telemetry::{CONTENT_TYPE, Metrics};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the server's pages need. Cheap to clone.
+#[derive(Clone)]
+pub struct Site {
+    /// Where requests are handled.
+    pub pipeline: Pipeline,
+    /// Whether requests can be served.
+    pub readiness: Readiness,
+    /// What `/metrics` shows; `None` where it is switched off or on a listener of its own.
+    pub metrics: Option<Arc<Metrics>>,
+    /// What is answered here: the API, the admin pages, or both.
+    pub surface: Surface,
+    /// Limits on requests.
+    pub limits: RequestLimits,
+}
+
+/// Which pages a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// The API and health.
+    Api,
+    /// Health, metrics and version.
+    Admin,
+}
+
+/// Limits on requests.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestLimits {
+    /// The largest body taken, in bytes.
+    pub max_body_bytes: usize,
+    /// For a body to arrive.
+    pub body_timeout: Duration,
+    /// Put what policy thought into response headers.
+    pub debug_headers: bool,
+}
+
+impl Site {
+    /// Answers one request. Whatever comes in, something sensible goes out.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let began = Instant::now();
+        let asked_as = headers::request_id(request.headers());
+        let mut response = self.answer_by_path(request, began).await;
+        // A chat names itself; whatever else is refused has at least a name by which it can be asked about.
+        if response.status().is_client_error() && !response.headers().contains_key(REQUEST_ID) {
+            headers::name_request(response.headers_mut(), asked_as);
+        }
+        response
+    }
+
+    async fn answer_by_path(
+        &self,
+        request: Request<Incoming>,
+        began: Instant,
+    ) -> Response<ResponseBody> {
+        if let Err(message) = unambiguous(&request) {
+            return errors::caller(
+                StatusCode::BAD_REQUEST,
+                "caller_ambiguous_request",
+                message.into(),
+            )
+            .into_response();
+        }
+        let path = request.uri().path();
+        let api = self.surface == Surface::Api;
+        match (request.method(), path) {
+            (&Method::POST, "/v1/chat/completions") if api => self.chat(request, began).await,
+            (&Method::GET, "/v1/models") if api => self.models(request.headers()),
+            (&Method::GET | &Method::HEAD, "/livez" | "/healthz") => text(StatusCode::OK, "ok\n"),
+            (&Method::GET | &Method::HEAD, "/readyz") => self.readiness.answer(),
+            (&Method::GET, "/version") => json(StatusCode::OK, VERSION.to_owned()),
+            (&Method::GET, "/metrics") if self.metrics.is_some() => self.metrics(),
+            _ => no_such(path, api, self.metrics.is_some()),
+        }
+    }
+
+    fn metrics(&self) -> Response<ResponseBody> {
+        let Some(metrics) = &self.metrics else {
+            return no_such("/metrics", false, false);
+        };
+        let mut response = text(StatusCode::OK, metrics.render());
+        let kind = HeaderValue::from_static(CONTENT_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+
+    fn models(&self, headers: &HeaderMap) -> Response<ResponseBody> {
+        match self
+            .pipeline
+            .enter(super::auth::key_digest(headers).as_ref())
+        {
+            Err(refused) => errors::response(crate::pipeline::Fault::Policy(refused)),
+            Ok(visit) => {
+                let listed: Vec<serde_json::Value> = visit
+                    .models()
+                    .iter()
+                    .map(|name| serde_json::json!({"id": &**name, "object": "model", "created": 0, "owned_by": "firstline"}))
+                    .collect();
+                json(
+                    StatusCode::OK,
+                    serde_json::json!({"object": "list", "data": listed}).to_string(),
+                )
+            }
+        }
+    }
+}
+
+/// Refuses what two readers could read in two ways (RFC 9112, section 3.2). Of a length beside a transfer coding hyper
+/// takes the coding and closes the connection after the answer, so that nothing behind it is read as a request (6.3).
+fn unambiguous(request: &Request<Incoming>) -> Result<(), &'static str> {
+    let headers = request.headers();
+    let count = |name| headers.get_all(name).iter().count();
+    if request.version() <= http::Version::HTTP_11 && count(header::HOST) != 1 {
+        return Err("exactly one Host header is required");
+    }
+    Ok(())
+}
+
+fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
+    let allowed = match path {
+        "/v1/chat/completions" if api => "POST",
+        "/v1/models" if api => "GET",
+        "/livez" | "/healthz" | "/readyz" => "GET, HEAD",
+        "/version" => "GET",
+        "/metrics" if metrics => "GET",
+        _ => {
+            let message =
+                "there is nothing at this path; the API is at /v1/chat/completions and /v1/models";
+            return errors::caller(StatusCode::NOT_FOUND, "caller_not_found", message.into())
+                .into_response();
+        }
+    };
+    let message = format!("this path answers {allowed}");
+    let told = errors::caller(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "caller_method_not_allowed",
+        message,
+    );
+    let mut response = told.into_response();
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Response<ResponseBody> {
+    with_type(status, body.into(), "text/plain; charset=utf-8")
+}
+
+pub(super) fn json(status: StatusCode, body: String) -> Response<ResponseBody> {
+    with_type(status, body, "application/json")
+}
+
+fn with_type(status: StatusCode, body: String, kind: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,3 @@
+//! What goes over the wire between callers and us, one folder for each dialect.
+
+pub(super) mod openai;
