@@ -27,3 +27,5 @@ pub mod telemetry;
 pub mod pipeline;
 
 pub mod server;
+
+pub mod config;

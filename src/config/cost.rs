@@ -1,0 +1,115 @@
+//! `cost`: what may be spent.
+
+use super::known::{one_of, refuse_twice, word};
+use super::reader::{Section, Value};
+use crate::domain::Usd;
+use crate::policy::{BudgetRule, Cost, Near, Period};
+use std::sync::Arc;
+
+/// Output tokens assumed of a request that states no limit.
+const ASSUMED_OUTPUT_TOKENS: u32 = 512;
+
+/// Reads `cost`; budgets of single callers are added to those named here.
+pub(super) fn read(root: &Section<'_>, callers: &[Arc<str>], own: Vec<BudgetRule>) -> Cost {
+    let section = root.section(
+        "cost",
+        &["max_usd_per_request", "assumed_output_tokens", "budgets"],
+    );
+    let Some(section) = section else {
+        return Cost {
+            max_per_request: None,
+            assumed_output_tokens: ASSUMED_OUTPUT_TOKENS.into(),
+            budgets: own,
+        };
+    };
+    let assumed = section.read("assumed_output_tokens", ASSUMED_OUTPUT_TOKENS, |value| {
+        value.whole(1..=1_000_000)
+    });
+    let most = section.get("max_usd_per_request");
+    let mut budgets = budgets(&section, callers);
+    budgets.extend(own);
+    Cost {
+        max_per_request: most.and_then(|value| value.dollars()),
+        assumed_output_tokens: assumed.into(),
+        budgets,
+    }
+}
+
+/// The budget that stands with a caller. Its name holds a colon, so that it is nobody else's.
+pub(super) fn of_caller(value: &Value<'_>, caller: &Arc<str>) -> Option<BudgetRule> {
+    let section = value.section(&["usd", "per", "near"])?;
+    budget(
+        &section,
+        format!("caller:{caller}").into(),
+        Some(caller.clone()),
+    )
+}
+
+fn budgets(section: &Section<'_>, callers: &[Arc<str>]) -> Vec<BudgetRule> {
+    let mut given = Vec::new();
+    let mut budgets = Vec::new();
+    let entries = section.get("budgets").and_then(|value| value.list());
+    for entry in entries.unwrap_or_default() {
+        let Some(section) = entry.section(&["name", "usd", "per", "caller", "near"]) else {
+            continue;
+        };
+        let name = section.required("name", "total").and_then(|value| {
+            let name = word(&value)?;
+            given.push((value, name.clone()));
+            Some(name)
+        });
+        let caller = section
+            .get("caller")
+            .and_then(|value| one_of(&value, "caller", callers))
+            .map(|index| callers[index].clone());
+        budgets.extend(budget(&section, name.unwrap_or_else(|| "".into()), caller));
+    }
+    refuse_twice("budget", &given);
+    budgets
+}
+
+fn budget(section: &Section<'_>, name: Arc<str>, caller: Option<Arc<str>>) -> Option<BudgetRule> {
+    let limit = section
+        .required("usd", "500")
+        .and_then(|value| amount(&value));
+    let per = section.required("per", "month").and_then(|value| {
+        value.choice(&[
+            ("hour", Period::Hour),
+            ("day", Period::Day),
+            ("month", Period::Month),
+        ])
+    });
+    let near = section.get("near").and_then(|value| near(&value));
+    Some(BudgetRule {
+        name,
+        caller,
+        limit: limit?,
+        per: per?,
+        near,
+    })
+}
+
+fn amount(value: &Value<'_>) -> Option<Usd> {
+    let amount = value.dollars()?;
+    if amount == Usd::ZERO {
+        value.wrong(
+            "a budget of nothing refuses every request that costs",
+            "give an amount above 0, or leave remote models out",
+        );
+        return None;
+    }
+    Some(amount)
+}
+
+fn near(value: &Value<'_>) -> Option<Near> {
+    let section = value.section(&["at", "threshold"])?;
+    let at = section
+        .required("at", "0.8")
+        .and_then(|value| value.share());
+    let threshold = section.required("threshold", "0.8");
+    let threshold = threshold.and_then(|value| value.probability());
+    Some(Near {
+        at: at?,
+        threshold: threshold?,
+    })
+}

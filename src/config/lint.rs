@@ -1,0 +1,217 @@
+//! Doubts about settings that can be used as they are, but probably do not do what was meant.
+
+use super::problem::{Problem, Severity};
+use super::reach::{classes, has_rule, may_receive};
+use super::settings::Settings;
+use crate::domain::{DataClass, Price, Tier};
+use crate::policy::{AUTO, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
+
+/// Everything doubtful about these settings, in the order of the file.
+pub fn lint(settings: &Settings) -> Vec<Problem> {
+    let mut doubts = Doubts {
+        settings,
+        problems: Vec::new(),
+    };
+    doubts.routes();
+    doubts.classes();
+    doubts.models();
+    doubts.budgets();
+    doubts.topics();
+    doubts.problems.sort_by_key(|problem| problem.line);
+    doubts.problems
+}
+
+struct Doubts<'a> {
+    settings: &'a Settings,
+    problems: Vec<Problem>,
+}
+
+impl Doubts<'_> {
+    fn doubt(&mut self, path: &str, message: String, remedy: &str) {
+        self.problems.push(Problem {
+            file: self.settings.source.file.clone(),
+            line: self.settings.source.line_of(path),
+            path: path.to_owned(),
+            message,
+            remedy: Some(remedy.to_owned()),
+            severity: Severity::Warning,
+        });
+    }
+
+    /// A route after one that always holds, or after one that holds whenever it does, is never taken.
+    fn routes(&mut self) {
+        let routes = &self.settings.policy.routes;
+        for (index, route) in routes.iter().enumerate() {
+            if let Some(earlier) = shadow(&routes[..index], route) {
+                self.doubt(
+                    &format!("routes[{index}]"),
+                    format!("never taken: {} matches first", earlier.id),
+                    "put the narrower route first, or delete this one",
+                );
+            }
+        }
+    }
+
+    fn classes(&mut self) {
+        let policy = &self.settings.policy;
+        let privacy = &policy.privacy;
+        let served = |class: &DataClass| {
+            let mut models = policy.models.iter();
+            models.any(|model| may_receive(privacy, model, class))
+        };
+        let remote = policy
+            .models
+            .iter()
+            .any(|model| model.tier() == Tier::Remote);
+        for class in classes(privacy) {
+            let sensitive = class.rank > privacy.default_class.rank;
+            if !served(class) {
+                let message = format!(
+                    "no model may serve `{}` data: it is always refused",
+                    class.name
+                );
+                self.doubt(
+                    "privacy.rules",
+                    message,
+                    "add a local model, or one that meets the rule",
+                );
+            } else if sensitive && remote && !has_rule(privacy, class) {
+                let message = format!(
+                    "`{}` data can never leave: no rule speaks for it",
+                    class.name
+                );
+                let remedy = "add a rule for the class; `require: local` where this is meant";
+                self.doubt("privacy", message, remedy);
+            }
+        }
+    }
+
+    fn models(&mut self) {
+        let policy = &self.settings.policy;
+        let limited = !policy.cost.budgets.is_empty() || policy.cost.max_per_request.is_some();
+        for (index, model) in policy.models.iter().enumerate() {
+            let free = price(model).is_none_or(|price| price.is_free());
+            if limited && free && model.tier() == Tier::Remote {
+                self.doubt(
+                    &format!("models[{index}]"),
+                    format!(
+                        "`{}` has no price, so no budget or limit counts it",
+                        model.name
+                    ),
+                    "add `price: {input_per_mtok: …, output_per_mtok: …}`",
+                );
+            }
+            if !self.used(index, model) {
+                self.doubt(
+                    &format!("models[{index}]"),
+                    format!(
+                        "`{}` is never used: no route leads to it and no caller may ask for it",
+                        model.name
+                    ),
+                    "name it in a route, or delete it",
+                );
+            }
+        }
+    }
+
+    /// Reached by a route that can be taken, by name, or because `auto` takes every model where no route holds.
+    fn used(&self, index: usize, model: &Model) -> bool {
+        let policy = &self.settings.policy;
+        let by_name =
+            policy.callers.is_empty() || policy.callers.iter().any(|caller| may_ask(caller, model));
+        let taken = policy
+            .routes
+            .iter()
+            .enumerate()
+            .filter(|(at, route)| shadow(&policy.routes[..*at], route).is_none());
+        let by_route = taken
+            .into_iter()
+            .any(|(_, route)| route.models.contains(&index));
+        let always = policy
+            .routes
+            .iter()
+            .any(|route| route.when == Condition::default());
+        by_name || by_route || !always
+    }
+
+    fn budgets(&mut self) {
+        let policy = &self.settings.policy;
+        for (index, budget) in policy.cost.budgets.iter().enumerate() {
+            if policy.models.iter().any(|model| self.counts(budget, model)) {
+                continue;
+            }
+            let message = format!("nothing counts against the budget `{}`", budget.name);
+            let path = match budget.name.strip_prefix("caller:") {
+                Some(name) => self.caller_path(name),
+                None => format!("cost.budgets[{index}]"),
+            };
+            self.doubt(
+                &path,
+                message,
+                "give a model that the caller may use a price, or delete the budget",
+            );
+        }
+    }
+
+    fn counts(&self, budget: &BudgetRule, model: &Model) -> bool {
+        let priced = price(model).is_some_and(|price| !price.is_free());
+        let callers = &self.settings.policy.callers;
+        let spends = |caller: &CallerRule| {
+            let counted = budget
+                .caller
+                .as_ref()
+                .is_none_or(|name| *name == caller.name);
+            counted && (may_ask(caller, model) || may_ask_auto(caller))
+        };
+        priced && (callers.is_empty() || callers.iter().any(spends))
+    }
+
+    fn caller_path(&self, name: &str) -> String {
+        let callers = &self.settings.policy.callers;
+        let index = callers.iter().position(|caller| &*caller.name == name);
+        index.map_or_else(
+            || "callers".into(),
+            |index| format!("callers[{index}].budget"),
+        )
+    }
+
+    fn topics(&mut self) {
+        let policy = &self.settings.policy;
+        let remote = policy
+            .models
+            .iter()
+            .any(|model| model.tier() == Tier::Remote);
+        if !policy.quality.always_remote.is_empty() && !remote {
+            let message = "these topics are refused: there is no remote model".to_owned();
+            self.doubt(
+                "quality.always_remote",
+                message,
+                "add a model with `tier: remote`",
+            );
+        }
+    }
+}
+
+fn shadow<'a>(earlier: &'a [RouteRule], route: &RouteRule) -> Option<&'a RouteRule> {
+    let always = Condition::default();
+    earlier
+        .iter()
+        .find(|earlier| earlier.when == always || earlier.when == route.when)
+}
+
+fn price(model: &Model) -> Option<Price> {
+    match &model.offer {
+        Offer::Desk => None,
+        Offer::Endpoint(endpoint) => Some(endpoint.price),
+    }
+}
+
+fn may_ask(caller: &CallerRule, model: &Model) -> bool {
+    let names = caller.models.as_ref();
+    names.is_none_or(|names| names.iter().any(|name| model.answers_to(name)))
+}
+
+fn may_ask_auto(caller: &CallerRule) -> bool {
+    let names = caller.models.as_ref();
+    names.is_none_or(|names| names.contains(AUTO))
+}

@@ -1,0 +1,192 @@
+//! A file, whole: the sections in the order in which they need each other.
+
+use super::known::word;
+use super::problem::{Problem, Report};
+use super::reader::{Section, Value};
+use super::secrets::Secrets;
+use super::settings::{Settings, Source};
+use super::tree::{self, Kind, MAX_BYTES, Node};
+use super::{callers, cost, models, privacy, reach, route, server};
+use crate::policy;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Every key at the top of a file.
+const KEYS: &[&str] = &[
+    "version",
+    "name",
+    "listen",
+    "limits",
+    "debug_headers",
+    "encoder",
+    "models",
+    "callers",
+    "guard",
+    "privacy",
+    "routes",
+    "cost",
+    "latency",
+    "quality",
+    "cache",
+    "upstream",
+    "records",
+    "telemetry",
+];
+
+/// Reads a config file. Paths in it start at its own folder; `environment` answers for environment variables.
+///
+/// # Errors
+/// Every mistake in the file, in the order of its lines.
+pub fn load(
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<Problem>> {
+    let text = read(path).map_err(|(message, remedy)| {
+        let report = Report::new(path);
+        report.error(None, "", message, Some(remedy.to_owned()));
+        report.into_problems()
+    })?;
+    parse(&text, path, environment)
+}
+
+/// Reads the text of a config file that is, or might be, at `file`.
+///
+/// # Errors
+/// Every mistake in the text, in the order of its lines.
+pub fn parse(
+    text: &str,
+    file: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<Problem>> {
+    let report = Report::new(file);
+    let settings = match tree::parse(text) {
+        Ok(node) => {
+            let digest = Sha256::digest(text.as_bytes()).into();
+            let secrets = Secrets::new(file, environment);
+            document(&report, &node).map(|root| settings(&root, &secrets, &report, digest, file))
+        }
+        Err(malformed) => {
+            let remedy = Some(malformed.remedy.to_owned());
+            report.error(malformed.line, "", malformed.message, remedy);
+            None
+        }
+    };
+    match settings {
+        Some(settings) if report.is_empty() => Ok(settings),
+        Some(_) | None => Err(report.into_problems()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, (String, &'static str)> {
+    let unreadable = |error: std::io::Error| {
+        (
+            format!("the file cannot be read: {}", error.kind()),
+            "check the path and its permissions",
+        )
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    // One byte more than is allowed shows that it is too large; the rest of a huge file is never read.
+    file.take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the file is larger than {} KiB", MAX_BYTES / 1024);
+        return Err((message, "is this the config file?"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| ("the file is not UTF-8 text".to_owned(), "save it as UTF-8"))
+}
+
+fn document<'a>(report: &'a Report, node: &'a Node) -> Option<Section<'a>> {
+    if let Kind::Null = node.kind {
+        let remedy = "start with `version: 1`, `name: my-policy` and `models:`";
+        report.error(None, "", "the file is empty", Some(remedy.to_owned()));
+        return None;
+    }
+    Value::root(node, report).section(KEYS)
+}
+
+fn settings(
+    root: &Section<'_>,
+    secrets: &Secrets<'_>,
+    report: &Report,
+    digest: [u8; 32],
+    file: &Path,
+) -> Settings {
+    let name = head(root);
+    let models = models::read(root, secrets);
+    let mut callers = callers::read(root, &models, secrets);
+    let budgets = std::mem::take(&mut callers.budgets);
+    let server = server::server(root, callers.names.len());
+    let (encoder, signals_deadline) = server::encoder(root, secrets);
+    let guard = route::guard(root);
+    let privacy = privacy::read(root);
+    let routes = route::read(root, &models.names, &callers.names);
+    let cost = cost::read(root, &callers.names, budgets);
+    let deadline = route::deadline(root);
+    let quality = route::quality(root);
+    let (cache_rule, cache) = server::cache(root, &privacy);
+    let upstream = server::upstream(root);
+    let (records, records_required) = server::records(root, secrets);
+    let telemetry = server::telemetry(root, secrets);
+    // Half-read rules would be accused of what the missing half says.
+    if report.is_empty() {
+        reach::check(root, &privacy, &models.models);
+    }
+    Settings {
+        policy: policy::Settings {
+            stamp: policy::Stamp::new(&name, &short(&digest)),
+            models: models.models,
+            callers: callers.rules,
+            privacy,
+            guard,
+            routes,
+            cost,
+            deadline,
+            signals_deadline,
+            quality,
+            cache: cache_rule,
+            records_required,
+        },
+        desks: models.desks,
+        server,
+        encoder,
+        cache,
+        upstream,
+        records,
+        telemetry,
+        digest,
+        source: Source {
+            file: file.to_owned(),
+            lines: root.value().lines(),
+        },
+    }
+}
+
+/// The version, which has to be one we know, and the name.
+fn head(root: &Section<'_>) -> Arc<str> {
+    if let Some(version) = root.required("version", "1")
+        && version
+            .whole(1..=u32::MAX)
+            .is_some_and(|version| version != 1)
+    {
+        version.wrong(
+            "this version of the language is not known",
+            "write `version: 1`",
+        );
+    }
+    let name = root.required("name", "my-policy");
+    name.and_then(|value| word(&value))
+        .unwrap_or_else(|| "".into())
+}
+
+fn short(digest: &[u8; 32]) -> String {
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

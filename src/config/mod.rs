@@ -1,0 +1,40 @@
+//! One YAML file to settings: read, resolved and checked, or every mistake at once.
+//!
+//! Promises: what comes out contradicts itself nowhere; one reading lists all mistakes, each with file, line, path and
+//! remedy; no secret is in a message or in `Debug`; a hostile file costs a bounded amount of memory and time. Only
+//! `secrets` asks for environment variables and secret files. Never does: open a listener, a model or a journal.
+//!
+//! A file becomes a tree in which every value knows its line (`tree`), and one file per section reads the tree
+//! through typed accessors that note a mistake and go on (`reader`).
+
+mod callers;
+mod cost;
+mod defaults;
+mod known;
+mod lint;
+mod load;
+mod models;
+mod place;
+mod privacy;
+mod problem;
+mod process;
+mod reach;
+mod reader;
+mod route;
+mod secrets;
+mod server;
+mod settings;
+mod tree;
+
+pub use defaults::defaults;
+pub use lint::lint;
+pub use load::{load, parse};
+pub use problem::{Problem, Severity};
+pub use process::process_environment;
+pub use settings::{
+    CacheSettings, Desk, EncoderSettings, RecordSettings, ServerSettings, Settings, Source,
+    TelemetrySettings, UpstreamSettings,
+};
+
+#[cfg(test)]
+mod tests;

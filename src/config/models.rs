@@ -1,0 +1,322 @@
+//! `models`: who can answer, at what price, and where data goes.
+
+use super::known::{model_name, refuse_twice};
+use super::place;
+use super::reader::{Section, Value};
+use super::secrets::Secrets;
+use super::settings::Desk;
+use crate::domain::{
+    Agreement, Dialect, Endpoint, Price, Region, Residency, Retention, Tier, Timeouts, Usd,
+};
+use crate::policy::{Model, Offer};
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every key of a model.
+const KEYS: &[&str] = &[
+    "name",
+    "tier",
+    "aliases",
+    "knowledge",
+    "answer",
+    "upstream",
+    "price",
+    "residency",
+    "timeouts",
+];
+/// A wait shorter than this is a mistake, and longer than this no wait.
+const WAIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+
+/// All models of a file.
+#[derive(Default)]
+pub(super) struct Models {
+    /// The name of each, whether or not the rest of it could be read.
+    pub(super) names: Vec<Arc<str>>,
+    /// The other names of each.
+    pub(super) aliases: Vec<Vec<Arc<str>>>,
+    /// Those that could be read: all of them where nothing was noted.
+    pub(super) models: Vec<Model>,
+    /// What those that answer from knowledge need.
+    pub(super) desks: Vec<Desk>,
+}
+
+/// Reads `models`.
+pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
+    let mut all = Models::default();
+    let mut given = Vec::new();
+    let Some(list) = root.required("models", "[{name: desk, tier: local, knowledge: []}]") else {
+        return all;
+    };
+    let entries = list.list().unwrap_or_default();
+    if entries.is_empty() {
+        list.wrong("there is no model", "name at least one");
+    }
+    for entry in entries {
+        let Some(section) = entry.section(KEYS) else {
+            continue;
+        };
+        let (name, aliases) = names(&section, &mut given);
+        all.names.push(name.clone());
+        all.aliases.push(aliases.clone());
+        if let Some(offer) = offer(&section, &name, secrets, &mut all.desks) {
+            all.models.push(Model {
+                name,
+                aliases,
+                offer,
+            });
+        }
+    }
+    refuse_twice("model name", &given);
+    all
+}
+
+fn names<'a>(
+    section: &Section<'a>,
+    given: &mut Vec<(Value<'a>, Arc<str>)>,
+) -> (Arc<str>, Vec<Arc<str>>) {
+    let mut take = |value: &Value<'a>| {
+        let name = model_name(value)?;
+        given.push((value.clone(), name.clone()));
+        Some(name)
+    };
+    let name = section
+        .required("name", "gpt")
+        .and_then(|value| take(&value));
+    let aliases = section.get("aliases").and_then(|value| value.list());
+    let aliases = aliases
+        .unwrap_or_default()
+        .iter()
+        .filter_map(take)
+        .collect();
+    (name.unwrap_or_else(|| "".into()), aliases)
+}
+
+fn offer(
+    section: &Section<'_>,
+    name: &Arc<str>,
+    secrets: &Secrets<'_>,
+    desks: &mut Vec<Desk>,
+) -> Option<Offer> {
+    let tier = section.required("tier", "local");
+    let tier =
+        tier.and_then(|value| value.choice(&[("local", Tier::Local), ("remote", Tier::Remote)]));
+    match (section.get("knowledge"), section.get("upstream")) {
+        (Some(knowledge), None) => {
+            refuse_keys(section, &["price", "residency", "timeouts"], "upstream");
+            if tier == Some(Tier::Remote) {
+                let message = "approved answers are given in this process, so the tier is local";
+                knowledge.wrong(message, "write `tier: local`");
+            }
+            desks.push(desk(section, name, &knowledge, secrets));
+            Some(Offer::Desk)
+        }
+        (None, Some(upstream)) => {
+            refuse_keys(section, &["answer"], "knowledge");
+            let endpoint = endpoint(section, name, tier, &upstream, secrets)?;
+            Some(Offer::Endpoint(Arc::new(endpoint)))
+        }
+        (Some(_), Some(upstream)) => {
+            let message = "a model has either `knowledge` or an `upstream`, not both";
+            upstream.wrong(message, "make two models of it and a route that uses both");
+            None
+        }
+        (None, None) => {
+            let message = "nothing says who answers for this model";
+            let remedy = "add `knowledge: [answers.yaml]` or `upstream: {…}`";
+            section.value().wrong(message, remedy);
+            None
+        }
+    }
+}
+
+fn refuse_keys(section: &Section<'_>, keys: &[&'static str], other: &str) {
+    for value in keys.iter().filter_map(|key| section.get(key)) {
+        let message = format!("this is for models with `{other}`");
+        value.wrong(message, "leave it out");
+    }
+}
+
+fn desk(section: &Section<'_>, name: &Arc<str>, files: &Value<'_>, secrets: &Secrets<'_>) -> Desk {
+    let answer = section.section("answer", &["min_score", "min_margin"]);
+    let share = |key| {
+        let value = answer.as_ref()?.get(key)?;
+        value.share().map(|share| share as f32)
+    };
+    Desk {
+        model: name.clone(),
+        files: files.each(|file| file.text().map(|path| secrets.resolve(path))),
+        min_score: share("min_score"),
+        min_margin: share("min_margin"),
+    }
+}
+
+fn endpoint(
+    section: &Section<'_>,
+    name: &Arc<str>,
+    tier: Option<Tier>,
+    upstream: &Value<'_>,
+    secrets: &Secrets<'_>,
+) -> Option<Endpoint> {
+    let upstream = upstream.section(&[
+        "dialect",
+        "base_url",
+        "model",
+        "api_key",
+        "allow_plain_http",
+        "trusted",
+    ])?;
+    let dialect = upstream.read("dialect", Dialect::OpenAi, |value| {
+        value.choice(&[("openai", Dialect::OpenAi)])
+    });
+    let base_url = base_url(&upstream, tier);
+    let upstream_model = upstream
+        .required("model", "gpt-4o-mini")
+        .and_then(|value| value.text());
+    let credential = upstream.get("api_key").map(|value| secrets.key(&value));
+    let price = section
+        .get("price")
+        .map_or(Some(Price::default()), |value| price(&value));
+    let residency = section
+        .get("residency")
+        .map_or_else(Residency::default, |value| residency(&value));
+    let timeouts = timeouts(section);
+    Some(Endpoint {
+        name: name.clone(),
+        tier: tier?,
+        dialect,
+        base_url: base_url?,
+        upstream_model: upstream_model?.into(),
+        // An unreadable key is a problem of its own, so that the outcome is never used without it.
+        credential: credential.flatten(),
+        residency,
+        price: price?,
+        timeouts,
+    })
+}
+
+/// The address, where it fits what is said of it: nothing in the clear but to this machine, nothing far called local.
+fn base_url(upstream: &Section<'_>, tier: Option<Tier>) -> Option<Arc<str>> {
+    let allow_plain = upstream.read("allow_plain_http", false, |value| value.flag());
+    let trusted = upstream.read("trusted", false, |value| value.flag());
+    let value = upstream.required("base_url", "\"https://api.openai.com/v1\"")?;
+    let place = place::url(&value)?;
+    if place.plain && !place.is_loopback() && !allow_plain {
+        let message = "requests would cross the network unencrypted";
+        value.wrong(
+            message,
+            "use https, or say `allow_plain_http: true` in this upstream",
+        );
+    }
+    if tier == Some(Tier::Local) && !place.is_near() && !trusted {
+        let message = "a local model has to be on this machine or at a private address, or \
+                       `require: local` would not hold";
+        let remedy = "write `tier: remote`, or say `trusted: true` in this upstream where the host is your own";
+        value.wrong(message, remedy);
+    }
+    Some(place.url.into())
+}
+
+fn price(value: &Value<'_>) -> Option<Price> {
+    let section = value.section(&["input_per_mtok", "cached_input_per_mtok", "output_per_mtok"])?;
+    let dollars = |value: Value<'_>| value.dollars().map(|Usd(micros)| micros);
+    let input = section.required("input_per_mtok", "2.50").and_then(dollars);
+    let output = section
+        .required("output_per_mtok", "10.00")
+        .and_then(dollars);
+    let cached = section.get("cached_input_per_mtok").map(dollars);
+    Some(Price {
+        input: input?,
+        cached_input: cached.unwrap_or(input)?,
+        output: output?,
+    })
+}
+
+fn residency(value: &Value<'_>) -> Residency {
+    let Some(section) = value.section(&[
+        "processing",
+        "storage",
+        "jurisdiction",
+        "retention_days",
+        "trains_on_data",
+        "agreements",
+    ]) else {
+        return Residency::default();
+    };
+    Residency {
+        processing: section.get("processing").map(|value| regions(&value)),
+        storage: section.get("storage").and_then(|value| region(&value)),
+        jurisdiction: section.get("jurisdiction").and_then(|value| region(&value)),
+        retention: section
+            .get("retention_days")
+            .and_then(|value| retention(&value)),
+        trains_on_data: section.get("trains_on_data").and_then(|value| value.flag()),
+        agreements: section.read("agreements", BTreeSet::new(), |value| {
+            Some(agreements(value))
+        }),
+    }
+}
+
+/// A set of regions, at least one.
+pub(super) fn regions(value: &Value<'_>) -> BTreeSet<Region> {
+    let items = value.list();
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        value.wrong(
+            "the list of regions is empty",
+            "name at least one, or leave the key out",
+        );
+    }
+    let items = items.unwrap_or_default();
+    items.iter().filter_map(region).collect()
+}
+
+/// Agreements by their words.
+pub(super) fn agreements(value: &Value<'_>) -> BTreeSet<Agreement> {
+    let agreement = |item: &Value<'_>| {
+        let text = item.text()?;
+        let agreement = Agreement::parse(text);
+        if agreement.is_none() {
+            item.wrong(
+                format!("`{text}` is no word for an agreement"),
+                "such as `dpa`, `scc` or `baa`",
+            );
+        }
+        agreement
+    };
+    value.each(agreement).into_iter().collect()
+}
+
+/// Days for which data is kept.
+pub(super) fn retention(value: &Value<'_>) -> Option<Retention> {
+    value.whole(0..=36_500).map(|days| Retention { days })
+}
+
+fn region(value: &Value<'_>) -> Option<Region> {
+    let text = value.text()?;
+    let region = Region::parse(text);
+    if region.is_none() {
+        value.wrong(
+            format!("`{text}` is no word for a region"),
+            "such as `eu`, `us` or `eu-west-1`",
+        );
+    }
+    region
+}
+
+fn timeouts(section: &Section<'_>) -> Timeouts {
+    let usual = Timeouts::default();
+    let Some(section) = section.section(
+        "timeouts",
+        &["connect", "first_token", "between_tokens", "total"],
+    ) else {
+        return usual;
+    };
+    let wait = |key, default| section.read(key, default, |value| value.duration(WAIT));
+    Timeouts {
+        connect: wait("connect", usual.connect),
+        first_token: wait("first_token", usual.first_token),
+        between_tokens: wait("between_tokens", usual.between_tokens),
+        total: wait("total", usual.total),
+    }
+}

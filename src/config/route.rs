@@ -1,0 +1,188 @@
+//! `routes`, `quality`, `guard` and `latency`: what chooses among the models that may answer.
+
+use super::known::{one_of, refuse_twice, some_of, word};
+use super::reader::{Section, Value};
+use crate::domain::Probability;
+use crate::policy::{Condition, Guard, Quality, RouteRule};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use whatlang::Lang;
+
+/// The local tier answers up to this complexity where the operator says nothing.
+const THRESHOLD: f32 = 0.5;
+/// The time for a request where the operator says nothing.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// The longest time a request can be given.
+const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
+
+/// Reads `routes`.
+pub(super) fn read(
+    root: &Section<'_>,
+    models: &[Arc<str>],
+    callers: &[Arc<str>],
+) -> Vec<RouteRule> {
+    let mut given = Vec::new();
+    let mut routes = Vec::new();
+    let entries = root.get("routes").and_then(|value| value.list());
+    for entry in entries.unwrap_or_default() {
+        let Some(section) = entry.section(&["name", "when", "use"]) else {
+            continue;
+        };
+        let mut id = entry.path().to_owned();
+        if let Some(value) = section.get("name")
+            && let Some(name) = word(&value)
+        {
+            id = format!("{id} ({name})");
+            given.push((value, name));
+        }
+        let when = section.get("when").map(|value| condition(&value, callers));
+        let chosen = section.required("use", "[gpt]").map(|value| {
+            let chosen = value.each(|item| one_of(item, "model", models));
+            if value.list_is_empty() {
+                value.wrong("the route names no model", "name at least one");
+            }
+            chosen
+        });
+        routes.push(RouteRule {
+            id: id.into(),
+            when: when.unwrap_or_default(),
+            models: chosen.unwrap_or_default(),
+        });
+    }
+    refuse_twice("route", &given);
+    routes
+}
+
+/// Reads `quality`.
+pub(super) fn quality(root: &Section<'_>) -> Quality {
+    let section = root.section("quality", &["threshold", "always_remote"]);
+    let section = section.as_ref();
+    let threshold = section.and_then(|section| section.get("threshold")?.probability());
+    let topics = section.and_then(|section| section.get("always_remote"));
+    let always = topics.map(|value| {
+        value.each(|item| topic(&item.section(&["topic"])?.required("topic", "legal")?))
+    });
+    Quality {
+        threshold: threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD)),
+        always_remote: always.unwrap_or_default().into_iter().collect(),
+    }
+}
+
+/// Reads `guard`.
+pub(super) fn guard(root: &Section<'_>) -> Option<Guard> {
+    let guard = root.section("guard", &["attack"])?;
+    let attack = guard.required("attack", "{refuse_from: 0.9}")?;
+    let attack = attack.section(&["refuse_from", "on_error"])?;
+    let from = attack.required("refuse_from", "0.9")?.probability();
+    let refuse_unmeasured = attack.read("on_error", false, |value| {
+        value.choice(&[("allow", false), ("refuse", true)])
+    });
+    Some(Guard {
+        refuse_from: from?,
+        refuse_unmeasured,
+    })
+}
+
+/// Reads `latency`.
+pub(super) fn deadline(root: &Section<'_>) -> Duration {
+    let section = root.section("latency", &["deadline"]);
+    section.map_or(DEADLINE, |section| {
+        section.read("deadline", DEADLINE, |value| {
+            value.duration(Duration::from_millis(1)..=MAX_DEADLINE)
+        })
+    })
+}
+
+fn condition(value: &Value<'_>, callers: &[Arc<str>]) -> Condition {
+    let Some(when) = value.section(&[
+        "topic",
+        "complexity",
+        "language",
+        "tools",
+        "images",
+        "wants_human",
+        "tokens",
+        "caller",
+    ]) else {
+        return Condition::default();
+    };
+    let flag = |key| when.get(key).and_then(|value: Value<'_>| value.flag());
+    let words = |key, read: fn(&Value<'_>) -> Option<Arc<str>>| {
+        let value: Value<'_> = when.get(key)?;
+        refuse_empty(&value);
+        Some(BTreeSet::from_iter(value.each(read)))
+    };
+    let (complexity_from, complexity_below) = complexity(&when);
+    let tokens = when.section("tokens", &["from"]);
+    let tokens = tokens.and_then(|section| section.required("from", "4000")?.whole(1..=u32::MAX));
+    Condition {
+        topics: words("topic", topic),
+        complexity_from,
+        complexity_below,
+        languages: words("language", language),
+        tools: flag("tools"),
+        images: flag("images"),
+        wants_human: flag("wants_human"),
+        tokens_from: tokens.map(u64::from),
+        callers: when.get("caller").map(|value| {
+            refuse_empty(&value);
+            some_of(&value, "caller", callers)
+        }),
+    }
+}
+
+fn complexity(when: &Section<'_>) -> (Option<Probability>, Option<Probability>) {
+    let Some(section) = when.section("complexity", &["from", "below"]) else {
+        return (None, None);
+    };
+    let bound = |key| {
+        section
+            .get(key)
+            .and_then(|value: Value<'_>| value.probability())
+    };
+    let (from, below) = (bound("from"), bound("below"));
+    if let (Some(from), Some(below)) = (from, below)
+        && from >= below
+    {
+        section.value().wrong(
+            format!(
+                "no complexity is from {} and below {}",
+                from.get(),
+                below.get()
+            ),
+            "`from` has to be the smaller one",
+        );
+    }
+    if section.is_empty() {
+        let message = "neither `from` nor `below` is given";
+        section.value().wrong(message, "write `{from: 0.7}`");
+    }
+    (from, below)
+}
+
+fn refuse_empty(value: &Value<'_>) {
+    if value.list_is_empty() {
+        value.wrong(
+            "no request matches an empty list",
+            "name at least one, or leave the key out",
+        );
+    }
+}
+
+fn topic(value: &Value<'_>) -> Option<Arc<str>> {
+    // Which topics there are the encoder's package says; here only their shape is known.
+    word(value)
+}
+
+fn language(value: &Value<'_>) -> Option<Arc<str>> {
+    let text = value.text()?;
+    let known = Lang::from_code(text).filter(|known| known.code() == text);
+    if known.is_none() {
+        value.wrong(
+            format!("`{text}` is no language that is told apart here"),
+            "use a three-letter code of ISO 639-3, such as `eng`, `deu` or `cmn`",
+        );
+    }
+    known.map(|known| known.code().into())
+}

@@ -1,0 +1,227 @@
+//! Everything about the process itself: listeners and limits, encoder, cache, upstreams, records, telemetry.
+
+use super::place;
+use super::privacy::class;
+use super::reader::{Section, Value};
+use super::secrets::Secrets;
+use super::settings::{
+    CacheSettings, EncoderSettings, RecordSettings, ServerSettings, TelemetrySettings,
+    UpstreamSettings,
+};
+use crate::domain::DataClass;
+use crate::policy::{CacheRule, Privacy, ScopeRule};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MEBIBYTE: u32 = 1024 * 1024;
+/// Where clients are served where the operator says nothing: this machine only.
+const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// The time for measuring where the operator says nothing.
+const SIGNALS_DEADLINE: Duration = Duration::from_millis(50);
+
+/// Reads `listen`, `limits` and `debug_headers`.
+pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {
+    let (api, admin) = listeners(root, callers);
+    let limits = root.section(
+        "limits",
+        &[
+            "max_body_mb",
+            "header_timeout",
+            "body_timeout",
+            "max_connections",
+            "drain",
+        ],
+    );
+    let limits = limits.as_ref();
+    let whole = |key, default, most| limit(limits, key, default, |value| value.whole(1..=most));
+    let span = |key, default: u64| {
+        limit(limits, key, SECOND * default as u32, |value| {
+            value.duration(span_of(3_600))
+        })
+    };
+    ServerSettings {
+        api,
+        admin,
+        max_body_bytes: whole("max_body_mb", 10, 1024) as usize * MEBIBYTE as usize,
+        header_timeout: span("header_timeout", 10),
+        body_timeout: span("body_timeout", 30),
+        max_connections: whole("max_connections", 4096, 1_000_000) as usize,
+        drain: span("drain", 30),
+        debug_headers: root.read("debug_headers", false, |value| value.flag()),
+    }
+}
+
+fn listeners(root: &Section<'_>, callers: usize) -> (SocketAddr, Option<SocketAddr>) {
+    let Some(listen) = root.section("listen", &["api", "admin", "allow_anonymous"]) else {
+        return (API, None);
+    };
+    let anonymous = listen.read("allow_anonymous", false, |value| value.flag());
+    let api = listen.get("api");
+    let address = api.as_ref().and_then(place::listener).unwrap_or(API);
+    if let Some(api) = &api
+        && !address.ip().to_canonical().is_loopback()
+        && callers == 0
+        && !anonymous
+    {
+        let message = format!("{address} is open to other machines, and no callers are named");
+        let remedy = "name `callers` with their keys, or say `listen.allow_anonymous: true`";
+        api.wrong(message, remedy);
+    }
+    let admin = listen.get("admin");
+    let admin = admin.and_then(|value| Some((place::listener(&value)?, value)));
+    if let Some((admin, value)) = &admin
+        && *admin == address
+        && address.port() != 0
+    {
+        let message = "the admin address is the api address";
+        value.wrong(message, "leave `admin` out to serve both on one address");
+    }
+    (address, admin.map(|(admin, _)| admin))
+}
+
+/// Reads `encoder`, and the time that measuring may take.
+pub(super) fn encoder(root: &Section<'_>, secrets: &Secrets<'_>) -> (EncoderSettings, Duration) {
+    let section = root.section("encoder", &["folder", "workers", "queue", "deadline"]);
+    let section = section.as_ref();
+    let folder = section.and_then(|section| section.get("folder"));
+    let settings = EncoderSettings {
+        folder: folder.and_then(|value| path(&value, secrets)),
+        workers: limit(section, "workers", 2, |value| value.whole(1..=64)) as usize,
+        queue: limit(section, "queue", 256, |value| value.whole(1..=65_536)) as usize,
+    };
+    let deadline = limit(section, "deadline", SIGNALS_DEADLINE, |value| {
+        value.duration(Duration::from_millis(1)..=SECOND * 60)
+    });
+    (settings, deadline)
+}
+
+/// Reads `cache`. Where nothing is said, answers to classes above the default one are not kept.
+pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, Option<CacheSettings>) {
+    let above = |class: &&DataClass| class.rank > privacy.default_class.rank;
+    let sensitive = privacy.classes.iter().find(above).cloned();
+    let section = root.section("cache", &["exact", "scope", "never"]);
+    let section = section.as_ref();
+    let exact = section.and_then(|section| section.section("exact", &["ttl", "max_mb"]));
+    let settings = exact.map(|exact| CacheSettings {
+        ttl: exact.read("ttl", SECOND * 86_400, |value| {
+            value.duration(SECOND..=SECOND * 86_400 * 365)
+        }),
+        max_bytes: u64::from(exact.read("max_mb", 64, |value| value.whole(1..=1_048_576)))
+            * u64::from(MEBIBYTE),
+    });
+    let scope = limit(section, "scope", ScopeRule::Caller, |value| {
+        value.choice(&[
+            ("caller", ScopeRule::Caller),
+            ("everyone", ScopeRule::Everyone),
+        ])
+    });
+    let never = section.and_then(|section| section.get("never"));
+    let rule = CacheRule {
+        exact: settings.is_some(),
+        scope,
+        never_from: never.map_or(sensitive, |value| never_from(&value, privacy)),
+    };
+    (rule, settings)
+}
+
+/// The class from which on nothing is kept; `never: {}` keeps all.
+fn never_from(value: &Value<'_>, privacy: &Privacy) -> Option<DataClass> {
+    let class_section = value
+        .section(&["data_class"])?
+        .section("data_class", &["at_least"])?;
+    class(
+        &class_section.required("at_least", "personal")?,
+        &privacy.classes,
+    )
+}
+
+/// Reads `upstream`.
+pub(super) fn upstream(root: &Section<'_>) -> UpstreamSettings {
+    let section = root.section("upstream", &["retry", "breaker"]);
+    let part = |key, keys| {
+        section
+            .as_ref()
+            .and_then(|section| section.section(key, keys))
+    };
+    let retry = part("retry", &["max_attempts", "budget"]);
+    let breaker = part("breaker", &["failures", "open_for"]);
+    UpstreamSettings {
+        max_attempts: limit(retry.as_ref(), "max_attempts", 2, |value| {
+            value.whole(1..=10)
+        }),
+        retry_budget: limit(retry.as_ref(), "budget", 0.2, |value| value.share()),
+        breaker_failures: limit(breaker.as_ref(), "failures", 5, |value| {
+            value.whole(1..=1_000)
+        }),
+        breaker_open_for: limit(breaker.as_ref(), "open_for", SECOND * 10, |value| {
+            value.duration(span_of(3_600))
+        }),
+    }
+}
+
+/// Reads `records`, and whether requests are refused while they cannot be written.
+pub(super) fn records(root: &Section<'_>, secrets: &Secrets<'_>) -> (RecordSettings, bool) {
+    let section = root.section("records", &["journal", "on_failure", "sync_every"]);
+    let section = section.as_ref();
+    let journal = section.and_then(|section| section.get("journal"));
+    let settings = RecordSettings {
+        journal: journal.as_ref().and_then(|value| path(value, secrets)),
+        sync_every: limit(section, "sync_every", Duration::from_millis(200), |value| {
+            value.duration(span_of(60))
+        }),
+    };
+    let required = limit(section, "on_failure", false, |value| {
+        value.choice(&[("continue", false), ("refuse", true)])
+    });
+    if required
+        && journal.is_none()
+        && let Some(value) = section.and_then(|section| section.get("on_failure"))
+    {
+        let message = "records are required, and there is no journal to write them to";
+        value.wrong(message, "add `journal: data/journal`");
+    }
+    (settings, required)
+}
+
+/// Reads `telemetry`.
+pub(super) fn telemetry(root: &Section<'_>, secrets: &Secrets<'_>) -> TelemetrySettings {
+    let section = root.section("telemetry", &["otlp", "prometheus"]);
+    let section = section.as_ref();
+    TelemetrySettings {
+        otlp: section.and_then(|section| collector(&section.get("otlp")?, secrets)),
+        prometheus: limit(section, "prometheus", true, |value| value.flag()),
+    }
+}
+
+fn collector(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<String> {
+    let text = secrets.text_or_reference(value)?;
+    let place = place::parse_url(&text);
+    if place.is_none() {
+        let message = "this is no URL of a collector";
+        value.wrong(
+            message,
+            "write `http://127.0.0.1:4318`, or refer to a variable that holds such a URL",
+        );
+    }
+    place.map(|place| place.url)
+}
+
+fn path(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<std::path::PathBuf> {
+    value.text().map(|text| secrets.resolve(text))
+}
+
+fn span_of(seconds: u32) -> RangeInclusive<Duration> {
+    Duration::from_millis(1)..=SECOND * seconds
+}
+
+fn limit<T>(
+    section: Option<&Section<'_>>,
+    key: &'static str,
+    default: T,
+    read: impl FnOnce(&Value<'_>) -> Option<T>,
+) -> T {
+    let value = section.and_then(|section| section.get(key));
+    value.and_then(|value| read(&value)).unwrap_or(default)
+}

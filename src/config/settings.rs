@@ -1,0 +1,139 @@
+//! What a config file means, whole: the policy, and everything the process is built from.
+
+use crate::policy;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that one file says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What decides.
+    pub policy: policy::Settings,
+    /// The models that answer from approved answers.
+    pub desks: Vec<Desk>,
+    /// Listeners and their limits.
+    pub server: ServerSettings,
+    /// The model that measures requests.
+    pub encoder: EncoderSettings,
+    /// The answers kept; `None` keeps none.
+    pub cache: Option<CacheSettings>,
+    /// How upstreams are tried.
+    pub upstream: UpstreamSettings,
+    /// Where decisions are written.
+    pub records: RecordSettings,
+    /// Where metrics and traces go.
+    pub telemetry: TelemetrySettings,
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
+    /// Where all of it was read from.
+    pub source: Source,
+}
+
+/// The file that settings were read from, and where in it each value stands.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    pub(super) lines: BTreeMap<String, u64>,
+}
+
+/// A model that answers from approved answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desk {
+    /// Its name in the config.
+    pub model: Arc<str>,
+    /// The files of approved answers.
+    pub files: Vec<PathBuf>,
+    /// The least similarity, 0 to 1, at which an answer is given; `None` leaves it to the desk.
+    pub min_score: Option<f32>,
+    /// The least lead over the second best, 0 to 1; `None` leaves it to the desk.
+    pub min_margin: Option<f32>,
+}
+
+/// Listeners and their limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Where clients are served.
+    pub api: SocketAddr,
+    /// Where operators are served; `None` serves them on `api` too.
+    pub admin: Option<SocketAddr>,
+    /// The largest request body.
+    pub max_body_bytes: usize,
+    /// The time a request's headers may take.
+    pub header_timeout: Duration,
+    /// The time a request's body may take.
+    pub body_timeout: Duration,
+    /// Connections at the same time.
+    pub max_connections: usize,
+    /// The time that requests under way get at shutdown.
+    pub drain: Duration,
+    /// Answers carry headers that tell how they were decided.
+    pub debug_headers: bool,
+}
+
+/// The model that measures requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncoderSettings {
+    /// Its folder; `None` is the built-in place.
+    pub folder: Option<PathBuf>,
+    /// Threads that measure.
+    pub workers: usize,
+    /// Requests that may wait to be measured.
+    pub queue: usize,
+}
+
+/// The answers kept for identical requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// How long an answer is kept.
+    pub ttl: Duration,
+    /// Memory for all of them.
+    pub max_bytes: u64,
+}
+
+/// How upstreams are tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpstreamSettings {
+    /// Attempts at one endpoint for one request, the first included.
+    pub max_attempts: u32,
+    /// Retries as a share of requests, 0 to 1.
+    pub retry_budget: f64,
+    /// Failures in a row after which an endpoint is left alone.
+    pub breaker_failures: u32,
+    /// For how long it is left alone.
+    pub breaker_open_for: Duration,
+}
+
+/// Where decisions are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordSettings {
+    /// The journal's folder; `None` writes none.
+    pub journal: Option<PathBuf>,
+    /// The longest time a record waits for the disk.
+    pub sync_every: Duration,
+}
+
+/// Where metrics and traces go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelemetrySettings {
+    /// The base URL of an OTLP collector over HTTP.
+    pub otlp: Option<String>,
+    /// Serve `/metrics`.
+    pub prometheus: bool,
+}
+
+impl Source {
+    /// The line of a YAML path such as `models[1].upstream`, or of the nearest section around it.
+    pub fn line_of(&self, path: &str) -> Option<u64> {
+        let mut path = path;
+        loop {
+            if let Some(line) = self.lines.get(path) {
+                return Some(*line);
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
+    }
+}
