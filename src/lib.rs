@@ -29,3 +29,5 @@ pub mod pipeline;
 pub mod server;
 
 pub mod config;
+
+pub mod app;

@@ -1,0 +1,262 @@
+//! From settings to a running gateway.
+
+use super::places::Places;
+use super::reload::{self, Kept, Reloader};
+use super::{desks, measuring};
+use crate::cache::{self, Cache};
+use crate::config;
+use crate::domain::Endpoint;
+use crate::inference::Workers;
+use crate::ledger::{
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, StartError, Window,
+};
+use crate::pipeline::{Generation, Pipeline, Rooms};
+use crate::policy::{self, Offer, Period, Policy};
+use crate::server::Readiness;
+use crate::telemetry::{self, Metrics};
+use crate::upstream::{self, BreakerSettings, RetrySettings};
+use anyhow::{Context, anyhow};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Finished records that may wait for the ledger's thread.
+const RECORDS_WAITING: usize = 65_536;
+
+/// A gateway, built and bound, not yet serving.
+pub struct App {
+    pub(super) settings: config::ServerSettings,
+    pub(super) handle: Handle,
+    pub(super) api: Option<TcpListener>,
+    pub(super) admin: Option<TcpListener>,
+    pub(super) pipeline: Pipeline,
+    pub(super) metrics: Option<Arc<Metrics>>,
+    pub(super) readiness: Readiness,
+    pub(super) threads: Vec<Workers>,
+    pub(super) keeper: Keeper,
+    pub(super) export: Option<Arc<telemetry::Guard>>,
+    pub(super) reloader: Option<Reloader>,
+}
+
+/// Why a gateway could not be built.
+pub type BuildError = anyhow::Error;
+
+/// Where a gateway can be reached.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    /// The API.
+    pub api: SocketAddr,
+    /// Health and metrics: the admin listener, or the API's where there is none.
+    pub admin: SocketAddr,
+}
+
+/// Builds a gateway. `file` is watched for changes where the settings came from one.
+pub async fn build(
+    settings: config::Settings,
+    file: Option<PathBuf>,
+    places: &Places,
+) -> anyhow::Result<App> {
+    let api = bind(settings.server.api).await?;
+    let admin = match settings.server.admin {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let handle = Handle {
+        api: api.local_addr()?,
+        admin: admin.as_ref().unwrap_or(&api).local_addr()?,
+    };
+    let policy = Policy::new(settings.policy.clone());
+    let encoder = policy.wanted().needs_encoder();
+    let measuring = measuring(
+        &settings.encoder,
+        &settings.policy.privacy.detectors,
+        encoder,
+        places,
+    )?;
+    let (reader, model, threads) = measuring.into_parts();
+    let desks = desks(&settings.desks, model.as_ref())?;
+    let export = export(&settings)?.map(Arc::new);
+    let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
+    let (live, watching) = watch::channel(Arc::new(Generation { policy, desks }));
+    let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
+    endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
+    let kept = Kept {
+        model,
+        ledger: ledger.clone(),
+        upstream: upstream.clone(),
+    };
+    let rooms = Rooms {
+        signals: reader,
+        upstream,
+        cache: Cache::new(cache_settings(settings.cache.as_ref())),
+        ledger,
+    };
+    let reloader = file
+        .map(|file| reload::watch(file, &settings, kept, live))
+        .transpose()?;
+    Ok(App {
+        settings: settings.server,
+        handle,
+        api: Some(api),
+        admin,
+        pipeline: Pipeline::new(watching, rooms),
+        metrics,
+        readiness: Readiness::default(),
+        threads,
+        keeper,
+        export,
+        reloader,
+    })
+}
+
+impl App {
+    /// Where it can be reached.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another program using the port? choose another with --listen or `listen.api`")
+    })
+}
+
+fn export(settings: &config::Settings) -> anyhow::Result<Option<telemetry::Guard>> {
+    let Some(collector) = &settings.telemetry.otlp else {
+        return Ok(None);
+    };
+    let to = telemetry::Settings {
+        endpoints: endpoints(&settings.policy).cloned().collect(),
+        ..telemetry::Settings::new(collector.as_str())
+    };
+    // Fails only where one is installed already, and then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    Ok(Some(telemetry::start(
+        &to,
+        client,
+        tokio::runtime::Handle::current(),
+    )?))
+}
+
+/// The ledger, with metrics and traces drawn from every record that closes.
+fn ledger(
+    settings: &config::Settings,
+    export: Option<Arc<telemetry::Guard>>,
+) -> anyhow::Result<(Ledger, Keeper, Option<Arc<Metrics>>)> {
+    // The metrics show the ledger's own health, so they come to be just after it, before the first request.
+    let metrics: Arc<OnceLock<Arc<Metrics>>> = Arc::default();
+    let seen = metrics.clone();
+    let observe: ledger::Observer = Box::new(move |record| {
+        if let Some(metrics) = seen.get() {
+            metrics.observe(record);
+        }
+        if let Some(export) = &export {
+            export.observe(record);
+        }
+    });
+    let journal = settings
+        .records
+        .journal
+        .as_ref()
+        .map(|folder| JournalSettings {
+            sync_every: settings.records.sync_every,
+            ..JournalSettings::new(folder.clone())
+        });
+    let to_keep = ledger::Settings {
+        budgets: budgets(&settings.policy),
+        journal,
+        queue_records: RECORDS_WAITING,
+    };
+    let (ledger, keeper) = ledger::start(to_keep, observe).map_err(not_kept)?;
+    let wanted = settings.telemetry.prometheus;
+    let shown = wanted.then(|| {
+        metrics
+            .get_or_init(|| {
+                Arc::new(Metrics::new(
+                    ledger.health().clone(),
+                    env!("CARGO_PKG_VERSION"),
+                ))
+            })
+            .clone()
+    });
+    Ok((ledger, keeper, shown))
+}
+
+/// What is wrong with the journal, and what to do about it.
+fn not_kept(error: StartError) -> anyhow::Error {
+    let remedy = match &error {
+        StartError::Journal(JournalError::Io { .. }) => {
+            "name a folder that this process may write to in `records.journal`"
+        }
+        StartError::Journal(JournalError::Held { .. }) => {
+            "end that process, or name a folder of its own in `records.journal`"
+        }
+        StartError::Journal(JournalError::Broken { .. }) => {
+            "nothing was changed: put the right file back, or keep this folder and name a new one in `records.journal`"
+        }
+        StartError::Thread(_) => "look at this machine's limits on threads",
+    };
+    anyhow!("{error}; {remedy}")
+}
+
+/// Every endpoint of a policy.
+pub(super) fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
+    policy.models.iter().filter_map(|model| match &model.offer {
+        Offer::Desk => None,
+        Offer::Endpoint(endpoint) => Some(endpoint),
+    })
+}
+
+pub(super) fn budgets(policy: &policy::Settings) -> Vec<Budget> {
+    let window = |per| match per {
+        Period::Hour => Window::Hour,
+        Period::Day => Window::Day,
+        Period::Month => Window::Month,
+    };
+    let rules = policy.cost.budgets.iter();
+    rules
+        .map(|rule| Budget {
+            name: rule.name.clone(),
+            limit: rule.limit,
+            per: window(rule.per),
+            caller: rule.caller.clone(),
+        })
+        .collect()
+}
+
+fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings {
+    upstream::Settings {
+        retry: RetrySettings {
+            max_attempts: settings.max_attempts,
+            budget_ratio: settings.retry_budget,
+            ..RetrySettings::default()
+        },
+        breaker: BreakerSettings {
+            failures: settings.breaker_failures,
+            open_for: settings.breaker_open_for,
+        },
+        ..upstream::Settings::default()
+    }
+}
+
+fn cache_settings(settings: Option<&config::CacheSettings>) -> cache::Settings {
+    match settings {
+        // Policy hands out no scope then, so nothing is ever kept.
+        None => cache::Settings {
+            max_bytes: 0,
+            ..cache::Settings::default()
+        },
+        Some(settings) => cache::Settings {
+            ttl: settings.ttl,
+            max_bytes: settings.max_bytes,
+            ..cache::Settings::default()
+        },
+    }
+}

@@ -1,0 +1,118 @@
+//! The encoder and the reader of signals, from the manifest to running threads.
+
+use super::places::Places;
+use super::scan::Scan;
+use crate::config;
+use crate::domain::PersonalKind;
+use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Workers};
+use crate::privacy::Detector;
+use crate::signals::{Heads, Reader};
+use anyhow::{Context, anyhow};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The model that ships.
+const ENCODER: &str = "firstline-encoder";
+
+/// Everything that measures requests. Drop the handles, then join the threads.
+pub struct Measuring {
+    /// Reads signals.
+    pub reader: Reader,
+    /// The encoder itself, for building indexes; `None` where nothing needs it.
+    pub model: Option<Model>,
+    threads: Vec<Workers>,
+}
+
+/// Starts what measures requests. Where `encoder` is false nothing is loaded, and no ONNX Runtime is needed.
+pub fn measuring(
+    settings: &config::EncoderSettings,
+    detect: &BTreeSet<PersonalKind>,
+    encoder: bool,
+    places: &Places,
+) -> anyhow::Result<Measuring> {
+    let scan = Arc::new(Scan(Detector::new(detect)));
+    if !encoder {
+        let (reader, aside) = Reader::start(None, scan);
+        return Ok(Measuring {
+            reader,
+            model: None,
+            threads: vec![aside],
+        });
+    }
+    let (model, heads, workers) = load(settings, places)?;
+    let (reader, aside) = Reader::start(Some((model.clone(), heads)), scan);
+    Ok(Measuring {
+        reader,
+        model: Some(model),
+        threads: vec![workers, aside],
+    })
+}
+
+impl Measuring {
+    /// Takes it apart: the reader and the model for use, the threads to join at the end.
+    pub fn into_parts(self) -> (Reader, Option<Model>, Vec<Workers>) {
+        (self.reader, self.model, self.threads)
+    }
+
+    /// Ends the threads.
+    pub fn join(self) {
+        let (reader, model, threads) = self.into_parts();
+        drop((reader, model));
+        threads.into_iter().for_each(Workers::join);
+    }
+}
+
+fn load(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
+    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
+    let catalog = Catalog::open(&folder)?;
+    let package = catalog.package(&name).ok_or_else(|| {
+        anyhow!(
+            "{}: the manifest has no model `{name}`",
+            folder.join("manifest.json").display()
+        )
+    })?;
+    let files = catalog
+        .encoder(package)
+        .map_err(|problem| anyhow!("{problem}"))?;
+    let own = places.own_runtime();
+    let library = inference::find_runtime(own, &places.runtime_folders())?;
+    let trust = if own.is_some() {
+        LibraryTrust::Operator
+    } else {
+        LibraryTrust::Pinned
+    };
+    let runtime = inference::load_runtime(&library, trust)?;
+    let heads = Heads::parse(&files.heads).context("the encoder's heads.json")?;
+    heads
+        .check_encoder(&files.model_sha256, files.embedding_dim)
+        .context("the encoder's heads.json")?;
+    let engines = OnnxEngine::load(&runtime, &files, settings.workers)?;
+    let (model, workers) = inference::start(
+        engines,
+        Limits {
+            queue: settings.queue,
+        },
+    );
+    Ok((model, Arc::new(heads), workers))
+}
+
+/// A configured folder is `…/models/NAME`, with the manifest beside it.
+fn manifest_and_name(configured: Option<&Path>, places: &Places) -> (PathBuf, String) {
+    match configured {
+        None => (places.models(), ENCODER.to_owned()),
+        Some(folder) => {
+            let name = folder.file_name().map_or_else(
+                || ENCODER.into(),
+                |name| name.to_string_lossy().into_owned(),
+            );
+            (
+                folder.parent().unwrap_or(Path::new(".")).to_path_buf(),
+                name,
+            )
+        }
+    }
+}

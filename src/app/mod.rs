@@ -1,0 +1,17 @@
+//! Puts the rooms together: builds them from settings, owns threads and tasks, reloads, shuts down in order.
+//!
+//! The only place that spawns. Promises: a reload replaces policy, endpoints and approved answers whole or not at all;
+//! a shutdown loses no answer that is on its way within the grace period, and no record.
+
+mod build;
+mod desks;
+mod encoder;
+mod places;
+mod reload;
+mod run;
+mod scan;
+
+pub use build::{App, BuildError, Handle, build};
+pub use desks::desks;
+pub use encoder::{Measuring, measuring};
+pub use places::Places;

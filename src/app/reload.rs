@@ -1,0 +1,191 @@
+//! Reload: read the file again, check it whole, and only then put it in the old one's place.
+//!
+//! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
+//! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
+
+use super::build::{budgets, endpoints};
+use super::desks;
+use crate::config;
+use crate::inference::Model;
+use crate::ledger::Ledger;
+use crate::pipeline::Generation;
+use crate::policy::Policy;
+use crate::upstream;
+use anyhow::{Context, anyhow};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The thread that reloads. Ends when this is dropped.
+pub(super) struct Reloader {
+    ask: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Watch {
+    file: PathBuf,
+    /// Digests of the file and then of each source, from before they were read.
+    seen: Vec<[u8; 32]>,
+    /// Why what is there now was refused, where it was.
+    refused: Option<String>,
+    server: config::ServerSettings,
+    sources: Vec<PathBuf>,
+    kept: Kept,
+    live: watch::Sender<Arc<Generation>>,
+}
+
+/// What stays through reloads and has to know of them.
+pub(super) struct Kept {
+    pub(super) model: Option<Model>,
+    pub(super) ledger: Ledger,
+    pub(super) upstream: upstream::Client,
+}
+
+/// Watches the file that `settings` came from.
+pub(super) fn watch(
+    file: PathBuf,
+    settings: &config::Settings,
+    kept: Kept,
+    live: watch::Sender<Arc<Generation>>,
+) -> anyhow::Result<Reloader> {
+    let sources = sources(settings);
+    // The file as it was loaded, which need not be what is there by now.
+    let loaded = std::iter::once(settings.digest);
+    let seen = loaded.chain(sources.iter().map(digest)).collect();
+    let watch = Watch {
+        file,
+        seen,
+        refused: None,
+        server: settings.server.clone(),
+        sources,
+        kept,
+        live,
+    };
+    let (ask, asked) = sync_channel(1);
+    let thread = thread::Builder::new()
+        .name("reload".into())
+        .spawn(move || watch.run(&asked))?;
+    Ok(Reloader {
+        ask: Some(ask),
+        thread: Some(thread),
+    })
+}
+
+impl Reloader {
+    /// A way to ask for a look now.
+    pub(super) fn ask(&self) -> Option<SyncSender<()>> {
+        self.ask.clone()
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        self.ask = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Watch {
+    fn run(mut self, asked: &Receiver<()>) {
+        loop {
+            match asked.recv_timeout(LOOK_EVERY) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let now = digests(&self.file, &self.sources);
+        let is_new = now != self.seen;
+        // What was refused is tried again although it did not change: a file that it names may have come.
+        if !is_new && self.refused.is_none() {
+            return;
+        }
+        self.seen = now;
+        let refused = match self.reload() {
+            Ok(stamp) => {
+                tracing::info!(policy = %stamp, "reloaded");
+                None
+            }
+            Err(error) => Some(format!("{error:#}")),
+        };
+        // The same reason for the same files is told once.
+        if let Some(error) = refused
+            .as_ref()
+            .filter(|_| is_new || refused != self.refused)
+        {
+            tracing::error!(file = %self.file.display(), error, "reload refused; the old policy stays");
+        }
+        self.refused = refused;
+    }
+
+    fn reload(&mut self) -> anyhow::Result<Arc<str>> {
+        let settings =
+            config::load(&self.file, &config::process_environment).map_err(|problems| {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                anyhow!("{}", lines.join("\n"))
+            })?;
+        self.watch_sources(sources(&settings));
+        let policy = Policy::new(settings.policy.clone());
+        if policy.wanted().needs_encoder() && self.kept.model.is_none() {
+            return Err(anyhow!(
+                "the new policy needs the encoder, which is loaded at start only"
+            ))
+            .context("restart to use it");
+        }
+        let desks = desks(&settings.desks, self.kept.model.as_ref())?;
+        if settings.server != self.server {
+            tracing::warn!(
+                "listen, limits and debug_headers changed; they take effect at the next start"
+            );
+        }
+        let stamp = settings.policy.stamp.text.clone();
+        self.kept
+            .ledger
+            .budgets()
+            .replace(budgets(&settings.policy));
+        endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
+        self.live
+            .send_replace(Arc::new(Generation { policy, desks }));
+        Ok(stamp)
+    }
+
+    /// Their digests are taken before they are read, so that a change meanwhile is seen at the next look.
+    fn watch_sources(&mut self, sources: Vec<PathBuf>) {
+        if sources != self.sources {
+            self.seen.truncate(1);
+            self.seen.extend(sources.iter().map(digest));
+            self.sources = sources;
+        }
+    }
+}
+
+fn sources(settings: &config::Settings) -> Vec<PathBuf> {
+    settings
+        .desks
+        .iter()
+        .flat_map(|desk| desk.files.clone())
+        .collect()
+}
+
+/// The file's digest, then one for each source.
+fn digests(file: &PathBuf, sources: &[PathBuf]) -> Vec<[u8; 32]> {
+    std::iter::once(file).chain(sources).map(digest).collect()
+}
+
+/// A digest of a file's contents; one that cannot be read counts as empty.
+fn digest(path: &PathBuf) -> [u8; 32] {
+    Sha256::digest(fs::read(path).unwrap_or_default()).into()
+}
