@@ -31,3 +31,7 @@ pub mod server;
 pub mod config;
 
 pub mod app;
+
+pub mod demo;
+
+pub mod cli;

@@ -1,0 +1,188 @@
+//! The command line: what a person types, and what a person reads.
+//!
+//! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
+
+mod check;
+mod explain;
+mod models;
+mod serve;
+mod show;
+mod signals;
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Routes each LLM request: routine ones are answered here, hard ones go to a remote model, repeated ones come from the
+/// cache; one YAML file decides, and every decision is recorded.
+#[derive(Parser)]
+#[command(
+    name = "firstline",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(after_help = "\
+Start here:
+  firstline demo                               see it work, with nothing but this repository
+  firstline check policies/support-chatbot.yaml
+  firstline explain --config policies/support-chatbot.yaml --message 'where is my parcel?'
+  OPENAI_API_KEY=... firstline serve           then point any OpenAI client at http://127.0.0.1:8080/v1")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sends a support conversation through a real gateway and shows why each turn went where it went
+    Demo(Demo),
+    /// Runs the gateway
+    Serve(Serve),
+    /// Checks config files offline: every mistake at once, with file, line and what would be right
+    Check(Check),
+    /// Shows what policy would do with a request and why; sends nothing
+    Explain(Explain),
+    /// Reads requests as JSON lines and writes every signal of each
+    Signals(Signals),
+    /// Looks after the models that ship
+    Models(Models),
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Leave the gateway and the stand-in running afterwards, and print where they are
+    #[arg(long)]
+    keep: bool,
+    /// The folder with the demo's knowledge base, conversation and policy
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The configuration; without one: what OPENAI_API_KEY and OPENAI_BASE_URL say, else local answers only
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen, over what the configuration says
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Log as JSON lines
+    #[arg(long)]
+    log_json: bool,
+}
+
+#[derive(Args)]
+struct Check {
+    /// The files to check
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write what was found as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the settings as meant, defaults included
+    #[arg(long)]
+    show: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false, id = "what")]
+struct What {
+    /// What a person would ask
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+    /// A file with a chat completion request
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Explain {
+    /// The configuration
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    #[command(flatten)]
+    what: What,
+    /// Ask as this caller of the configuration
+    #[arg(long, value_name = "NAME")]
+    caller: Option<String>,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Signals {
+    /// The configuration: its knowledge and data classes; without one, the built-in ones
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Models {
+    #[command(subcommand)]
+    command: ModelsCommand,
+}
+
+#[derive(Subcommand)]
+enum ModelsCommand {
+    /// Lists the models of the manifest
+    List(ModelsFolder),
+    /// Compares every file with the digest in the manifest
+    Verify(ModelsFolder),
+}
+
+#[derive(Args)]
+struct ModelsFolder {
+    /// The folder that holds manifest.json
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line. The only place that turns an error into words and a number.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap prints all three in its own form.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::Demo(demo) => serve::demo(demo),
+        Command::Serve(serve) => serve::serve(serve),
+        Command::Check(check) => check::check(&check),
+        Command::Explain(explain) => explain::explain(explain),
+        Command::Signals(signals) => signals::signals(signals),
+        Command::Models(models) => match models.command {
+            ModelsCommand::List(folder) => models::list(&folder),
+            ModelsCommand::Verify(folder) => models::verify(&folder),
+        },
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            show::error(&in_words(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with its causes, each said once: some errors say their cause in their own sentence.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.ends_with(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
+}
