@@ -1,0 +1,276 @@
+//! Policies, requests and signals made at random. Seeded, so a failure comes again.
+
+use firstline::config;
+use firstline::domain::{
+    Agreement, Caller, Certainty, ChatRequest, DataClass, DecisionId, Dialect, Endpoint, Finding,
+    Findings, PersonalKind, Price, Probability, Reading, Region, Residency, Retention, Signals,
+    Tier, Timeouts, Topic,
+};
+use firstline::policy::{
+    ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement, RouteRule, Settings,
+};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+const REGIONS: [&str; 3] = ["eu", "us", "uk"];
+/// Kinds of personal data that come up: few, so that rules and findings meet.
+pub(super) const KINDS: usize = 6;
+/// Classes of every policy.
+pub(super) const CLASSES: u8 = 4;
+
+/// What a file says that says nothing; the random parts are put in its place.
+static BASE: LazyLock<Settings> = LazyLock::new(|| {
+    let text = "version: 1\nname: random\nmodels: [{name: desk, tier: local, knowledge: []}]\n";
+    let settings = config::parse(text, Path::new("random.yaml"), &|_| None);
+    settings.unwrap().policy
+});
+
+/// SplitMix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn chance(&mut self, of_ten: u64) -> bool {
+        self.below(10) < of_ten
+    }
+
+    fn sometimes<T>(&mut self, of_ten: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.chance(of_ten).then(|| make(self))
+    }
+
+    fn several<T>(&mut self, most: u64, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        let count = self.below(most + 1);
+        (0..count).map(|_| make(self)).collect()
+    }
+
+    /// A policy, a request and its signals.
+    pub(super) fn world(&mut self) -> (Settings, ChatRequest, Signals) {
+        let settings = self.settings();
+        let model = match self.below(3) {
+            0 => settings.models[self.below(settings.models.len() as u64) as usize]
+                .name
+                .to_string(),
+            _ => "auto".to_owned(),
+        };
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+        let caller = Caller {
+            name: "anonymous".into(),
+        };
+        let request = firstline::server::chat_request(
+            body.to_string().into(),
+            caller,
+            DecisionId::new("property"),
+        );
+        (settings, request.unwrap(), self.signals())
+    }
+
+    fn settings(&mut self) -> Settings {
+        let mut settings = BASE.clone();
+        let count = 1 + self.below(5);
+        settings.models = (0..count).map(|number| self.model(number)).collect();
+        settings.quality.threshold = self.probability();
+        if self.chance(2) {
+            settings.quality.always_remote = BTreeSet::from(["legal".into()]);
+        }
+        settings.routes = self.several(2, |random| random.route(count as usize));
+        let privacy = &mut settings.privacy;
+        privacy.classes = (0..CLASSES).map(class).collect();
+        privacy.default_class = class(self.below(2) as u8);
+        privacy.on_error = class(3);
+        privacy.raises = self.several(4, Self::raise);
+        privacy.rules = self.several(4, Self::rule);
+        number(&mut privacy.rules);
+        settings
+    }
+
+    fn model(&mut self, number: u64) -> Model {
+        let name: Arc<str> = format!("model-{number}").into();
+        let offer = if self.chance(2) {
+            Offer::Desk
+        } else {
+            Offer::Endpoint(Arc::new(self.endpoint(name.clone())))
+        };
+        Model {
+            name,
+            aliases: Vec::new(),
+            offer,
+        }
+    }
+
+    fn endpoint(&mut self, name: Arc<str>) -> Endpoint {
+        Endpoint {
+            name,
+            tier: if self.chance(3) {
+                Tier::Local
+            } else {
+                Tier::Remote
+            },
+            dialect: Dialect::OpenAi,
+            base_url: "https://model.example/v1".into(),
+            upstream_model: "model".into(),
+            credential: None,
+            residency: self.residency(),
+            price: Price::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    fn residency(&mut self) -> Residency {
+        Residency {
+            processing: self.sometimes(8, Self::regions),
+            storage: self.sometimes(8, Self::region),
+            jurisdiction: self.sometimes(8, Self::region),
+            retention: self.sometimes(8, Self::retention),
+            trains_on_data: self.sometimes(8, |random| random.chance(3)),
+            agreements: self.agreements(),
+        }
+    }
+
+    pub(super) fn rule(&mut self) -> PrivacyRule {
+        let class = class(self.below(u64::from(CLASSES)) as u8);
+        let on_violation = match self.chance(5) {
+            true => OnViolation::Local,
+            false => OnViolation::Refuse,
+        };
+        PrivacyRule {
+            id: "".into(),
+            class,
+            require: self.requirement(),
+            on_violation,
+        }
+    }
+
+    fn requirement(&mut self) -> Requirement {
+        Requirement {
+            local: self.chance(1),
+            processing_within: self.sometimes(4, Self::regions),
+            storage_within: self.sometimes(2, Self::regions),
+            jurisdiction_within: self.sometimes(2, Self::regions),
+            retention_at_most: self.sometimes(2, Self::retention),
+            trains_on_data: self.sometimes(2, |random| random.chance(2)),
+            agreements: match self.chance(2) {
+                true => self.agreements(),
+                false => BTreeSet::new(),
+            },
+        }
+    }
+
+    fn raise(&mut self) -> ClassRule {
+        ClassRule {
+            class: class(self.below(u64::from(CLASSES)) as u8),
+            any: self.several(6, Self::kind).into_iter().collect(),
+            at_least: self.certainty(),
+        }
+    }
+
+    fn route(&mut self, models: usize) -> RouteRule {
+        let mut when = Condition::default();
+        if self.chance(5) {
+            when.complexity_from = Some(self.probability());
+        }
+        let count = 1 + self.below(3);
+        RouteRule {
+            id: "routes[0]".into(),
+            when,
+            models: (0..count)
+                .map(|_| self.below(models as u64) as usize)
+                .collect(),
+        }
+    }
+
+    fn signals(&mut self) -> Signals {
+        let findings = Findings(self.several(3, |random| {
+            let kind = random.kind();
+            random.finding(kind)
+        }));
+        let unreadable = self.chance(1);
+        let topic = Topic {
+            label: self.sometimes(3, |_| "legal".into()),
+            confidence: 0.9,
+        };
+        Signals {
+            complexity: Some(Reading::measured(self.probability())),
+            topic: Some(Reading::measured(topic)),
+            personal: Some(match unreadable {
+                true => Reading::assumed(Findings::default()),
+                false => Reading::measured(findings),
+            }),
+            ..Signals::default()
+        }
+    }
+
+    pub(super) fn finding(&mut self, kind: PersonalKind) -> Finding {
+        Finding {
+            kind,
+            start: 0,
+            end: 1,
+            score: 1.0,
+            certainty: self.certainty(),
+            country: None,
+        }
+    }
+
+    fn kind(&mut self) -> PersonalKind {
+        PersonalKind::ALL[self.below(KINDS as u64) as usize]
+    }
+
+    fn certainty(&mut self) -> Certainty {
+        match self.chance(5) {
+            true => Certainty::Certain,
+            false => Certainty::Probable,
+        }
+    }
+
+    fn probability(&mut self) -> Probability {
+        Probability::clamped(self.below(1001) as f32 / 1000.0)
+    }
+
+    fn region(&mut self) -> Region {
+        Region::parse(REGIONS[self.below(3) as usize]).unwrap()
+    }
+
+    fn regions(&mut self) -> BTreeSet<Region> {
+        let more = self.several(2, Self::region);
+        more.into_iter().chain([self.region()]).collect()
+    }
+
+    fn retention(&mut self) -> Retention {
+        Retention {
+            days: [0, 0, 30][self.below(3) as usize],
+        }
+    }
+
+    fn agreements(&mut self) -> BTreeSet<Agreement> {
+        let one =
+            |random: &mut Self| Agreement::parse(["dpa", "scc"][random.below(2) as usize]).unwrap();
+        self.several(2, one).into_iter().collect()
+    }
+}
+
+/// Gives each rule the id of its place, as `config` does.
+pub(super) fn number(rules: &mut [PrivacyRule]) {
+    for (index, rule) in rules.iter_mut().enumerate() {
+        rule.id = format!("privacy.rules[{index}]").into();
+    }
+}
+
+fn class(rank: u8) -> DataClass {
+    let names = ["public", "internal", "personal", "restricted"];
+    DataClass {
+        rank,
+        name: names[usize::from(rank)].into(),
+    }
+}

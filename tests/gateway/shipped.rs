@@ -1,0 +1,47 @@
+//! Every file that ships loads, and means something.
+
+use crate::support::{repository, run_with};
+use std::fs;
+
+/// The policies that ship, with variables set for what they take from the environment.
+#[test]
+fn every_shipped_policy_is_sound_and_raises_no_doubt() {
+    let mut files = vec!["demo/policy.yaml".to_owned()];
+    for entry in fs::read_dir(repository("policies")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        files.push(format!("policies/{name}"));
+    }
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let ran = run_with(&repository(""), &["check", &file], "", |command| {
+            command.env("OPENAI_API_KEY", "sk-test");
+            command.env("SHOP_KEY_SHA256", format!("{:064x}", 1));
+            command.env("WIKI_KEY_SHA256", format!("{:064x}", 2));
+        })
+        .ended(0);
+        assert_eq!(ran.out.lines().count(), 1, "{ran:#?}");
+        assert!(ran.out.starts_with(&format!("{file}: ok (")), "{ran:#?}");
+        assert!(!ran.out.contains("to look at"), "{ran:#?}");
+    }
+}
+
+/// Without its variables a shipped policy says which to set, all of them, and where.
+#[test]
+fn a_shipped_policy_names_the_variables_it_wants() {
+    let ran = run_with(
+        &repository(""),
+        &["check", "policies/eu-residency.yaml"],
+        "",
+        |_| {},
+    )
+    .ended(1);
+    for name in ["OPENAI_API_KEY", "SHOP_KEY_SHA256", "WIKI_KEY_SHA256"] {
+        let line = ran.out.lines().find(|line| line.contains(name)).unwrap();
+        assert!(
+            line.starts_with("policies/eu-residency.yaml:")
+                && line.contains("is not set; set")
+                && line.contains(".env:"),
+            "{line}"
+        );
+    }
+}
