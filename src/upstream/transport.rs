@@ -41,6 +41,8 @@ impl Connections {
         let builder = || {
             reqwest::Client::builder()
                 .redirect(Policy::none())
+                // Whether a request goes again is decided here, within the budget.
+                .retry(reqwest::retry::never())
                 .no_proxy()
                 .http1_only()
                 .tcp_nodelay(true)
