@@ -10,8 +10,10 @@ use std::sync::Arc;
 /// accepts nothing else.
 ///
 /// ```compile_fail,E0451
-/// fn smuggle(endpoint: std::sync::Arc<firstline::domain::Endpoint>) -> firstline::privacy::Outbound {
-///     let payload = todo!();
+/// fn smuggle(
+///     endpoint: std::sync::Arc<firstline::domain::Endpoint>,
+///     payload: firstline::privacy::Payload,
+/// ) -> firstline::privacy::Outbound {
 ///     firstline::privacy::Outbound { endpoint, payload }
 /// }
 /// ```
