@@ -40,9 +40,6 @@ pub struct App {
     pub(super) reloader: Option<Reloader>,
 }
 
-/// Why a gateway could not be built.
-pub type BuildError = anyhow::Error;
-
 /// Where a gateway can be reached.
 #[derive(Debug, Clone)]
 pub struct Handle {

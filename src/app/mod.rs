@@ -11,7 +11,7 @@ mod reload;
 mod run;
 mod scan;
 
-pub use build::{App, BuildError, Handle, build};
+pub use build::{App, Handle, build};
 pub use desks::desks;
 pub use encoder::{Measuring, measuring};
 pub use places::Places;

@@ -42,17 +42,6 @@ impl DecisionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// A number in `0..buckets` that is fixed by this id: the coin of a split, so that policy needs no randomness.
-    ///
-    /// FNV-1a over the id; uniform enough for shares, not for secrets. Zero when `buckets` is zero.
-    pub fn bucket(&self, buckets: u64) -> u64 {
-        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in self.0.bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        hash.checked_rem(buckets).unwrap_or(0)
-    }
 }
 
 impl fmt::Display for RequestId {

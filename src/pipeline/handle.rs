@@ -68,11 +68,6 @@ impl Pipeline {
         })
     }
 
-    /// The rooms, for those who show them.
-    pub fn rooms(&self) -> &Rooms {
-        &self.rooms
-    }
-
     /// What is live now.
     pub fn generation(&self) -> Arc<Generation> {
         self.live.borrow().clone()

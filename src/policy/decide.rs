@@ -247,8 +247,7 @@ impl Case<'_> {
         let mut threshold = self.settings.quality.threshold;
         for (budget, standing) in self.budgets() {
             let Some(near) = budget.near else { continue };
-            let share = standing.used.dollars() / standing.limit.dollars().max(f64::MIN_POSITIVE);
-            if share >= near.at && near.threshold > threshold {
+            if standing.share() >= near.at && near.threshold > threshold {
                 threshold = near.threshold;
             }
         }
@@ -303,14 +302,7 @@ impl Case<'_> {
             .budgets
             .iter()
             .filter(mine)
-            .filter_map(|budget| {
-                let standing = self
-                    .standing
-                    .budgets
-                    .iter()
-                    .find(|standing| standing.name == budget.name)?;
-                Some((budget, standing))
-            })
+            .filter_map(|budget| Some((budget, self.standing.budget(&budget.name)?)))
     }
 
     fn output_tokens(&self) -> u64 {
