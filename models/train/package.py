@@ -18,7 +18,7 @@ import export
 import features as surface
 import heads as fitting
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 SHIPPED = ["encoder.onnx", "tokenizer.json", "heads.json", "golden.json"]
 
 CODE = '''def fib(n):
@@ -66,10 +66,9 @@ GOLDEN_TEXTS = [
 
 
 def write_encoder(work, model):
-    """Quantises the distilled student and copies the cleaned tokenizer."""
+    """Quantises the trained student and copies the cleaned tokenizer."""
     state = torch.load(Path(work) / "student.pt", map_location="cpu", weights_only=True)
-    layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
-    student = encoder.Encoder(layers)
+    student = encoder.Encoder()
     student.load_state_dict(state)
     with torch.no_grad():
         # Only MAX_TOKENS positions can ever be read.
@@ -137,7 +136,7 @@ def manifest(model):
                 "licence": "Apache-2.0",
                 "files": files,
                 "inputs": ["input_ids", "attention_mask"],
-                "outputs": [export.OUTPUT],
+                "outputs": [export.OUTPUT, export.TOKEN_OUTPUT],
                 "embedding_dim": encoder.HIDDEN,
                 "vocabulary": encoder.VOCABULARY,
                 "max_tokens": encoder.MAX_TOKENS,
