@@ -8,6 +8,8 @@ mod cards;
 mod checksum;
 mod detect;
 mod identity;
+#[cfg(test)]
+mod kinds_tests;
 mod normal;
 mod patterns;
 mod release;

@@ -113,7 +113,9 @@ impl Reader for Search<'_> {
     }
 
     fn key(&mut self, key: &str) {
-        self.found.extend(self.detector.find(key).0);
+        if !is_plain_word(key) {
+            self.found.extend(self.detector.find(key).0);
+        }
     }
 
     fn open(&mut self) -> usize {
@@ -234,21 +236,84 @@ impl Ends {
     }
 }
 
+/// What is found only where neighbours are read together: one scan over all places where that may show something.
 fn spread<'e>(detector: &Detector, texts: impl Iterator<Item = &'e Ends>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let mut before = String::new();
-    for text in texts {
-        let joined = format!("{before}{}", text.head);
-        if !before.is_empty() && may_span(&before, &text.head) {
-            found.extend(spanning(detector, &before, &text.head, &joined));
+    let joined = Joined::of(texts);
+    if joined.seams.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<Finding> = Vec::new();
+    let characters: Vec<char> = joined.text.chars().collect();
+    for finding in detector.find(&joined.text).0 {
+        let strong = finding.certainty == Certainty::Certain && finding.kind != PersonalKind::Phone;
+        let known = found.iter().any(|known| known.kind == finding.kind);
+        let seam = joined.seam_in(&finding).filter(|_| strong && !known);
+        if seam.is_some_and(|seam| !stands_beside(detector, &characters, seam, finding.kind)) {
+            found.push(nowhere(finding));
         }
-        before = if text.whole {
-            last(&joined)
-        } else {
-            text.tail.clone()
-        };
     }
     found
+}
+
+/// The ends of neighbouring texts put together, and where they meet.
+#[derive(Default)]
+struct Joined {
+    text: String,
+    characters: usize,
+    /// In characters, in order.
+    seams: Vec<usize>,
+}
+
+/// Stands between ends that are not neighbours: wider than a word reaches that announces a number.
+const GAP: &str = "\n||||||||||||||||||||||||||||||||||||||||||||\n";
+
+impl Joined {
+    fn of<'e>(mut texts: impl Iterator<Item = &'e Ends>) -> Self {
+        let mut joined = Self::default();
+        let Some(mut before) = texts.next() else {
+            return joined;
+        };
+        let mut is_open = false;
+        for text in texts {
+            if may_span(&before.tail, &text.head) {
+                if !is_open {
+                    joined.push(GAP);
+                    joined.push(&before.tail);
+                }
+                joined.seams.push(joined.characters);
+                joined.push(&text.head);
+                is_open = text.whole;
+            } else {
+                is_open = false;
+            }
+            before = text;
+        }
+        joined
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.characters += text.chars().count();
+    }
+
+    /// The first seam that the finding reaches over.
+    fn seam_in(&self, finding: &Finding) -> Option<usize> {
+        let next = self.seams.partition_point(|seam| *seam <= finding.start);
+        self.seams
+            .get(next)
+            .copied()
+            .filter(|seam| *seam < finding.end)
+    }
+}
+
+/// The kind stands on one side of the seam by itself, so that putting the sides together shows nothing new.
+fn stands_beside(detector: &Detector, text: &[char], seam: usize, kind: PersonalKind) -> bool {
+    let before = &text[seam.saturating_sub(SEAM)..seam];
+    let behind = &text[seam..(seam + SEAM).min(text.len())];
+    [before, behind].into_iter().any(|side| {
+        let side: String = side.iter().collect();
+        detector.find(&side).has(kind)
+    })
 }
 
 /// Cheap: whether reading the two together can show anything new.
@@ -263,18 +328,12 @@ fn may_span(before: &str, head: &str) -> bool {
         || (word(before.chars().next_back()) && word(head.chars().next()))
 }
 
-fn spanning(detector: &Detector, before: &str, head: &str, joined: &str) -> Vec<Finding> {
-    let seam = before.chars().count();
-    let spans = |finding: &Finding| {
-        let strong = finding.certainty == Certainty::Certain && finding.kind != PersonalKind::Phone;
-        strong && finding.start < seam && finding.end > seam
-    };
-    let mut found: Vec<Finding> = detector.find(joined).0.into_iter().filter(spans).collect();
-    if !found.is_empty() {
-        let known = [detector.find(before), detector.find(head)];
-        found.retain(|finding| !known.iter().any(|known| known.has(finding.kind)));
-    }
-    found.into_iter().map(nowhere).collect()
+/// A key such as `role` or `max_tokens`, in which nothing can be found.
+fn is_plain_word(key: &str) -> bool {
+    key.len() <= 24
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
 }
 
 fn nowhere(finding: Finding) -> Finding {
