@@ -8,6 +8,8 @@ mod cards;
 mod checksum;
 mod detect;
 mod identity;
+#[cfg(test)]
+mod kinds_tests;
 mod normal;
 mod patterns;
 mod release;
@@ -19,4 +21,5 @@ mod walk;
 
 pub use detect::{Detector, STRUCTURED};
 pub use release::{Outbound, Payload, release};
+pub use request::{Prose, Searched};
 pub use walk::Unreadable;
