@@ -77,6 +77,8 @@ pub struct Wanted {
     pub topic: bool,
     pub attack: bool,
     pub personal: bool,
+    /// Names, addresses and other personal data that only the encoder sees; counts where `personal` is wanted.
+    pub free_text: bool,
     pub language: bool,
     pub embedding: bool,
     /// Whether the question holds code, asks something, asks for a human.
@@ -129,6 +131,7 @@ impl Wanted {
         topic: true,
         attack: true,
         personal: true,
+        free_text: true,
         language: true,
         embedding: true,
         wording: true,
@@ -136,6 +139,11 @@ impl Wanted {
 
     /// True when the encoder has to run.
     pub fn needs_encoder(&self) -> bool {
+        self.needs_question() || self.free_text
+    }
+
+    /// True when something is read from the question's embedding.
+    pub fn needs_question(&self) -> bool {
         self.complexity || self.topic || self.attack || self.embedding
     }
 }

@@ -4,7 +4,7 @@ use super::decision::{Admission, RefusalCode, Refused};
 use super::settings::{CacheRule, CallerRule, Offer, ScopeRule, Settings};
 use super::standing::Standing;
 use crate::domain::{
-    CacheScope, CacheWish, Caller, ChatRequest, DataClass, KeyDigest, Tier, Wanted,
+    CacheScope, CacheWish, Caller, ChatRequest, DataClass, KeyDigest, PersonalKind, Tier, Wanted,
 };
 use std::sync::Arc;
 
@@ -83,12 +83,14 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
     let desk = offers().any(|(offer, _)| matches!(offer, Offer::Desk));
     let local_endpoint =
         offers().any(|(offer, tier)| matches!(offer, Offer::Endpoint(_)) && tier == Tier::Local);
+    let raising = || settings.privacy.raises.iter().flat_map(|rule| &rule.any);
     Wanted {
         complexity: local_endpoint || conditions().any(super::Condition::reads_complexity),
         topic: !settings.quality.always_remote.is_empty()
             || conditions().any(|when| when.topics.is_some()),
         attack: settings.guard.is_some(),
         personal: !settings.privacy.raises.is_empty(),
+        free_text: raising().any(|kind| PersonalKind::FREE_TEXT.contains(kind)),
         language: conditions().any(|when| when.languages.is_some()),
         embedding: desk,
         wording: desk || conditions().any(|when| when.wants_human.is_some()),

@@ -86,8 +86,11 @@ impl Case<'_> {
     fn parts(&self) -> impl Iterator<Item = &DataClass> {
         let privacy = &self.settings.privacy;
         let (unread, found) = match &self.signals.personal {
-            Some(reading) if reading.is_assumed() => (Some(&privacy.on_error), &[][..]),
-            Some(reading) => (None, &reading.value.0[..]),
+            // What was found before reading broke off counts beside what may be in the rest.
+            Some(reading) => (
+                reading.is_assumed().then_some(&privacy.on_error),
+                &reading.value.0[..],
+            ),
             None => (None, &[][..]),
         };
         let raised = |finding: &Finding| {

@@ -6,7 +6,7 @@
 use super::cards::{Candidate, cards};
 use super::normal::Normal;
 use super::patterns::{self, LABELLED, LABELS, SECRETS, SHAPES, Shape};
-use super::request;
+use super::request::{self, Searched};
 use super::scan::{self, HexAddress, Word};
 use super::walk::Unreadable;
 use crate::domain::{Certainty, Finding, Findings, PersonalKind};
@@ -114,7 +114,21 @@ impl Detector {
     /// # Errors
     /// [`Unreadable`] when the body is not JSON to its end; nobody can say then what is in it.
     pub fn find_in_request(&self, body: &[u8]) -> Result<Findings, Unreadable> {
-        request::find(self, body).map(Findings)
+        self.search_request(body, false)
+            .map(|searched| searched.findings)
+    }
+
+    /// As [`find_in_request`](Self::find_in_request); `prose` asks for the texts of the conversation as well.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_request(&self, body: &[u8], prose: bool) -> Result<Searched, Unreadable> {
+        request::search(self, body, prose)
+    }
+
+    /// The kinds that are looked for.
+    pub fn wanted(&self) -> &BTreeSet<PersonalKind> {
+        &self.wanted
     }
 
     /// How many shapes and labels are in use.

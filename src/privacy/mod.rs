@@ -19,4 +19,5 @@ mod walk;
 
 pub use detect::{Detector, STRUCTURED};
 pub use release::{Outbound, Payload, release};
+pub use request::{Prose, Searched};
 pub use walk::Unreadable;

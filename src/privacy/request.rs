@@ -4,7 +4,9 @@
 
 use super::detect::Detector;
 use super::walk::{Reader, Unreadable, walk};
-use crate::domain::{Certainty, Finding, PersonalKind};
+use crate::domain::{Certainty, Finding, Findings, PersonalKind};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// JSON in a string in JSON …: deeper than this nobody nests, and each level costs a pass.
 const LEVELS: usize = 4;
@@ -21,6 +23,8 @@ const TALK: [&str; 6] = [
     "prompt",
     "instructions",
 ];
+/// Keys whose value is written by people or by a model, but stands in a tool's hands.
+const TOOL_TALK: [&str; 2] = ["arguments", "output"];
 /// Keys of the protocol: they say nothing about a person.
 const PROTOCOL: [&str; 10] = [
     "role",
@@ -35,12 +39,39 @@ const PROTOCOL: [&str; 10] = [
     "url",
 ];
 
-/// All findings of a body.
-pub(super) fn find(detector: &Detector, body: &[u8]) -> Result<Vec<Finding>, Unreadable> {
-    let mut search = Search::new(detector, 0);
+/// A request looked through: what has a shape, and the texts in which a model may find what has none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Searched {
+    /// What was found by shape. Offsets are those of the single string, 0..0 where no one string holds it.
+    pub findings: Findings,
+    /// Every text of the conversation, in order; empty where nobody asked for them.
+    pub prose: Vec<Prose>,
+}
+
+/// One text of the conversation.
+#[derive(Clone, PartialEq)]
+pub struct Prose {
+    /// The string as it stands, or what a string of JSON says, a line for each value.
+    pub text: Arc<str>,
+    /// Which of the findings stand in this string.
+    pub findings: Range<usize>,
+    /// The text is one string of the request, so that an offset in it means something.
+    pub placed: bool,
+}
+
+/// Looks through a body; `prose` asks for the texts as well.
+pub(super) fn search(
+    detector: &Detector,
+    body: &[u8],
+    prose: bool,
+) -> Result<Searched, Unreadable> {
+    let mut search = Search::new(detector, 0, prose);
     walk(body, &mut search)?;
     search.seams();
-    Ok(search.found)
+    Ok(Searched {
+        findings: Findings(search.found),
+        prose: search.prose,
+    })
 }
 
 struct Search<'d> {
@@ -48,6 +79,10 @@ struct Search<'d> {
     level: usize,
     found: Vec<Finding>,
     ends: Vec<Ends>,
+    wants_prose: bool,
+    prose: Vec<Prose>,
+    /// Below the first level: everything that was said, a line for each value.
+    said: String,
 }
 
 /// The two ends of one text of the talk.
@@ -61,12 +96,17 @@ struct Ends {
 
 impl Reader for Search<'_> {
     fn text(&mut self, key: Option<&str>, text: &str) {
+        let before = self.found.len();
         let under_key = key.filter(|key| text.len() <= SHORT_VALUE && explains(key));
         match under_key {
             Some(key) => self.explained(key, text),
             None => self.found.extend(self.detector.find(text).0),
         }
-        self.nested(text);
+        let findings = before..self.found.len();
+        let inner = self.nested(text);
+        if self.wants_prose {
+            self.said(key, text, inner, findings);
+        }
         if self.level == 0 && key.is_none_or(|key| TALK.contains(&key)) {
             self.ends.push(Ends::of(text));
         }
@@ -91,12 +131,41 @@ impl Reader for Search<'_> {
 }
 
 impl<'d> Search<'d> {
-    fn new(detector: &'d Detector, level: usize) -> Self {
+    fn new(detector: &'d Detector, level: usize, wants_prose: bool) -> Self {
         Self {
             detector,
             level,
             found: Vec::new(),
             ends: Vec::new(),
+            wants_prose,
+            prose: Vec::new(),
+            said: String::new(),
+        }
+    }
+
+    /// Keeps a text for whoever reads prose. A string of JSON is read by what it says, not by its brackets.
+    fn said(
+        &mut self,
+        key: Option<&str>,
+        text: &str,
+        inner: Option<String>,
+        findings: Range<usize>,
+    ) {
+        let said = inner.as_deref().unwrap_or(text);
+        if !said.contains(char::is_alphabetic) {
+            return;
+        }
+        if self.level > 0 {
+            let label = key.filter(|key| inner.is_none() && explains(key));
+            let label = label.map(|key| format!("{}: ", spaced(key)));
+            self.said
+                .extend([label.as_deref().unwrap_or(""), said, "\n"]);
+        } else if key.is_none_or(|key| TALK.contains(&key) || TOOL_TALK.contains(&key)) {
+            self.prose.push(Prose {
+                text: said.into(),
+                placed: inner.is_none(),
+                findings,
+            });
         }
     }
 
@@ -116,14 +185,15 @@ impl<'d> Search<'d> {
         self.found.extend(inside);
     }
 
-    /// JSON inside the string: its own escapes may hide what the string does not show.
-    fn nested(&mut self, text: &str) {
+    /// JSON inside the string: its own escapes may hide what the string does not show. Gives what the JSON says,
+    /// where the string is JSON to its end.
+    fn nested(&mut self, text: &str) -> Option<String> {
         if self.level >= LEVELS || !text.trim_start().starts_with(['{', '[', '"']) {
-            return;
+            return None;
         }
-        let mut inner = Search::new(self.detector, self.level + 1);
+        let mut inner = Search::new(self.detector, self.level + 1, self.wants_prose);
         // A string that is no JSON after all was read as a text already.
-        let _ = walk(text.as_bytes(), &mut inner);
+        let is_json = walk(text.as_bytes(), &mut inner).is_ok();
         for finding in inner.found {
             if !self
                 .found
@@ -135,6 +205,7 @@ impl<'d> Search<'d> {
                 self.found.push(nowhere(finding));
             }
         }
+        is_json.then_some(inner.said)
     }
 
     /// What no single text holds: neighbours, and the user's own texts with the answers between left out.
@@ -239,4 +310,11 @@ fn spaced(key: &str) -> String {
         });
     }
     words
+}
+
+/// Tells the length only: a text of a conversation belongs in no log.
+impl std::fmt::Debug for Prose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prose({} bytes)", self.text.len())
+    }
 }

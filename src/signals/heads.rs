@@ -4,6 +4,7 @@
 //! name can be wrong later.
 
 use super::Surface;
+use super::tokens::{RawTokens, TokenHead};
 use crate::domain::{Probability, Topic};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub struct Heads {
     attack: Linear,
     topic: TopicHead,
     knowledge: Thresholds,
+    tokens: Option<Arc<TokenHead>>,
 }
 
 /// From what likeness on an approved answer may be given.
@@ -72,6 +74,7 @@ struct RawHeads {
     attack: RawLinear,
     topic: RawTopic,
     knowledge: Thresholds,
+    tokens: Option<RawTokens>,
 }
 
 #[derive(Deserialize)]
@@ -107,8 +110,8 @@ impl Heads {
     pub fn parse(json: &[u8]) -> Result<Self, HeadsError> {
         let raw: RawHeads =
             serde_json::from_slice(json).map_err(|error| HeadsError(error.to_string()))?;
-        if raw.version != 1 {
-            return wrong(format!("version is {}, expected 1", raw.version));
+        if !(1..=2).contains(&raw.version) {
+            return wrong(format!("version is {}, expected 1 or 2", raw.version));
         }
         let dimension = raw.embedding_dim;
         Ok(Self {
@@ -118,6 +121,11 @@ impl Heads {
             encoder_sha256: raw.encoder_sha256,
             embedding_dim: dimension,
             knowledge: raw.knowledge,
+            tokens: raw
+                .tokens
+                .map(RawTokens::checked)
+                .transpose()?
+                .map(Arc::new),
         })
     }
 
@@ -157,9 +165,20 @@ impl Heads {
         self.topic.best(embedding)
     }
 
+    /// What reads personal data in free text; `None` where the model has no such head.
+    pub fn tokens(&self) -> Option<&Arc<TokenHead>> {
+        self.tokens.as_ref()
+    }
+
     /// From what likeness on an approved answer may be given.
     pub fn knowledge(&self) -> Thresholds {
         self.knowledge
+    }
+}
+
+impl HeadsError {
+    pub(super) fn new(what: String) -> Self {
+        Self(what)
     }
 }
 

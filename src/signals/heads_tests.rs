@@ -37,7 +37,7 @@ fn error_with(pointer: &str, value: Value) -> String {
 #[test]
 fn a_wrong_file_says_what_is_wrong_and_what_would_be_right() {
     let cases = [
-        ("/version", json!(2), "heads: version is 2, expected 1"),
+        ("/version", json!(3), "heads: version is 3, expected 1 or 2"),
         (
             "/attack/weights_embedding",
             json!([1.0]),

@@ -7,10 +7,16 @@
 mod features;
 mod heads;
 mod language;
+mod personal;
+mod prose;
 mod reader;
 mod shape;
+mod tokens;
 mod wording;
 
 pub use features::Surface;
 pub use heads::{Heads, HeadsError, Thresholds};
-pub use reader::{PersonalScan, Reader};
+pub use personal::PersonalScan;
+pub use prose::{TextRead, WindowRead};
+pub use reader::Reader;
+pub use tokens::{Span, TokenHead};

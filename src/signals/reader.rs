@@ -3,31 +3,27 @@
 //! The encoder runs on its own threads. Everything else is quick enough for the async thread up to 64 kB; what is
 //! longer goes to one thread of this room, so that a huge body delays neither other requests nor their encodings.
 
+use super::personal::{PersonalScan, Whole, with_free_text};
+use super::prose::{Encoded, Prose, Unread};
 use super::{Heads, Surface, language::language, shape::shape};
 use crate::domain::{
     ChatRequest, Findings, Probability, Reading, Role, Shape, Signals, Topic, Usage, Wanted,
 };
 use crate::inference::{InferenceError, Model, Pool, Workers};
-use bytes::Bytes;
+use crate::privacy::Searched;
+use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Finds personal data. `privacy` does it in the gateway.
-pub trait PersonalScan: Send + Sync {
-    /// In a whole request body; `None` when the body cannot be read.
-    fn in_request(&self, body: &[u8]) -> Option<Findings>;
-
-    /// In a bare text.
-    fn in_text(&self, text: &str) -> Findings;
-}
 
 /// Reads signals. A cheap handle.
 #[derive(Clone)]
 pub struct Reader {
     encoder: Option<(Model, Arc<Heads>)>,
     scan: Arc<dyn PersonalScan>,
+    /// `None` where the encoder says nothing of tokens, or no kind that stands in free text is wanted.
+    prose: Option<Prose>,
     aside: Pool<()>,
 }
 
@@ -46,13 +42,8 @@ struct Material {
     tool_results: Option<Arc<str>>,
     shape: Shape,
     whole: Whole,
-}
-
-/// Where personal data is looked for.
-#[derive(Clone)]
-enum Whole {
-    Body(Bytes),
-    Text(Arc<str>),
+    /// Who asks; what is remembered of a text is remembered for them alone.
+    sender: Arc<str>,
 }
 
 /// What the heads need of one text.
@@ -69,9 +60,15 @@ impl Reader {
         scan: Arc<dyn PersonalScan>,
     ) -> (Self, Workers) {
         let (aside, workers) = Pool::start("long-bodies", vec![()], LONG_BODIES_WAITING);
+        let prose = encoder.as_ref().and_then(|(model, heads)| {
+            let head = heads.tokens()?;
+            let wanted = !head.kinds().is_disjoint(scan.wanted());
+            wanted.then(|| Prose::new(model.clone(), Arc::clone(head)))
+        });
         let reader = Self {
             encoder,
             scan,
+            prose,
             aside,
         };
         (reader, workers)
@@ -81,7 +78,8 @@ impl Reader {
     ///
     /// Complexity, topic, language and embedding are those of the last user message; if it has fewer than three
     /// words, the user message before it is put in front. Attack is the worse of that text and the tool results that
-    /// end the conversation, if any. Personal data is looked for in the whole body. A question without text (an
+    /// end the conversation, if any. Personal data is looked for in the whole body, and in free text in every message; what
+    /// cannot be read to its end in time makes that reading assumed, with what was found until then. A question without text (an
     /// image alone, say) cannot be measured, so its values are assumed.
     pub async fn read(&self, request: &ChatRequest, wanted: Wanted, deadline: Duration) -> Signals {
         self.read_material(Material::of(request, wanted), wanted, deadline)
@@ -96,6 +94,7 @@ impl Reader {
             tool_results: None,
             whole: Whole::Text(Arc::clone(&text)),
             question: text,
+            sender: "".into(),
         };
         self.read_material(material, wanted, deadline).await
     }
@@ -106,13 +105,21 @@ impl Reader {
         wanted: Wanted,
         deadline: Duration,
     ) -> Signals {
-        let question = wanted.needs_encoder().then_some(&material.question);
+        let question = Some(&material.question).filter(|_| wanted.needs_question());
+        let question = question.map(|text| self.encoded(text));
         let tool_results = material.tool_results.as_ref().filter(|_| wanted.attack);
+        let tool_results = tool_results.map(|text| self.encoded(text));
+        let under_way: Vec<_> = [&question, &tool_results]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .cloned()
+            .collect();
         // The encoder's requests come first: its threads work on them while this thread does the rest.
         let (measured, tool_results, personal, language) = tokio::join!(
             self.measure(question, deadline),
             self.measure(tool_results, deadline),
-            self.personal(&material.whole, wanted.personal, deadline),
+            self.personal(&material, wanted, &under_way, deadline),
             async {
                 wanted
                     .language
@@ -143,33 +150,37 @@ impl Reader {
         }
     }
 
-    /// `None` without a text, `Some(None)` when the text could not be measured in time.
-    async fn measure(
-        &self,
-        text: Option<&Arc<str>>,
-        deadline: Duration,
-    ) -> Option<Option<Measured>> {
-        let text = text?;
-        let measured = match &self.encoder {
-            Some((model, _)) if !text.trim().is_empty() => {
-                in_time(deadline, self.measured_by(model, text)).await
-            }
-            Some(_) | None => None,
+    /// The encoding of a text, begun when first waited for; `None` where nothing can be encoded.
+    fn encoded(&self, text: &Arc<str>) -> Option<(Arc<str>, Encoded)> {
+        let (model, _) = self.encoder.as_ref()?;
+        if text.trim().is_empty() {
+            return None;
+        }
+        let (model, text) = (model.clone(), Arc::clone(text));
+        let encoding = {
+            let text = Arc::clone(&text);
+            async move { model.encode(text).await }
         };
-        Some(measured)
+        Some((text, encoding.boxed().shared()))
     }
 
-    async fn measured_by(
+    /// `None` where no text was wanted, `Some(None)` when it could not be measured in time.
+    async fn measure(
         &self,
-        model: &Model,
-        text: &Arc<str>,
-    ) -> Result<Measured, InferenceError> {
-        let (encoding, surface) =
-            tokio::try_join!(model.encode(Arc::clone(text)), self.surface(text))?;
-        Ok(Measured {
-            embedding: encoding.embedding,
-            surface,
-        })
+        encoded: Option<Option<(Arc<str>, Encoded)>>,
+        deadline: Duration,
+    ) -> Option<Option<Measured>> {
+        let Some((text, encoded)) = encoded? else {
+            return Some(None);
+        };
+        let measured = async {
+            let (encoding, surface) = tokio::try_join!(encoded, self.surface(&text))?;
+            Ok(Measured {
+                embedding: encoding.embedding,
+                surface,
+            })
+        };
+        Some(in_time(deadline, measured).await)
     }
 
     async fn surface(&self, text: &Arc<str>) -> Result<Surface, InferenceError> {
@@ -182,23 +193,51 @@ impl Reader {
 
     async fn personal(
         &self,
-        whole: &Whole,
-        wanted: bool,
+        material: &Material,
+        wanted: Wanted,
+        under_way: &[(Arc<str>, Encoded)],
         deadline: Duration,
     ) -> Option<Reading<Findings>> {
-        if !wanted {
+        if !wanted.personal {
             return None;
         }
-        let found = if whole.len() <= INLINE_BYTES {
-            // A detector that panics must not take the request with it.
-            catch_unwind(AssertUnwindSafe(|| whole.scan(&*self.scan))).unwrap_or(None)
-        } else {
-            let (whole, scan) = (whole.clone(), Arc::clone(&self.scan));
-            in_time(deadline, self.aside.run(move |()| whole.scan(&*scan)))
-                .await
-                .flatten()
+        let prose = self.prose.as_ref().filter(|_| wanted.free_text);
+        let mut searched = None;
+        let reading = async {
+            let found = self.search(&material.whole, prose.is_some()).await;
+            let found = searched.insert(found.ok_or(Unread::Unreadable)?);
+            let Some(prose) = prose else {
+                return Ok(found.findings.clone());
+            };
+            let texts: Vec<_> = found
+                .prose
+                .iter()
+                .map(|prose| Arc::clone(&prose.text))
+                .collect();
+            let reads = prose.read(&material.sender, &texts, under_way).await?;
+            Ok(with_free_text(found, &reads, self.scan.wanted()))
         };
-        Some(found.map_or_else(|| Reading::assumed(Findings::default()), Reading::measured))
+        let read = tokio::time::timeout(deadline, reading).await;
+        if let Ok(Err(Unread::Encoder(error))) = &read {
+            report(error);
+        }
+        let found = |searched: Searched| searched.findings;
+        Some(match read {
+            Ok(Ok(findings)) => Reading::measured(findings),
+            Ok(Err(_)) | Err(_) => Reading::assumed(searched.map(found).unwrap_or_default()),
+        })
+    }
+
+    /// What has a shape, and the texts of the conversation where `prose` asks for them; `None` where it cannot be read.
+    async fn search(&self, whole: &Whole, prose: bool) -> Option<Searched> {
+        if whole.len() <= INLINE_BYTES {
+            // A detector that panics must not take the request with it.
+            let scan = || whole.scan(&*self.scan, prose);
+            return catch_unwind(AssertUnwindSafe(scan)).unwrap_or(None);
+        }
+        let (whole, scan) = (whole.clone(), Arc::clone(&self.scan));
+        let aside = self.aside.run(move |()| whole.scan(&*scan, prose));
+        aside.await.inspect_err(report).ok().flatten()
     }
 
     fn complexity(&self, question: Option<&Measured>) -> Reading<Probability> {
@@ -246,7 +285,7 @@ impl std::fmt::Debug for Reader {
 impl Material {
     /// Copies only what a wanted signal is read from.
     fn of(request: &ChatRequest, wanted: Wanted) -> Self {
-        let reads_question = wanted.needs_encoder() || wanted.language;
+        let reads_question = wanted.needs_question() || wanted.language;
         let tokens = request.estimated_input_tokens();
         let messages = request.messages.len();
         Self {
@@ -268,22 +307,7 @@ impl Material {
                 }
             },
             whole: Whole::Body(request.body.clone()),
-        }
-    }
-}
-
-impl Whole {
-    fn len(&self) -> usize {
-        match self {
-            Self::Body(body) => body.len(),
-            Self::Text(text) => text.len(),
-        }
-    }
-
-    fn scan(&self, scan: &dyn PersonalScan) -> Option<Findings> {
-        match self {
-            Self::Body(body) => scan.in_request(body),
-            Self::Text(text) => Some(scan.in_text(text)),
+            sender: Arc::clone(&request.caller.name),
         }
     }
 }
@@ -329,11 +353,13 @@ async fn in_time<T>(
     work: impl Future<Output = Result<T, InferenceError>>,
 ) -> Option<T> {
     let done = tokio::time::timeout(deadline, work).await.ok()?;
-    match &done {
-        Ok(_) | Err(InferenceError::Busy | InferenceError::Stopped) => {}
-        Err(error @ InferenceError::Failed(_)) => tracing::warn!(%error, "signal assumed"),
+    done.inspect_err(report).ok()
+}
+
+fn report(error: &InferenceError) {
+    if let InferenceError::Failed(_) = error {
+        tracing::warn!(%error, "signal assumed");
     }
-    done.ok()
 }
 
 #[cfg(test)]
