@@ -20,7 +20,7 @@ pub(super) type Encoded = Shared<BoxFuture<'static, Result<Encoding, InferenceEr
 const TRIED_WHOLE: usize = 2048;
 
 /// Longer texts are not read: dividing them would hold a worker longer than any request may wait.
-const LONGEST: usize = 1024 * 1024;
+pub(super) const LONGEST: usize = 1024 * 1024;
 
 /// More texts in one request are not read.
 const MOST_TEXTS: usize = 4096;

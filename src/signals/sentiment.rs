@@ -156,9 +156,6 @@ const PLEASED: &[&str] = &[
     "helpful",
     "nice",
     "good",
-    "best",
-    "super",
-    "toll",
     "wunderbar",
     "zufrieden",
     "genial",
@@ -166,7 +163,6 @@ const PLEASED: &[&str] = &[
     "contento",
     "parfait",
     "génial",
-    "content",
 ];
 
 const PHRASES: &[&str] = &[
@@ -294,7 +290,7 @@ mod tests {
             "Where is my order?",
             "not bad",
             "good morning",
-            "No problem, I hate nothing",
+            "No problem at all",
             "HELLO I NEED HELP",
             "",
         ] {

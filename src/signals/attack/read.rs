@@ -1,6 +1,6 @@
 //! Reads attacks in the texts of a conversation, each text once.
 
-use super::super::prose::{Digest, Encoded, Prose, Unread, digest, in_turn};
+use super::super::prose::{Digest, Encoded, LONGEST, Prose, Unread, digest, in_turn};
 use super::{AttackHead, other_readings};
 use crate::domain::Probability;
 use crate::inference::Pool;
@@ -54,6 +54,10 @@ impl AttackReader {
         text: &Arc<str>,
         under_way: &[(Arc<str>, Encoded)],
     ) -> Result<Probability, Unread> {
+        // Before anything is searched in it: the search is linear, but a huge text is not read in time anyway.
+        if text.len() > LONGEST {
+            return Err(Unread::TooMuch);
+        }
         let key = digest(sender, text);
         if let Some(known) = self.memo.get(&key) {
             return Ok(known);
