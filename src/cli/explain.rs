@@ -4,7 +4,7 @@ use super::serve::{places, runtime, settings};
 use super::signals::request;
 use super::{Explain, What, show};
 use crate::app;
-use crate::domain::{ChatRequest, Signals};
+use crate::domain::{ChatRequest, Probability, Sentiment, Signals};
 use crate::local::Answerer;
 use crate::policy::{AUTO, BudgetStanding, Decision, Policy, Rejected, Standing, Step, Undecided};
 use anyhow::{Context, anyhow};
@@ -42,10 +42,23 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         .wanted;
     let signals = runtime()?.block_on(measuring.reader.read(&request, wanted, PATIENCE));
     let decided = policy.decide(&request, &signals, &standing);
+    let measured = in_words(&signals, measuring.reader.attack_threshold());
     if asked.json {
-        show::json(&as_json(&policy, &signals, &decided, &desks, &request));
+        show::json(&as_json(
+            &policy,
+            (&signals, &measured),
+            &decided,
+            &desks,
+            &request,
+        ));
     } else {
-        show::line(&as_text(&policy, &signals, &decided, &desks, &request)?);
+        show::line(&as_text(
+            &policy,
+            (&signals, &measured),
+            &decided,
+            &desks,
+            &request,
+        )?);
     }
     drop(desks);
     measuring.join();
@@ -93,14 +106,14 @@ fn body(what: &What) -> anyhow::Result<String> {
 
 fn as_text(
     policy: &Policy,
-    signals: &Signals,
+    (signals, measured): (&Signals, &str),
     decided: &Result<Decision, Undecided>,
     desks: &BTreeMap<Arc<str>, Answerer>,
     request: &ChatRequest,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(text, "policy    {}", policy.settings().stamp.text)?;
-    writeln!(text, "signals   {}", in_words(signals))?;
+    writeln!(text, "signals   {measured}")?;
     writeln!(text, "class     {}", policy.data_class(request, signals))?;
     let rejected = match decided {
         Ok(decision) => {
@@ -127,9 +140,22 @@ fn as_text(
     Ok(text.trim_end().to_owned())
 }
 
-fn in_words(signals: &Signals) -> String {
+fn in_words(signals: &Signals, attack_threshold: Option<Probability>) -> String {
     let assumed = |is: bool| if is { " (assumed)" } else { "" };
     let mut words = vec![format!("~{} tokens", signals.shape.tokens)];
+    let shape = signals.shape;
+    let seen = [
+        (shape.code, "code"),
+        (shape.tools, "tools"),
+        (shape.images, "images"),
+        (shape.json, "JSON mode"),
+        (shape.wants_human, "wants a human"),
+        (shape.repeats, "asks again"),
+        (shape.sentiment == Sentiment::Negative, "negative"),
+        (shape.sentiment == Sentiment::Positive, "positive"),
+    ];
+    let seen = seen.into_iter().filter(|(is, _)| *is);
+    words.extend(seen.map(|(_, word)| word.to_owned()));
     if let Some(reading) = &signals.complexity {
         words.push(format!(
             "complexity {:.2}{}",
@@ -151,6 +177,12 @@ fn in_words(signals: &Signals) -> String {
             reading.value.get(),
             assumed(reading.is_assumed())
         ));
+        if let Some(threshold) = attack_threshold {
+            let threshold = threshold.get();
+            words.push(format!(
+                "1 harmless text in 100 has attack {threshold:.2} or more"
+            ));
+        }
     }
     if let Some(reading) = &signals.personal {
         let kinds: Vec<&str> = reading
@@ -213,7 +245,7 @@ fn step_in_words(
 
 fn as_json(
     policy: &Policy,
-    signals: &Signals,
+    (signals, measured): (&Signals, &str),
     decided: &Result<Decision, Undecided>,
     desks: &BTreeMap<Arc<str>, Answerer>,
     request: &ChatRequest,
@@ -242,7 +274,7 @@ fn as_json(
     };
     json!({
         "policy": &*policy.settings().stamp.text,
-        "signals": in_words(signals),
+        "signals": measured,
         "complexity": signals.complexity.as_ref().map(|reading| reading.value.get()),
         "topic": signals.topic.as_ref().and_then(|reading| reading.value.label.as_deref()),
         "attack": signals.attack.as_ref().map(|reading| reading.value.get()),

@@ -119,6 +119,11 @@ fn row(id: Value, signals: &Measured, class: &str, knowledge: Option<Value>) -> 
             "code": signals.shape.code,
             "question": signals.shape.question,
             "wants_human": signals.shape.wants_human,
+            "repeats": signals.shape.repeats,
+            "sentiment": signals.shape.sentiment.as_str(),
+            "tools": signals.shape.tools,
+            "images": signals.shape.images,
+            "json": signals.shape.json,
         },
     })
 }

@@ -2,7 +2,7 @@
 
 use super::known::{one_of, refuse_twice, some_of, word};
 use super::reader::{Section, Value};
-use crate::domain::Probability;
+use crate::domain::{Probability, Sentiment};
 use crate::policy::{Condition, Guard, Quality, RouteRule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -102,6 +102,10 @@ fn condition(value: &Value<'_>, callers: &[Arc<str>]) -> Condition {
         "tools",
         "images",
         "wants_human",
+        "json",
+        "question",
+        "repeats",
+        "sentiment",
         "tokens",
         "caller",
     ]) else {
@@ -124,6 +128,15 @@ fn condition(value: &Value<'_>, callers: &[Arc<str>]) -> Condition {
         tools: flag("tools"),
         images: flag("images"),
         wants_human: flag("wants_human"),
+        json: flag("json"),
+        question: flag("question"),
+        repeats: flag("repeats"),
+        sentiments: when.get("sentiment").map(|value| {
+            refuse_empty(&value);
+            let mood =
+                |value: &Value<'_>| value.choice(&Sentiment::ALL.map(|mood| (mood.as_str(), mood)));
+            value.each(mood).into_iter().collect()
+        }),
         tokens_from: tokens.map(u64::from),
         callers: when.get("caller").map(|value| {
             refuse_empty(&value);

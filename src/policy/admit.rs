@@ -93,7 +93,7 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
         free_text: raising().any(|kind| PersonalKind::FREE_TEXT.contains(kind)),
         language: conditions().any(|when| when.languages.is_some()),
         embedding: desk,
-        wording: desk || conditions().any(|when| when.wants_human.is_some()),
+        wording: desk || conditions().any(super::Condition::reads_wording),
     }
 }
 

@@ -317,7 +317,8 @@ impl Detector {
 
     fn encoded(&self, normal: &Normal<'_>, found: &mut Vec<Finding>) {
         scan::base64_runs(normal.text().as_bytes(), |place| {
-            let Some(inner) = super::base64::text(&normal.text().as_bytes()[place.clone()]) else {
+            let Some(inner) = super::base64::base64_text(&normal.text().as_bytes()[place.clone()])
+            else {
                 return;
             };
             let (start, end) = normal.original(place.start, place.end);

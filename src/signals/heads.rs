@@ -4,6 +4,7 @@
 //! name can be wrong later.
 
 use super::Surface;
+use super::attack::{AttackHead, RawAttack};
 use super::tokens::{RawTokens, TokenHead};
 use crate::domain::{Probability, Topic};
 use serde::Deserialize;
@@ -15,7 +16,7 @@ pub struct Heads {
     encoder_sha256: String,
     embedding_dim: usize,
     complexity: Linear,
-    attack: Linear,
+    attack: Attack,
     topic: TopicHead,
     knowledge: Thresholds,
     tokens: Option<Arc<TokenHead>>,
@@ -54,6 +55,13 @@ struct FeatureWeight {
     weight: f64,
 }
 
+/// What tells attacks: the text's vector, or its tokens.
+#[derive(Debug, Clone)]
+enum Attack {
+    Vector(Linear),
+    Tokens(AttackHead),
+}
+
 /// A softmax head with a label for "none of these".
 #[derive(Debug, Clone)]
 struct TopicHead {
@@ -71,7 +79,7 @@ struct RawHeads {
     encoder_sha256: String,
     embedding_dim: usize,
     complexity: RawLinear,
-    attack: RawLinear,
+    attack: serde_json::Value,
     topic: RawTopic,
     knowledge: Thresholds,
     tokens: Option<RawTokens>,
@@ -116,7 +124,7 @@ impl Heads {
         let dimension = raw.embedding_dim;
         Ok(Self {
             complexity: raw.complexity.checked("complexity", dimension)?,
-            attack: raw.attack.checked("attack", dimension)?,
+            attack: Attack::parse(raw.attack, dimension)?,
             topic: raw.topic.checked(dimension)?,
             encoder_sha256: raw.encoder_sha256,
             embedding_dim: dimension,
@@ -155,9 +163,25 @@ impl Heads {
         self.complexity.probability(embedding, surface)
     }
 
-    /// P(prompt injection or jailbreak).
+    /// P(prompt injection or jailbreak) from a text's vector; the cautious 1 where this model tells it by tokens.
     pub fn attack(&self, embedding: &[f32], surface: &Surface) -> Probability {
-        self.attack.probability(embedding, surface)
+        match &self.attack {
+            Attack::Vector(head) => head.probability(embedding, surface),
+            Attack::Tokens(_) => Probability::clamped(1.0),
+        }
+    }
+
+    /// What tells attacks by tokens, where this model does.
+    pub(super) fn attack_by_tokens(&self) -> Option<AttackHead> {
+        match self.attack {
+            Attack::Tokens(head) => Some(head),
+            Attack::Vector(_) => None,
+        }
+    }
+
+    /// The probability of an attack that one harmless text in a hundred reached when the head was fitted.
+    pub fn attack_threshold(&self) -> Option<Probability> {
+        self.attack_by_tokens().map(|head| head.threshold())
     }
 
     /// What the text is about.
@@ -220,6 +244,18 @@ impl TopicHead {
             label: named.then(|| Arc::clone(label)),
             confidence: confidence as f32,
         }
+    }
+}
+
+impl Attack {
+    fn parse(json: serde_json::Value, dimension: usize) -> Result<Self, HeadsError> {
+        let said = |error: serde_json::Error| HeadsError(format!("attack: {error}"));
+        if json.get("window").is_some() {
+            let raw: RawAttack = serde_json::from_value(json).map_err(said)?;
+            return Ok(Self::Tokens(raw.checked()?));
+        }
+        let raw: RawLinear = serde_json::from_value(json).map_err(said)?;
+        Ok(Self::Vector(raw.checked("attack", dimension)?))
     }
 }
 

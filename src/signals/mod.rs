@@ -4,12 +4,15 @@
 //! attack, personal data of any kind) and is marked [`Assumed`](crate::domain::Known::Assumed); a signal that nobody
 //! wants costs nothing; the encoder runs once for the question. Never chooses anything; policy does.
 
+mod attack;
 mod features;
 mod heads;
 mod language;
 mod personal;
 mod prose;
 mod reader;
+mod repeats;
+mod sentiment;
 mod shape;
 mod tokens;
 mod wording;

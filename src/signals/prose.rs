@@ -4,10 +4,12 @@
 //! text and of who sent it, so that the history of a conversation costs one look-up a turn; no text is kept.
 
 use super::tokens::{Span, TokenHead};
+use crate::domain::PersonalKind;
 use crate::inference::{Encoding, InferenceError, Model};
 use futures_util::future::{BoxFuture, Shared};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use moka::sync::Cache;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ pub(super) type Encoded = Shared<BoxFuture<'static, Result<Encoding, InferenceEr
 const TRIED_WHOLE: usize = 2048;
 
 /// Longer texts are not read: dividing them would hold a worker longer than any request may wait.
-const LONGEST: usize = 1024 * 1024;
+pub(super) const LONGEST: usize = 1024 * 1024;
 
 /// More texts in one request are not read.
 const MOST_TEXTS: usize = 4096;
@@ -56,7 +58,7 @@ pub(super) struct Prose {
 }
 
 /// 128 bits of BLAKE3 over the sender and the text.
-type Digest = [u8; 16];
+pub(super) type Digest = [u8; 16];
 
 /// Why a text was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,11 @@ impl Prose {
             .weigher(|_, read: &Arc<TextRead>| read.weight())
             .build();
         Self { model, head, memo }
+    }
+
+    /// Whether it can find any of these kinds.
+    pub(super) fn finds_any(&self, kinds: &BTreeSet<PersonalKind>) -> bool {
+        !self.head.kinds().is_disjoint(kinds)
     }
 
     /// Reads all `texts`, or none: the first that cannot be read ends it. `sender` keeps what is remembered of one
@@ -252,12 +259,14 @@ impl Span {
 }
 
 /// A few at once, the results in order; ends with the first that fails.
-async fn in_turn<T>(reads: Vec<BoxFuture<'_, Result<T, Unread>>>) -> Result<Vec<T>, Unread> {
+pub(super) async fn in_turn<T>(
+    reads: Vec<BoxFuture<'_, Result<T, Unread>>>,
+) -> Result<Vec<T>, Unread> {
     stream::iter(reads).buffered(AT_ONCE).try_collect().await
 }
 
 /// Sender and text are told apart by the sender's length.
-fn digest(sender: &str, text: &str) -> Digest {
+pub(super) fn digest(sender: &str, text: &str) -> Digest {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(sender.len() as u64).to_le_bytes());
     hasher.update(sender.as_bytes());

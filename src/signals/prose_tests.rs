@@ -106,7 +106,11 @@ async fn what_is_encoded_already_is_not_encoded_again() {
     let encoding = encoding.map_err(InferenceError::from);
     let encoded = async move { encoding }.boxed().shared();
     let reads = prose
-        .read("shop", &[text.clone()], &[(text, encoded)])
+        .read(
+            "shop",
+            std::slice::from_ref(&text),
+            &[(Arc::clone(&text), encoded)],
+        )
         .await
         .unwrap();
     assert_eq!(reads[0].spans().len(), 1);

@@ -3,9 +3,14 @@
 //! The encoder runs on its own threads. Everything else is quick enough for the async thread up to 64 kB; what is
 //! longer goes to one thread of this room, so that a huge body delays neither other requests nor their encodings.
 
+use super::attack::AttackReader;
 use super::personal::{PersonalScan, Whole, with_free_text};
 use super::prose::{Encoded, Prose, Unread};
-use super::{Heads, Surface, language::language, shape::shape};
+use super::{
+    Heads, Surface,
+    language::language,
+    shape::{outline, shape, worded},
+};
 use crate::domain::{
     ChatRequest, Findings, Probability, Reading, Role, Shape, Signals, Topic, Usage, Wanted,
 };
@@ -24,6 +29,8 @@ pub struct Reader {
     scan: Arc<dyn PersonalScan>,
     /// `None` where the encoder says nothing of tokens, or no kind that stands in free text is wanted.
     prose: Option<Prose>,
+    /// `None` where attacks are told by the text's vector.
+    attacks: Option<AttackReader>,
     aside: Pool<()>,
 }
 
@@ -40,6 +47,8 @@ const WORDS_OF_A_QUESTION: usize = 3;
 struct Material {
     question: Arc<str>,
     tool_results: Option<Arc<str>>,
+    /// What people and tools said before, newest first.
+    earlier: Vec<Arc<str>>,
     shape: Shape,
     whole: Whole,
     /// Who asks; what is remembered of a text is remembered for them alone.
@@ -62,13 +71,18 @@ impl Reader {
         let (aside, workers) = Pool::start("long-bodies", vec![()], LONG_BODIES_WAITING);
         let prose = encoder.as_ref().and_then(|(model, heads)| {
             let head = heads.tokens()?;
-            let wanted = !head.kinds().is_disjoint(scan.wanted());
-            wanted.then(|| Prose::new(model.clone(), Arc::clone(head)))
+            Some(Prose::new(model.clone(), Arc::clone(head)))
+        });
+        let attacks = encoder.as_ref().zip(prose.clone());
+        let attacks = attacks.and_then(|((_, heads), prose)| {
+            let head = heads.attack_by_tokens()?;
+            Some(AttackReader::new(head, prose, aside.clone()))
         });
         let reader = Self {
             encoder,
+            prose: prose.filter(|prose| prose.finds_any(scan.wanted())),
             scan,
-            prose,
+            attacks,
             aside,
         };
         (reader, workers)
@@ -77,8 +91,9 @@ impl Reader {
     /// Reads the wanted signals, and takes at most `deadline` for it (plus a little, where the async thread is busy).
     ///
     /// Complexity, topic, language and embedding are those of the last user message; if it has fewer than three
-    /// words, the user message before it is put in front. Attack is the worse of that text and the tool results that
-    /// end the conversation, if any. Personal data is looked for in the whole body, and in free text in every message; what
+    /// words, the user message before it is put in front. Attack is the worst of that text, the tool results that end
+    /// the conversation and what people and tools said before (the last only where the model tells attacks by tokens);
+    /// the system prompt and the answers are the operator's own. Personal data is looked for in the whole body, and in free text in every message; what
     /// cannot be read to its end in time makes that reading assumed, with what was found until then. A question without text (an
     /// image alone, say) cannot be measured, so its values are assumed.
     pub async fn read(&self, request: &ChatRequest, wanted: Wanted, deadline: Duration) -> Signals {
@@ -86,12 +101,23 @@ impl Reader {
             .await
     }
 
+    /// The probability of an attack that one harmless text in a hundred reaches, where the model's heads know it.
+    pub fn attack_threshold(&self) -> Option<Probability> {
+        self.encoder.as_ref()?.1.attack_threshold()
+    }
+
     /// As [`read`](Self::read), for a text by itself.
     pub async fn read_text(&self, text: &str, wanted: Wanted, deadline: Duration) -> Signals {
         let text: Arc<str> = text.into();
+        let alone = Shape {
+            tokens: Usage::estimate_tokens(text.len()),
+            messages: 1,
+            ..Shape::default()
+        };
         let material = Material {
-            shape: shape(&text, Usage::estimate_tokens(text.len()), 1),
+            shape: worded(&text, alone),
             tool_results: None,
+            earlier: Vec::new(),
             whole: Whole::Text(Arc::clone(&text)),
             question: text,
             sender: "".into(),
@@ -116,9 +142,10 @@ impl Reader {
             .cloned()
             .collect();
         // The encoder's requests come first: its threads work on them while this thread does the rest.
-        let (measured, tool_results, personal, language) = tokio::join!(
+        let (measured, tool_results, by_tokens, personal, language) = tokio::join!(
             self.measure(question, deadline),
             self.measure(tool_results, deadline),
+            self.attack_by_tokens(&material, wanted, &under_way, deadline),
             self.personal(&material, wanted, &under_way, deadline),
             async {
                 wanted
@@ -128,9 +155,10 @@ impl Reader {
         );
         // An outer `None` is "not wanted" or "nothing there", an inner one "could not be measured".
         let question = measured.flatten();
-        let attack = || match tool_results {
-            None => self.attack(question.as_ref()),
-            Some(results) => worse(
+        let attack = match (by_tokens, tool_results) {
+            (Some(attack), _) => attack,
+            (None, None) => self.attack(question.as_ref()),
+            (None, Some(results)) => worse(
                 self.attack(question.as_ref()),
                 self.attack(results.as_ref()),
             ),
@@ -140,7 +168,7 @@ impl Reader {
                 .complexity
                 .then(|| self.complexity(question.as_ref())),
             topic: wanted.topic.then(|| self.topic(question.as_ref())),
-            attack: wanted.attack.then(attack),
+            attack: wanted.attack.then_some(attack),
             personal,
             language,
             shape: material.shape,
@@ -189,6 +217,32 @@ impl Reader {
         }
         let text = Arc::clone(text);
         self.aside.run(move |()| Surface::of(&text)).await
+    }
+
+    /// `None` where it is not wanted, or told by the text's vector. Without a question, or what cannot be read to its
+    /// end in time, it is assumed.
+    async fn attack_by_tokens(
+        &self,
+        material: &Material,
+        wanted: Wanted,
+        under_way: &[(Arc<str>, Encoded)],
+        deadline: Duration,
+    ) -> Option<Reading<Probability>> {
+        let attacks = self.attacks.as_ref().filter(|_| wanted.attack)?;
+        let assumed = Reading::assumed(Probability::clamped(1.0));
+        if material.question.trim().is_empty() {
+            return Some(assumed);
+        }
+        let texts = material.unsafe_texts();
+        let reading = attacks.read(&material.sender, &texts, under_way);
+        let read = tokio::time::timeout(deadline, reading).await;
+        if let Ok(Err(Unread::Encoder(error))) = &read {
+            report(error);
+        }
+        Some(match read {
+            Ok(Ok(probability)) => Reading::measured(probability),
+            Ok(Err(_)) | Err(_) => assumed,
+        })
     }
 
     async fn personal(
@@ -283,11 +337,16 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Material {
+    /// The texts in which an attack may stand, newest first.
+    fn unsafe_texts(&self) -> Vec<Arc<str>> {
+        let newest = [Some(&self.question), self.tool_results.as_ref()];
+        let newest = newest.into_iter().flatten();
+        newest.chain(&self.earlier).map(Arc::clone).collect()
+    }
+
     /// Copies only what a wanted signal is read from.
     fn of(request: &ChatRequest, wanted: Wanted) -> Self {
         let reads_question = wanted.needs_question() || wanted.language;
-        let tokens = request.estimated_input_tokens();
-        let messages = request.messages.len();
         Self {
             question: if reads_question {
                 question(request).into()
@@ -297,14 +356,15 @@ impl Material {
             tool_results: tool_results(request)
                 .filter(|_| wanted.attack)
                 .map(Into::into),
-            shape: if wanted.wording {
-                shape(request.question(), tokens, messages)
+            earlier: if wanted.attack {
+                earlier(request)
             } else {
-                Shape {
-                    tokens,
-                    messages: u32::try_from(messages).unwrap_or(u32::MAX),
-                    ..Shape::default()
-                }
+                Vec::new()
+            },
+            shape: if wanted.wording {
+                shape(request)
+            } else {
+                outline(request)
             },
             whole: Whole::Body(request.body.clone()),
             sender: Arc::clone(&request.caller.name),
@@ -340,6 +400,21 @@ fn tool_results(request: &ChatRequest) -> Option<String> {
         .collect();
     results.reverse();
     (!results.is_empty()).then(|| results.join("\n"))
+}
+
+/// What people and tools said before the question and before the tool results that end the conversation.
+fn earlier(request: &ChatRequest) -> Vec<Arc<str>> {
+    let messages = request.messages.iter().rev();
+    let before = messages.skip_while(|message| message.role == Role::Tool);
+    let mut question_seen = false;
+    let said = before.filter(|message| match message.role {
+        Role::User => std::mem::replace(&mut question_seen, true),
+        Role::Tool => true,
+        Role::System | Role::Assistant => false,
+    });
+    let texts = said.map(|message| message.text.trim());
+    let texts = texts.filter(|text| !text.is_empty());
+    texts.map(Into::into).collect()
 }
 
 /// The worse of two readings; what was assumed stays assumed.

@@ -389,3 +389,73 @@ async fn the_question_is_encoded_once_for_all_signals() {
     reader.read_text(text, Wanted::ALL, SOON).await;
     assert_eq!(*asked.lock().unwrap(), [text]);
 }
+
+/// A reader whose engine scores `badword` as an attack, over windows of two words.
+fn by_tokens() -> Reader {
+    let mut heads = raw_heads();
+    heads["version"] = 2.into();
+    heads["tokens"] = serde_json::json!({"labels": ["O"], "thresholds": {}});
+    heads["attack"] = serde_json::json!({
+        "window": 2, "calibration": {"kind": "platt", "a": 1.0, "b": -4.0}, "threshold_at_1_percent": 0.5,
+    });
+    let heads = Heads::parse(heads.to_string().as_bytes()).unwrap();
+    let engine = DeterministicEngine::new(DIMENSION)
+        .with_tokens(2, |word| usize::from(word.eq_ignore_ascii_case("ignore")));
+    let (model, _) = start(vec![Box::new(engine)], Limits::default());
+    Reader::start(Some((model, Arc::new(heads))), Arc::new(AtSigns)).0
+}
+
+async fn attack(messages: &[(Role, &str)]) -> Reading<Probability> {
+    let wanted = Wanted {
+        attack: true,
+        ..Wanted::default()
+    };
+    let reader = by_tokens();
+    let signals = reader.read(&request(messages, "{}"), wanted, SOON).await;
+    signals.attack.unwrap()
+}
+
+#[tokio::test]
+async fn an_attack_is_found_wherever_people_or_tools_put_it() {
+    use Role::{Assistant, System, Tool, User};
+    let calm = "where is my parcel please ".repeat(100);
+    let padded = format!("{calm} ignore ignore {calm}");
+    let conversations: [&[(Role, &str)]; 6] = [
+        &[(User, "ignore ignore")],
+        &[(User, &padded)],
+        &[(User, "i g n o r e  i g n o r e  n o w")],
+        &[(User, "Read aWdub3JlIGlnbm9yZSBub3cgcGxlYXNl and answer")],
+        &[
+            (User, "where is it"),
+            (Assistant, ""),
+            (Tool, "calm"),
+            (Tool, "ignore ignore"),
+        ],
+        &[
+            (User, "ignore ignore"),
+            (Assistant, "no"),
+            (User, "where is my parcel"),
+        ],
+    ];
+    for messages in conversations {
+        let found = attack(messages).await;
+        assert!(
+            found.value.get() > 0.9 && !found.is_assumed(),
+            "{messages:?}"
+        );
+    }
+    let own: &[(Role, &str)] = &[
+        (System, "ignore ignore"),
+        (Assistant, "ignore ignore"),
+        (User, &calm),
+    ];
+    let found = attack(own).await;
+    assert!(found.value.get() < 0.1 && !found.is_assumed());
+}
+
+#[tokio::test]
+async fn an_attack_that_cannot_be_looked_for_is_assumed() {
+    assert!(attack(&[(Role::User, " ")]).await.is_assumed());
+    let too_long = "a ".repeat(600_000);
+    assert!(attack(&[(Role::User, &too_long)]).await.is_assumed());
+}
