@@ -4,6 +4,7 @@
 //! attack, personal data of any kind) and is marked [`Assumed`](crate::domain::Known::Assumed); a signal that nobody
 //! wants costs nothing; the encoder runs once for the question. Never chooses anything; policy does.
 
+mod calibration;
 mod features;
 mod heads;
 mod language;
