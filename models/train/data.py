@@ -31,6 +31,7 @@ ROUTING_FILES = [
     "routing/zeroeval_crux.jsonl.zst",
     "routing/zeroeval_math-l5.jsonl.zst",
 ]
+STRONGEST_WHERE_NONE_IS_STRONG = "llama-3.1-nemotron-51b-instruct"  # of the nine models of LLMRouter
 ARENA_FILE = "routing/arena_hard_prompts_unlabelled.jsonl.zst"
 JAILBREAK_FILE = "jailbreak/train.jsonl.zst"
 FAQ_FILE = "support/dstc9_faq.jsonl.zst"
@@ -134,16 +135,25 @@ def routing_rows(data):
             if row.get("small_mean") is None or key in seen:
                 continue
             seen.add(key)
+            scores = [score for score in row["scores"].values() if score is not None]
             rows.append(
                 {
                     "text": row["prompt"],
                     "benchmark": row["benchmark"],
                     "small": row["small_mean"],
-                    "strong": row.get("strong_mean"),
+                    "strong": strong(row),
+                    "every": sum(scores) / len(scores),
                     "held_out": held_out(key),
                 }
             )
     return rows
+
+
+def strong(row):
+    """What the strong end of a weak/strong pair scored: the mean of the strong models, or the best of a file that has
+    none."""
+    known = row.get("strong_mean")
+    return row["scores"].get(STRONGEST_WHERE_NONE_IS_STRONG) if known is None else known
 
 
 def jailbreak_rows(data):

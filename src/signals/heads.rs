@@ -3,9 +3,9 @@
 //! The formulas are those of `models/FEATURES.md`. Everything is checked when the file is read, so that no length or
 //! name can be wrong later.
 
-use super::Surface;
 use super::attack::{AttackHead, RawAttack};
 use super::tokens::{RawTokens, TokenHead};
+use super::{Surface, calibration::Calibration};
 use crate::domain::{Probability, Topic};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -43,8 +43,7 @@ struct Linear {
     features: Vec<FeatureWeight>,
     feature_clip: f64,
     bias: f64,
-    scale: f64,
-    shift: f64,
+    calibration: Calibration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -94,13 +93,7 @@ struct RawLinear {
     weights_embedding: Vec<f64>,
     weights_features: Vec<f64>,
     bias: f64,
-    calibration: RawCalibration,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum RawCalibration {
-    Platt { a: f64, b: f64 },
+    calibration: Calibration,
 }
 
 #[derive(Deserialize)]
@@ -217,7 +210,7 @@ impl Linear {
             feature.weight * value.clamp(-self.feature_clip, self.feature_clip)
         });
         let score = self.bias + dot(&self.weights, embedding) + features.sum::<f64>();
-        Probability::clamped(sigmoid(self.scale * score + self.shift) as f32)
+        Probability::clamped(self.calibration.probability(score) as f32)
     }
 }
 
@@ -281,14 +274,15 @@ impl RawLinear {
                 weight: self.weights_features[i],
             })
         });
-        let RawCalibration::Platt { a, b } = self.calibration;
+        if let Some(mistake) = self.calibration.mistake() {
+            return wrong(format!("{head}.calibration: {mistake}"));
+        }
         Ok(Linear {
             features: features.collect::<Result<_, _>>()?,
             weights: self.weights_embedding,
             feature_clip: self.feature_clip,
             bias: self.bias,
-            scale: a,
-            shift: b,
+            calibration: self.calibration,
         })
     }
 }
@@ -317,10 +311,6 @@ fn dot(weights: &[f64], embedding: &[f32]) -> f64 {
     std::iter::zip(weights, embedding)
         .map(|(weight, &x)| weight * f64::from(x))
         .sum()
-}
-
-fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
 }
 
 fn feature_index(head: &str, name: &str) -> Result<usize, HeadsError> {

@@ -73,13 +73,18 @@ fn a_wrong_file_says_what_is_wrong_and_what_would_be_right() {
             json!(0.0),
             "heads: topic.temperature has 0, expected a number above 0",
         ),
+        (
+            "/complexity/calibration",
+            json!({"kind": "knots", "at": [1.0], "chance": []}),
+            "heads: complexity.calibration: `at` and `chance` need the same number of entries, one or more",
+        ),
     ];
     for (pointer, value, sentence) in cases {
         assert_eq!(error_with(pointer, value), sentence);
     }
     let calibration = error_with("/attack/calibration/kind", json!("isotonic"));
     assert!(
-        calibration.contains("unknown variant `isotonic`, expected `platt`"),
+        calibration.contains("unknown variant `isotonic`, expected `platt` or `knots`"),
         "{calibration}"
     );
     assert!(Heads::parse(b"{").is_err());

@@ -5,6 +5,7 @@
 //! wants costs nothing; the encoder runs once for the question. Never chooses anything; policy does.
 
 mod attack;
+mod calibration;
 mod features;
 mod heads;
 mod language;
