@@ -88,24 +88,20 @@ pub fn calibrate(outcomes: &[Judged], promise: Promise) -> Found {
         judging: judging.len() as u64,
     };
     let judges = Counts::of(&judging);
-    let highest = kept.iter().map(|(_, outcome)| outcome.complexity);
-    let highest = highest.fold(0.0, |highest, complexity| complexity.get().max(highest));
-    let looked_at = (0..STEPS)
-        .take_while(|step| candidate(*step).get() <= highest)
-        .count();
+    let looked_at = looked_at(&kept);
     let start = start(&Counts::of(&placing), looked_at, promise);
     let chosen = start.and_then(|start| walk(&judges, start..looked_at, promise));
-    let evidence = |step| judges.evidence(step, promise);
-    let start = start.map(evidence).filter(|evidence| evidence.local > 0);
-    Found {
-        promise,
-        rows,
-        chosen: chosen.map(evidence),
-        start,
-        needed: start
-            .filter(|_| chosen.is_none())
-            .and_then(|start| needed(&start, &rows, promise)),
-    }
+    judges.found(promise, rows, start, chosen)
+}
+
+/// How many candidates do not lie above every outcome.
+fn looked_at(kept: &[(usize, Judged)]) -> usize {
+    let complexities = kept.iter().map(|(_, outcome)| outcome.complexity.get());
+    let highest = complexities.fold(0.0, f32::max);
+    let candidates = (0..STEPS).map(candidate);
+    candidates
+        .take_while(|candidate| candidate.get() <= highest)
+        .count()
 }
 
 /// Outcomes at or under each candidate, in all and bad.
@@ -136,6 +132,25 @@ impl Counts {
             counts.saved[step] += counts.saved[step - 1];
         }
         counts
+    }
+
+    fn found(
+        &self,
+        promise: Promise,
+        rows: Rows,
+        start: Option<usize>,
+        chosen: Option<usize>,
+    ) -> Found {
+        let start = start.map(|step| self.evidence(step, promise));
+        let start = start.filter(|start| start.local > 0);
+        let lacking = start.as_ref().filter(|_| chosen.is_none());
+        Found {
+            promise,
+            rows,
+            chosen: chosen.map(|step| self.evidence(step, promise)),
+            start,
+            needed: lacking.and_then(|start| needed(start, &rows, promise)),
+        }
     }
 
     fn evidence(&self, step: usize, promise: Promise) -> Evidence {

@@ -48,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
         &[
             "domain",
             "policy",
+            "calibration",
             "privacy",
             "inference",
             "signals",
@@ -64,6 +65,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
         &[
             "domain",
             "policy",
+            "calibration",
             "privacy",
             "inference",
             "signals",
@@ -87,6 +89,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
         &[
             "domain",
             "policy",
+            "calibration",
             "privacy",
             "inference",
             "signals",
