@@ -6,6 +6,8 @@ pub mod domain;
 
 pub mod policy;
 
+pub mod calibration;
+
 pub mod privacy;
 
 pub mod inference;

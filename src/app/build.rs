@@ -2,13 +2,13 @@
 
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
-use super::{desks, measuring};
+use super::{desks, keep_promise, measuring};
 use crate::cache::{self, Cache};
 use crate::config;
 use crate::domain::Endpoint;
 use crate::inference::Workers;
 use crate::ledger::{
-    self, Budget, JournalError, JournalSettings, Keeper, Ledger, StartError, Window,
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
 };
 use crate::pipeline::{Generation, Pipeline, Rooms};
 use crate::policy::{self, Offer, Period, Policy};
@@ -51,10 +51,13 @@ pub struct Handle {
 
 /// Builds a gateway. `file` is watched for changes where the settings came from one.
 pub async fn build(
-    settings: config::Settings,
+    mut settings: config::Settings,
     file: Option<PathBuf>,
     places: &Places,
 ) -> anyhow::Result<App> {
+    if let Some(unkept) = keep_promise(&mut settings, places) {
+        unkept.warn();
+    }
     let api = bind(settings.server.api).await?;
     let admin = match settings.server.admin {
         Some(address) => Some(bind(address).await?),
@@ -83,6 +86,7 @@ pub async fn build(
         model,
         ledger: ledger.clone(),
         upstream: upstream.clone(),
+        places: places.clone(),
     };
     let rooms = Rooms {
         signals: reader,
@@ -150,12 +154,16 @@ fn ledger(
     // The metrics show the ledger's own health, so they come to be just after it, before the first request.
     let metrics: Arc<OnceLock<Arc<Metrics>>> = Arc::default();
     let seen = metrics.clone();
-    let observe: ledger::Observer = Box::new(move |record| {
-        if let Some(metrics) = seen.get() {
-            metrics.observe(record);
-        }
-        if let Some(export) = &export {
-            export.observe(record);
+    let observe: ledger::Observer = Box::new(move |happened| {
+        let (metrics, export) = (seen.get(), export.as_ref());
+        match happened {
+            Seen::Record(record) => {
+                metrics.inspect(|metrics| metrics.observe(record));
+                export.inspect(|export| export.observe(record));
+            }
+            Seen::Judgement(judgement) => {
+                metrics.inspect(|metrics| metrics.observe_judgement(judgement));
+            }
         }
     });
     let journal = settings

@@ -2,9 +2,10 @@
 
 use super::places::Places;
 use super::scan::Scan;
+use crate::calibration::MeasuredBy;
 use crate::config;
 use crate::domain::PersonalKind;
-use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Workers};
+use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Workers};
 use crate::privacy::Detector;
 use crate::signals::{Heads, Reader};
 use anyhow::{Context, anyhow};
@@ -67,16 +68,9 @@ fn load(
     settings: &config::EncoderSettings,
     places: &Places,
 ) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
-    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
-    let catalog = Catalog::open(&folder)?;
-    let package = catalog.package(&name).ok_or_else(|| {
-        anyhow!(
-            "{}: the manifest has no model `{name}`",
-            folder.join("manifest.json").display()
-        )
-    })?;
+    let (catalog, package) = package(settings, places)?;
     let files = catalog
-        .encoder(package)
+        .encoder(&package)
         .map_err(|problem| anyhow!("{problem}"))?;
     let own = places.own_runtime();
     let library = inference::find_runtime(own, &places.runtime_folders())?;
@@ -98,6 +92,37 @@ fn load(
         },
     );
     Ok((model, Arc::new(heads), workers))
+}
+
+/// What measures complexity under these settings, by the manifest: no file of the model is opened.
+pub fn measured_by(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<MeasuredBy> {
+    let (_, package) = package(settings, places)?;
+    let digest = |file| {
+        let digest = package.sha256_of(file).map(str::to_owned);
+        digest.ok_or_else(|| anyhow!("the manifest names no {file} of `{}`", package.name))
+    };
+    Ok(MeasuredBy {
+        encoder_sha256: digest("encoder.onnx")?,
+        heads_sha256: digest("heads.json")?,
+    })
+}
+
+fn package(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<(Catalog, Package)> {
+    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
+    let catalog = Catalog::open(&folder)?;
+    let package = catalog.package(&name).cloned().ok_or_else(|| {
+        anyhow!(
+            "{}: the manifest has no model `{name}`",
+            folder.join("manifest.json").display()
+        )
+    })?;
+    Ok((catalog, package))
 }
 
 /// A configured folder is `…/models/NAME`, with the manifest beside it.

@@ -6,12 +6,16 @@
 mod build;
 mod desks;
 mod encoder;
+mod outcomes;
 mod places;
+mod promise;
 mod reload;
 mod run;
 mod scan;
 
 pub use build::{App, Handle, build};
 pub use desks::desks;
-pub use encoder::{Measuring, measuring};
+pub use encoder::{Measuring, measured_by, measuring};
+pub use outcomes::{LocalOutcome, fair_draw, local_outcomes};
 pub use places::Places;
+pub use promise::{Unkept, keep_promise};

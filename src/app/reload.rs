@@ -4,7 +4,8 @@
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
 use super::build::{budgets, endpoints};
-use super::desks;
+use super::places::Places;
+use super::{desks, keep_promise};
 use crate::config;
 use crate::inference::Model;
 use crate::ledger::Ledger;
@@ -47,6 +48,7 @@ pub(super) struct Kept {
     pub(super) model: Option<Model>,
     pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
+    pub(super) places: Places,
 }
 
 /// Watches the file that `settings` came from.
@@ -132,12 +134,13 @@ impl Watch {
     }
 
     fn reload(&mut self) -> anyhow::Result<Arc<str>> {
-        let settings =
+        let mut settings =
             config::load(&self.file, &config::process_environment).map_err(|problems| {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 anyhow!("{}", lines.join("\n"))
             })?;
         self.watch_sources(sources(&settings));
+        let unkept = keep_promise(&mut settings, &self.kept.places);
         let policy = Policy::new(settings.policy.clone());
         if policy.wanted().needs_encoder() && self.kept.model.is_none() {
             return Err(anyhow!(
@@ -150,6 +153,9 @@ impl Watch {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
             );
+        }
+        if let Some(unkept) = unkept {
+            unkept.warn();
         }
         let stamp = settings.policy.stamp.text.clone();
         self.kept
@@ -173,11 +179,9 @@ impl Watch {
 }
 
 fn sources(settings: &config::Settings) -> Vec<PathBuf> {
-    settings
-        .desks
-        .iter()
-        .flat_map(|desk| desk.files.clone())
-        .collect()
+    let calibration = settings.promise.iter().flat_map(|promise| &promise.file);
+    let answers = settings.desks.iter().flat_map(|desk| &desk.files);
+    answers.chain(calibration).cloned().collect()
 }
 
 /// The file's digest, then one for each source.

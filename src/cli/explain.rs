@@ -3,10 +3,13 @@
 use super::serve::{places, runtime, settings};
 use super::signals::request;
 use super::{Explain, What, show};
-use crate::app;
+use crate::app::{self, Unkept};
+use crate::config::PromiseSettings;
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals};
 use crate::local::Answerer;
-use crate::policy::{AUTO, BudgetStanding, Decision, Policy, Rejected, Standing, Step, Undecided};
+use crate::policy::{
+    AUTO, Bar, BudgetStanding, Decision, Policy, Rejected, Standing, Step, Undecided,
+};
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,7 +22,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
-    let settings = settings(Some(&asked.config))?;
+    let mut settings = settings(Some(&asked.config))?;
+    let unkept = app::keep_promise(&mut settings, &places());
+    let promise = in_one_line(settings.promise.as_ref(), &settings.policy, unkept);
     let caller = caller(&asked, &settings.policy)?;
     let request =
         request(body(&asked.what)?, &caller).with_context(|| match &asked.what.request {
@@ -44,25 +49,42 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
     let decided = policy.decide(&request, &signals, &standing);
     let measured = in_words(&signals, measuring.reader.attack_threshold());
     if asked.json {
-        show::json(&as_json(
-            &policy,
-            (&signals, &measured),
-            &decided,
-            &desks,
-            &request,
-        ));
+        let read = (&signals, &measured);
+        let mut told = as_json(&policy, read, &decided, &desks, &request);
+        told["promise"] = promise.into();
+        show::json(&told);
     } else {
-        show::line(&as_text(
-            &policy,
-            (&signals, &measured),
-            &decided,
-            &desks,
-            &request,
-        )?);
+        let read = (&signals, &measured);
+        show::line(&as_text(&policy, read, &decided, &desks, &request)?);
+        if let Some(promise) = promise {
+            show::line(&format!("promise   {promise}"));
+        }
     }
     drop(desks);
     measuring.join();
     Ok(true)
+}
+
+/// What the policy promises of local answers, and what keeps it; `None` where it promises nothing.
+fn in_one_line(
+    promised: Option<&PromiseSettings>,
+    policy: &crate::policy::Settings,
+    unkept: Option<Unkept>,
+) -> Option<String> {
+    let promise = promised?.promise;
+    let (error, confidence) = (promise.max_local_error(), promise.confidence());
+    let kept = match (&policy.quality.bar, unkept) {
+        (Bar::Promise(Some(calibrated)), _) => format!(
+            "kept up to complexity {} by calibration {}",
+            calibrated.threshold.get(),
+            calibrated.digest
+        ),
+        (_, Some(unkept)) => format!("NOT KEPT, local endpoints answer nothing: {}", unkept.why),
+        (Bar::Promise(None) | Bar::Threshold(_), None) => return None,
+    };
+    Some(format!(
+        "at most {error} of local answers not good enough, at confidence {confidence}: {kept}"
+    ))
 }
 
 /// Nothing is spent yet: what a budget would change is seen by `replay` and in the records.

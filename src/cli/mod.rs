@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
 
+mod calibrate;
 mod check;
 mod explain;
 mod models;
+mod outcomes;
 mod serve;
 mod show;
 mod signals;
@@ -47,6 +49,8 @@ enum Command {
     Explain(Explain),
     /// Reads requests as JSON lines and writes every signal of each
     Signals(Signals),
+    /// Finds the threshold that keeps a promise about local answers, or checks whether it was kept
+    Calibrate(Calibrate),
     /// Looks after the models that ship
     Models(Models),
 }
@@ -121,6 +125,38 @@ struct Signals {
 }
 
 #[derive(Args)]
+#[group(required = true, multiple = false, id = "source")]
+struct Source {
+    /// Judged answers to choose the threshold from: JSON lines {"complexity", "local_ok"}, or a journal's folder
+    #[arg(long, value_name = "FILE")]
+    outcomes: Option<PathBuf>,
+    /// A journal's folder: whether what was said of local answers since then bears the promise out
+    #[arg(long, value_name = "JOURNAL")]
+    check: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Calibrate {
+    #[command(flatten)]
+    what: Source,
+    /// The largest share of local answers that may not be good enough; else what the configuration promises
+    #[arg(long, value_name = "SHARE")]
+    max_local_error: Option<f64>,
+    /// How sure that has to be; else what the configuration promises, else 0.95
+    #[arg(long, value_name = "SHARE")]
+    confidence: Option<f64>,
+    /// The configuration: its promise, and the encoder that measures texts
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write the calibration here, for `quality.promise.calibration`
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    output: Option<PathBuf>,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -160,6 +196,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

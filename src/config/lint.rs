@@ -4,7 +4,7 @@ use super::problem::{Problem, Severity};
 use super::reach::{classes, has_rule, may_receive};
 use super::settings::Settings;
 use crate::domain::{DataClass, Price, Tier};
-use crate::policy::{AUTO, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
+use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
@@ -17,6 +17,7 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.models();
     doubts.budgets();
     doubts.topics();
+    doubts.promise();
     doubts.problems.sort_by_key(|problem| problem.line);
     doubts.problems
 }
@@ -150,6 +151,24 @@ impl Doubts<'_> {
                 message,
                 "give a model that the caller may use a price, or delete the budget",
             );
+        }
+    }
+
+    /// A budget that is nearly spent may be told to ask more of the local tier than a promise vouches for.
+    fn promise(&mut self) {
+        let policy = &self.settings.policy;
+        let loose = policy
+            .cost
+            .budgets
+            .iter()
+            .find(|budget| budget.near.is_some());
+        if let (Some(budget), Bar::Promise(_)) = (loose, &policy.quality.bar) {
+            let message = format!(
+                "near the end of the budget `{}` its `near.threshold` holds instead, and the promise is not kept",
+                budget.name
+            );
+            let remedy = "leave `near` out where the promise has to hold to the end";
+            self.doubt("quality.promise", message, remedy);
         }
     }
 

@@ -127,7 +127,7 @@ fn settings(
     let routes = route::read(root, &models.names, &callers.names);
     let cost = cost::read(root, &callers.names, budgets);
     let deadline = route::deadline(root);
-    let quality = route::quality(root);
+    let (quality, promise) = route::quality(root, secrets);
     let (cache_rule, cache) = server::cache(root, &privacy);
     let upstream = server::upstream(root);
     let (records, records_required) = server::records(root, secrets);
@@ -152,6 +152,7 @@ fn settings(
             records_required,
         },
         desks: models.desks,
+        promise,
         server,
         encoder,
         cache,

@@ -1,5 +1,6 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
+use crate::calibration::Promise;
 use crate::policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// What the operator promises of local answers; `None` where a threshold is stated.
+    pub promise: Option<PromiseSettings>,
     /// Listeners and their limits.
     pub server: ServerSettings,
     /// The model that measures requests.
@@ -51,6 +54,15 @@ pub struct Desk {
     pub min_score: Option<f32>,
     /// The least lead over the second best, 0 to 1; `None` leaves it to the desk.
     pub min_margin: Option<f32>,
+}
+
+/// What the operator promises of local answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromiseSettings {
+    /// The promise.
+    pub promise: Promise,
+    /// The calibration that is to keep it; `None` where there is none yet.
+    pub file: Option<PathBuf>,
 }
 
 /// Listeners and their limits.

@@ -122,6 +122,16 @@ struct Manifest {
     models: Vec<Package>,
 }
 
+impl Package {
+    /// SHA-256 of its file of that name, as the manifest states it.
+    pub fn sha256_of(&self, name: &str) -> Option<&str> {
+        let mut files = self.files.iter();
+        files
+            .find(|file| file.path.file_name().is_some_and(|last| last == name))
+            .map(|file| &*file.sha256)
+    }
+}
+
 impl Catalog {
     /// Reads `manifest.json` of a folder; opens no other file.
     pub fn open(folder: &Path) -> Result<Self, CatalogError> {

@@ -95,6 +95,9 @@ impl<'a> Journey<'a> {
         self.entry.note_data_class(&decision.class);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
+        if let Some(limit) = &decision.local_limit {
+            self.entry.note_local_limit(limit);
+        }
         for step in &decision.plan {
             self.entry
                 .note_considered(step.model(), true, &decision.rule);

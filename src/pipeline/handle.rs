@@ -3,8 +3,8 @@
 use super::carry::Journey;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, Slot};
-use crate::domain::{Caller, ChatRequest, KeyDigest};
-use crate::ledger::{CacheOutcome, Ledger, Phase};
+use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
+use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused};
 use crate::signals;
@@ -100,6 +100,17 @@ impl Visit {
         let all = std::iter::once(Arc::from(AUTO)).chain(names.cloned());
         all.filter(|name| allowed.is_none_or(|allowed| allowed.contains(name)))
             .collect()
+    }
+
+    /// Notes what the caller says of an answer that it got. `None` while the ledger has no time for it.
+    pub async fn judge(&self, decision: DecisionId, verdict: Verdict) -> Option<Judged> {
+        let ledger = &self.rooms.ledger;
+        ledger.judge(decision, &self.caller, verdict).await
+    }
+
+    /// One of the caller's latest decisions; the outer `None` while the ledger has no time for it.
+    pub async fn decision(&self, decision: DecisionId) -> Option<Option<Decided>> {
+        self.rooms.ledger.find(decision, &self.caller).await
     }
 
     /// The way of one request, from parsed to answered. `began` is when its first byte came.

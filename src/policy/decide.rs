@@ -1,13 +1,11 @@
 //! From signals to a plan. Privacy is settled first, and every later choice is made among what it left.
 
 use super::admit::refused;
-use super::decision::{Decision, Reason, RefusalCode, Refused, Rejected, Step};
+use super::decision::{Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
 use super::egress::Egress;
-use super::settings::{BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
+use super::settings::{Bar, BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
 use super::standing::{BudgetStanding, Standing};
-use crate::domain::{
-    ChatRequest, DataClass, Endpoint, Finding, Probability, Signals, Tier, Usage, Usd,
-};
+use crate::domain::{ChatRequest, DataClass, Endpoint, Finding, Signals, Tier, Usage, Usd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +68,7 @@ impl Case<'_> {
             class,
             rejected,
             may_keep,
+            local_limit: self.local_limit(),
             estimate,
             budgets,
             otherwise,
@@ -233,28 +232,44 @@ impl Case<'_> {
         if endpoint.tier == Tier::Remote || &*self.request.model != super::AUTO {
             return None;
         }
+        let Some(limit) = self.local_limit() else {
+            return Some(Reason::PromiseUnkept);
+        };
         let complexity = self
             .signals
             .complexity
             .as_ref()
             .map_or(1.0, |reading| reading.value.get());
-        let threshold = self.threshold().get();
+        let threshold = limit.threshold.get();
         (complexity > threshold).then_some(Reason::TooComplex {
             complexity,
             threshold,
         })
     }
 
-    /// The threshold, raised where a budget is nearly spent.
-    fn threshold(&self) -> Probability {
-        let mut threshold = self.settings.quality.threshold;
+    /// Up to which complexity local endpoints answer, raised where a budget is nearly spent. A raised one is vouched for
+    /// by nobody, and where nothing keeps a promise no budget does.
+    fn local_limit(&self) -> Option<LocalLimit> {
+        let mut limit = match &self.settings.quality.bar {
+            Bar::Threshold(threshold) => LocalLimit {
+                threshold: *threshold,
+                calibration: None,
+            },
+            Bar::Promise(calibrated) => calibrated.as_ref().map(|calibrated| LocalLimit {
+                threshold: calibrated.threshold,
+                calibration: Some(calibrated.digest.clone()),
+            })?,
+        };
         for (budget, standing) in self.budgets() {
             let Some(near) = budget.near else { continue };
-            if standing.share() >= near.at && near.threshold > threshold {
-                threshold = near.threshold;
+            if standing.share() >= near.at && near.threshold > limit.threshold {
+                limit = LocalLimit {
+                    threshold: near.threshold,
+                    calibration: None,
+                };
             }
         }
-        threshold
+        Some(limit)
     }
 
     fn too_dear(&self, endpoint: &Endpoint) -> Option<Reason> {
@@ -423,6 +438,7 @@ fn rule_of(reason: &Reason) -> Arc<str> {
         Reason::Privacy { rule, .. } => rule.clone(),
         Reason::NoRuleForClass => "privacy.rules".into(),
         Reason::TooComplex { .. } => "quality.threshold".into(),
+        Reason::PromiseUnkept => "quality.promise".into(),
         Reason::AlwaysRemote => "quality.always_remote".into(),
         Reason::CostCap { .. } => "cost.max_usd_per_request".into(),
         Reason::Budget(name) => format!("cost.budgets ({name})").into(),

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("policy", &["domain"]),
+    ("calibration", &["domain"]),
     ("privacy", &["domain", "policy"]),
     ("inference", &[]),
     ("signals", &["domain", "inference", "privacy"]),
@@ -47,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
         &[
             "domain",
             "policy",
+            "calibration",
             "privacy",
             "inference",
             "signals",
@@ -63,6 +65,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
         &[
             "domain",
             "policy",
+            "calibration",
             "privacy",
             "inference",
             "signals",
@@ -86,6 +89,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
         &[
             "domain",
             "policy",
+            "calibration",
             "privacy",
             "inference",
             "signals",
