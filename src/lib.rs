@@ -12,6 +12,8 @@ pub mod inference;
 
 pub mod signals;
 
+pub mod learning;
+
 pub mod knowledge;
 
 pub mod local;

@@ -4,7 +4,7 @@ use super::places::Places;
 use super::scan::Scan;
 use crate::config;
 use crate::domain::PersonalKind;
-use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Workers};
+use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Workers};
 use crate::privacy::Detector;
 use crate::signals::{Heads, Reader};
 use anyhow::{Context, anyhow};
@@ -55,6 +55,13 @@ impl Measuring {
         (self.reader, self.model, self.threads)
     }
 
+    /// The same with the operator's own topics and complexity, where the configuration has them.
+    pub fn with_own(mut self, topics: &config::TopicSettings) -> anyhow::Result<Self> {
+        let own = super::own::own_heads(topics, &self.reader, self.model.as_ref())?;
+        self.reader = self.reader.with_own(own);
+        Ok(self)
+    }
+
     /// Ends the threads.
     pub fn join(self) {
         let (reader, model, threads) = self.into_parts();
@@ -67,16 +74,9 @@ fn load(
     settings: &config::EncoderSettings,
     places: &Places,
 ) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
-    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
-    let catalog = Catalog::open(&folder)?;
-    let package = catalog.package(&name).ok_or_else(|| {
-        anyhow!(
-            "{}: the manifest has no model `{name}`",
-            folder.join("manifest.json").display()
-        )
-    })?;
+    let (catalog, package) = installed(settings, places)?;
     let files = catalog
-        .encoder(package)
+        .encoder(&package)
         .map_err(|problem| anyhow!("{problem}"))?;
     let own = places.own_runtime();
     let library = inference::find_runtime(own, &places.runtime_folders())?;
@@ -86,10 +86,7 @@ fn load(
         LibraryTrust::Pinned
     };
     let runtime = inference::load_runtime(&library, trust)?;
-    let heads = Heads::parse(&files.heads).context("the encoder's heads.json")?;
-    heads
-        .check_encoder(&files.model_sha256, files.embedding_dim)
-        .context("the encoder's heads.json")?;
+    let heads = checked_heads(&files.heads, &files.model_sha256, files.embedding_dim)?;
     let engines = OnnxEngine::load(&runtime, &files, settings.workers)?;
     let (model, workers) = inference::start(
         engines,
@@ -98,6 +95,41 @@ fn load(
         },
     );
     Ok((model, Arc::new(heads), workers))
+}
+
+/// The shipped heads alone, without their encoder: which topics there are can be said without ONNX Runtime.
+pub(super) fn shipped_heads(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<Heads> {
+    let (catalog, package) = installed(settings, places)?;
+    let (heads, model_sha256) = catalog
+        .heads(&package)
+        .map_err(|problem| anyhow!("{problem}"))?;
+    checked_heads(&heads, &model_sha256, package.embedding_dim)
+}
+
+fn checked_heads(json: &[u8], model_sha256: &str, dimension: usize) -> anyhow::Result<Heads> {
+    let heads = Heads::parse(json).context("the encoder's heads.json")?;
+    heads
+        .check_encoder(model_sha256, dimension)
+        .context("the encoder's heads.json")?;
+    Ok(heads)
+}
+
+fn installed(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<(Catalog, Package)> {
+    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
+    let catalog = Catalog::open(&folder)?;
+    let package = catalog.package(&name).cloned().ok_or_else(|| {
+        anyhow!(
+            "{}: the manifest has no model `{name}`",
+            folder.join("manifest.json").display()
+        )
+    })?;
+    Ok((catalog, package))
 }
 
 /// A configured folder is `…/models/NAME`, with the manifest beside it.

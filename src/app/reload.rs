@@ -5,11 +5,14 @@
 
 use super::build::{budgets, endpoints};
 use super::desks;
+use super::own::{own_heads, refuse_unknown_topics};
+use super::places::Places;
 use crate::config;
 use crate::inference::Model;
 use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::policy::Policy;
+use crate::signals::Reader;
 use crate::upstream;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
@@ -45,6 +48,8 @@ struct Watch {
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
     pub(super) model: Option<Model>,
+    pub(super) reader: Reader,
+    pub(super) places: Places,
     pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
 }
@@ -138,6 +143,7 @@ impl Watch {
                 anyhow!("{}", lines.join("\n"))
             })?;
         self.watch_sources(sources(&settings));
+        refuse_unknown_topics(&settings, &self.kept.places)?;
         let policy = Policy::new(settings.policy.clone());
         if policy.wanted().needs_encoder() && self.kept.model.is_none() {
             return Err(anyhow!(
@@ -146,6 +152,11 @@ impl Watch {
             .context("restart to use it");
         }
         let desks = desks(&settings.desks, self.kept.model.as_ref())?;
+        let own = own_heads(
+            &settings.topics,
+            &self.kept.reader,
+            self.kept.model.as_ref(),
+        )?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -157,8 +168,11 @@ impl Watch {
             .budgets()
             .replace(budgets(&settings.policy));
         endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
-        self.live
-            .send_replace(Arc::new(Generation { policy, desks }));
+        self.live.send_replace(Arc::new(Generation {
+            policy,
+            desks,
+            signals: self.kept.reader.with_own(own),
+        }));
         Ok(stamp)
     }
 
@@ -173,11 +187,8 @@ impl Watch {
 }
 
 fn sources(settings: &config::Settings) -> Vec<PathBuf> {
-    settings
-        .desks
-        .iter()
-        .flat_map(|desk| desk.files.clone())
-        .collect()
+    let answers = settings.desks.iter().flat_map(|desk| desk.files.clone());
+    answers.chain(settings.topics.file()).collect()
 }
 
 /// The file's digest, then one for each source.

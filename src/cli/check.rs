@@ -1,6 +1,6 @@
 //! `firstline check`: every mistake at once, then what is allowed and looks wrong.
 
-use super::{Check, show};
+use super::{Check, serve, show};
 use crate::app;
 use crate::config::{self, Problem, Settings, Severity};
 use serde_json::json;
@@ -72,7 +72,27 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
             severity: Severity::Error,
         });
     }
+    match app::topic_names(&settings, &serve::places()) {
+        Ok(known) => problems.extend(config::unknown_topics(&settings, &known)),
+        Err(error) => problems.push(Problem {
+            file: file.to_path_buf(),
+            line: settings.source.line_of("topics"),
+            path: "topics".into(),
+            message: format!("{error:#}"),
+            remedy: None,
+            severity: topics_severity(&settings),
+        }),
+    }
     (Some(settings), problems)
+}
+
+/// Where the models are not installed, which need not be where the file will run, shipped topics cannot be looked up;
+/// own ones have to be sound.
+fn topics_severity(settings: &Settings) -> Severity {
+    match settings.topics.source {
+        Some(_) => Severity::Error,
+        None => Severity::Warning,
+    }
 }
 
 /// What stands for a variable that is not set where the file is checked, which need not be where it will run: 64

@@ -33,7 +33,8 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         detect,
         policy.wanted().needs_encoder(),
         &places(),
-    )?;
+    )?
+    .with_own(&settings.topics)?;
     let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
     let standing = standing(&policy);
     let wanted = policy

@@ -4,6 +4,7 @@
 
 mod check;
 mod explain;
+mod learn;
 mod models;
 mod serve;
 mod show;
@@ -47,6 +48,8 @@ enum Command {
     Explain(Explain),
     /// Reads requests as JSON lines and writes every signal of each
     Signals(Signals),
+    /// Learns your own topics, or what is too hard for the local tier, from labelled examples; prints held-out scores
+    Learn(Learn),
     /// Looks after the models that ship
     Models(Models),
 }
@@ -121,6 +124,22 @@ struct Signals {
 }
 
 #[derive(Args)]
+struct Learn {
+    /// The configuration whose encoder is used; without one, the built-in encoder
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Labelled texts, .jsonl or .csv: `text`, and `topic`, `complexity` (0 to 1) or `local_ok` (true, false)
+    #[arg(long, value_name = "FILE")]
+    examples: PathBuf,
+    /// The folder to write; name it in the configuration as `topics: {learned: DIR}`
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+    /// Write the scores as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -160,6 +179,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Learn(learn) => learn::learn(&learn),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

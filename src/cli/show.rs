@@ -17,3 +17,8 @@ pub(super) fn error(text: &str) {
 pub(super) fn json(value: &serde_json::Value) {
     line(&value.to_string());
 }
+
+/// How far long work is, over the line before it; for a terminal only.
+pub(super) fn progress(text: &str) {
+    let _ = write!(io::stderr().lock(), "\r{text}\x1b[K\r");
+}

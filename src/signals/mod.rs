@@ -7,10 +7,14 @@
 mod features;
 mod heads;
 mod language;
+mod own;
 mod reader;
 mod shape;
 mod wording;
 
 pub use features::Surface;
 pub use heads::{Heads, HeadsError, Thresholds};
+pub use own::{
+    NONE, OWN_HEADS_VERSION, OwnHeads, OwnTopics, TopicNumbers, cosine, surest, typicality,
+};
 pub use reader::{PersonalScan, Reader};

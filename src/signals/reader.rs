@@ -3,7 +3,7 @@
 //! The encoder runs on its own threads. Everything else is quick enough for the async thread up to 64 kB; what is
 //! longer goes to one thread of this room, so that a huge body delays neither other requests nor their encodings.
 
-use super::{Heads, Surface, language::language, shape::shape};
+use super::{Heads, OwnHeads, Surface, language::language, shape::shape};
 use crate::domain::{
     ChatRequest, Findings, Probability, Reading, Role, Shape, Signals, Topic, Usage, Wanted,
 };
@@ -27,6 +27,7 @@ pub trait PersonalScan: Send + Sync {
 #[derive(Clone)]
 pub struct Reader {
     encoder: Option<(Model, Arc<Heads>)>,
+    own: Option<Arc<OwnHeads>>,
     scan: Arc<dyn PersonalScan>,
     aside: Pool<()>,
 }
@@ -71,10 +72,24 @@ impl Reader {
         let (aside, workers) = Pool::start("long-bodies", vec![()], LONG_BODIES_WAITING);
         let reader = Self {
             encoder,
+            own: None,
             scan,
             aside,
         };
         (reader, workers)
+    }
+
+    /// The same reader with the operator's own heads beside the shipped ones; `None` leaves those alone.
+    pub fn with_own(&self, own: Option<Arc<OwnHeads>>) -> Self {
+        Self {
+            own,
+            ..self.clone()
+        }
+    }
+
+    /// The shipped heads; `None` without an encoder.
+    pub fn heads(&self) -> Option<&Heads> {
+        self.encoder.as_ref().map(|(_, heads)| &**heads)
     }
 
     /// Reads the wanted signals, and takes at most `deadline` for it (plus a little, where the async thread is busy).
@@ -202,7 +217,10 @@ impl Reader {
     }
 
     fn complexity(&self, question: Option<&Measured>) -> Reading<Probability> {
-        self.probability(question, Heads::complexity)
+        self.probability(question, |heads, embedding, surface| match &self.own {
+            Some(own) => own.complexity(heads, embedding, surface),
+            None => heads.complexity(embedding, surface),
+        })
     }
 
     fn attack(&self, text: Option<&Measured>) -> Reading<Probability> {
@@ -224,9 +242,10 @@ impl Reader {
 
     fn topic(&self, question: Option<&Measured>) -> Reading<Topic> {
         match (&self.encoder, question) {
-            (Some((_, heads)), Some(question)) => {
-                Reading::measured(heads.topic(&question.embedding))
-            }
+            (Some((_, heads)), Some(question)) => Reading::measured(match &self.own {
+                Some(own) => own.topic(heads, &question.embedding),
+                None => heads.topic(&question.embedding),
+            }),
             _ => Reading::assumed(Topic {
                 label: None,
                 confidence: 0.0,

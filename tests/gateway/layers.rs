@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("privacy", &["domain", "policy"]),
     ("inference", &[]),
     ("signals", &["domain", "inference", "privacy"]),
+    ("learning", &["signals"]),
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
@@ -50,6 +51,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "privacy",
             "inference",
             "signals",
+            "learning",
             "local",
             "upstream",
             "cache",
@@ -66,6 +68,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "privacy",
             "inference",
             "signals",
+            "learning",
             "knowledge",
             "local",
             "upstream",

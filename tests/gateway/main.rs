@@ -26,6 +26,7 @@ mod layers;
 mod lifecycle;
 mod local_answers;
 mod observability;
+mod own_topics;
 mod properties;
 mod residency;
 mod retries;
