@@ -14,6 +14,8 @@ pub mod inference;
 
 pub mod signals;
 
+pub mod learning;
+
 pub mod knowledge;
 
 pub mod local;

@@ -67,6 +67,7 @@ pub async fn build(
         api: api.local_addr()?,
         admin: admin.as_ref().unwrap_or(&api).local_addr()?,
     };
+    super::own::refuse_unknown_topics(&settings, places)?;
     let policy = Policy::new(settings.policy.clone());
     let encoder = policy.wanted().needs_encoder();
     let measuring = measuring(
@@ -74,22 +75,27 @@ pub async fn build(
         &settings.policy.privacy.detectors,
         encoder,
         places,
-    )?;
+    )?
+    .with_own(&settings.topics)?;
     let (reader, model, threads) = measuring.into_parts();
     let desks = desks(&settings.desks, model.as_ref())?;
     let export = export(&settings)?.map(Arc::new);
     let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
-    let (live, watching) = watch::channel(Arc::new(Generation { policy, desks }));
+    let (live, watching) = watch::channel(Arc::new(Generation {
+        policy,
+        desks,
+        signals: reader.clone(),
+    }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
+        reader,
+        places: places.clone(),
         ledger: ledger.clone(),
         upstream: upstream.clone(),
-        places: places.clone(),
     };
     let rooms = Rooms {
-        signals: reader,
         upstream,
         cache: Cache::new(cache_settings(settings.cache.as_ref())),
         ledger,

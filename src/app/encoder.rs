@@ -56,6 +56,13 @@ impl Measuring {
         (self.reader, self.model, self.threads)
     }
 
+    /// The same with the operator's own topics and complexity, where the configuration has them.
+    pub fn with_own(mut self, topics: &config::TopicSettings) -> anyhow::Result<Self> {
+        let own = super::own::own_heads(topics, &self.reader, self.model.as_ref())?;
+        self.reader = self.reader.with_own(own);
+        Ok(self)
+    }
+
     /// Ends the threads.
     pub fn join(self) {
         let (reader, model, threads) = self.into_parts();
@@ -68,7 +75,7 @@ fn load(
     settings: &config::EncoderSettings,
     places: &Places,
 ) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
-    let (catalog, package) = package(settings, places)?;
+    let (catalog, package) = installed(settings, places)?;
     let files = catalog
         .encoder(&package)
         .map_err(|problem| anyhow!("{problem}"))?;
@@ -80,10 +87,7 @@ fn load(
         LibraryTrust::Pinned
     };
     let runtime = inference::load_runtime(&library, trust)?;
-    let heads = Heads::parse(&files.heads).context("the encoder's heads.json")?;
-    heads
-        .check_encoder(&files.model_sha256, files.embedding_dim)
-        .context("the encoder's heads.json")?;
+    let heads = checked_heads(&files.heads, &files.model_sha256, files.embedding_dim)?;
     let engines = OnnxEngine::load(&runtime, &files, settings.workers)?;
     let (model, workers) = inference::start(
         engines,
@@ -99,7 +103,7 @@ pub fn measured_by(
     settings: &config::EncoderSettings,
     places: &Places,
 ) -> anyhow::Result<MeasuredBy> {
-    let (_, package) = package(settings, places)?;
+    let (_, package) = installed(settings, places)?;
     let digest = |file| {
         let digest = package.sha256_of(file).map(str::to_owned);
         digest.ok_or_else(|| anyhow!("the manifest names no {file} of `{}`", package.name))
@@ -110,7 +114,27 @@ pub fn measured_by(
     })
 }
 
-fn package(
+/// The shipped heads alone, without their encoder: which topics there are can be said without ONNX Runtime.
+pub(super) fn shipped_heads(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<Heads> {
+    let (catalog, package) = installed(settings, places)?;
+    let (heads, model_sha256) = catalog
+        .heads(&package)
+        .map_err(|problem| anyhow!("{problem}"))?;
+    checked_heads(&heads, &model_sha256, package.embedding_dim)
+}
+
+fn checked_heads(json: &[u8], model_sha256: &str, dimension: usize) -> anyhow::Result<Heads> {
+    let heads = Heads::parse(json).context("the encoder's heads.json")?;
+    heads
+        .check_encoder(model_sha256, dimension)
+        .context("the encoder's heads.json")?;
+    Ok(heads)
+}
+
+fn installed(
     settings: &config::EncoderSettings,
     places: &Places,
 ) -> anyhow::Result<(Catalog, Package)> {

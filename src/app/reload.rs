@@ -4,6 +4,7 @@
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
 use super::build::{budgets, endpoints};
+use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
 use super::{desks, keep_promise};
 use crate::config;
@@ -11,6 +12,7 @@ use crate::inference::Model;
 use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::policy::Policy;
+use crate::signals::Reader;
 use crate::upstream;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
@@ -46,9 +48,10 @@ struct Watch {
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
     pub(super) model: Option<Model>,
+    pub(super) reader: Reader,
+    pub(super) places: Places,
     pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
-    pub(super) places: Places,
 }
 
 /// Watches the file that `settings` came from.
@@ -140,6 +143,7 @@ impl Watch {
                 anyhow!("{}", lines.join("\n"))
             })?;
         self.watch_sources(sources(&settings));
+        refuse_unknown_topics(&settings, &self.kept.places)?;
         let unkept = keep_promise(&mut settings, &self.kept.places);
         let policy = Policy::new(settings.policy.clone());
         if policy.wanted().needs_encoder() && self.kept.model.is_none() {
@@ -149,6 +153,11 @@ impl Watch {
             .context("restart to use it");
         }
         let desks = desks(&settings.desks, self.kept.model.as_ref())?;
+        let own = own_heads(
+            &settings.topics,
+            &self.kept.reader,
+            self.kept.model.as_ref(),
+        )?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -163,8 +172,11 @@ impl Watch {
             .budgets()
             .replace(budgets(&settings.policy));
         endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
-        self.live
-            .send_replace(Arc::new(Generation { policy, desks }));
+        self.live.send_replace(Arc::new(Generation {
+            policy,
+            desks,
+            signals: self.kept.reader.with_own(own),
+        }));
         Ok(stamp)
     }
 
@@ -181,7 +193,8 @@ impl Watch {
 fn sources(settings: &config::Settings) -> Vec<PathBuf> {
     let calibration = settings.promise.iter().flat_map(|promise| &promise.file);
     let answers = settings.desks.iter().flat_map(|desk| &desk.files);
-    answers.chain(calibration).cloned().collect()
+    let files = answers.chain(calibration).cloned();
+    files.chain(settings.topics.file()).collect()
 }
 
 /// The file's digest, then one for each source.

@@ -38,7 +38,8 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         detect,
         policy.wanted().needs_encoder(),
         &places(),
-    )?;
+    )?
+    .with_own(&settings.topics)?;
     let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
     let standing = standing(&policy);
     let wanted = policy
@@ -49,12 +50,12 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
     let decided = policy.decide(&request, &signals, &standing);
     let measured = in_words(&signals, measuring.reader.attack_threshold());
     if asked.json {
-        let read = (&signals, &measured);
+        let read = (&signals, &*measured);
         let mut told = as_json(&policy, read, &decided, &desks, &request);
         told["promise"] = promise.into();
         show::json(&told);
     } else {
-        let read = (&signals, &measured);
+        let read = (&signals, &*measured);
         show::line(&as_text(&policy, read, &decided, &desks, &request)?);
         if let Some(promise) = promise {
             show::line(&format!("promise   {promise}"));

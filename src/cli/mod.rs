@@ -5,6 +5,7 @@
 mod calibrate;
 mod check;
 mod explain;
+mod learn;
 mod models;
 mod outcomes;
 mod serve;
@@ -51,6 +52,8 @@ enum Command {
     Signals(Signals),
     /// Finds the threshold that keeps a promise about local answers, or checks whether it was kept
     Calibrate(Calibrate),
+    /// Learns your own topics, or what is too hard for the local tier, from labelled examples; prints held-out scores
+    Learn(Learn),
     /// Looks after the models that ship
     Models(Models),
 }
@@ -157,6 +160,22 @@ struct Calibrate {
 }
 
 #[derive(Args)]
+struct Learn {
+    /// The configuration whose encoder is used; without one, the built-in encoder
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Labelled texts, .jsonl or .csv: `text`, and `topic`, `complexity` (0 to 1) or `local_ok` (true, false)
+    #[arg(long, value_name = "FILE")]
+    examples: PathBuf,
+    /// The folder to write; name it in the configuration as `topics: {learned: DIR}`
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+    /// Write the scores as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -197,6 +216,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
+        Command::Learn(learn) => learn::learn(&learn),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

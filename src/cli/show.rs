@@ -46,3 +46,8 @@ impl Progress {
         }
     }
 }
+
+/// How far long work is, over the line before it; for a terminal only.
+pub(super) fn progress(text: &str) {
+    let _ = write!(io::stderr().lock(), "\r{text}\x1b[K\r");
+}

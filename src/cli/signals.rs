@@ -35,7 +35,8 @@ struct Bench {
 pub(super) fn signals(asked: Signals) -> anyhow::Result<bool> {
     let settings = settings(asked.config.as_deref())?;
     let everything = &settings.policy.privacy.detectors;
-    let measuring = app::measuring(&settings.encoder, everything, true, &places())?;
+    let measuring = app::measuring(&settings.encoder, everything, true, &places())?
+        .with_own(&settings.topics)?;
     let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
     let bench = Bench {
         measuring,

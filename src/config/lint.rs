@@ -2,7 +2,8 @@
 
 use super::problem::{Problem, Severity};
 use super::reach::{classes, has_rule, may_receive};
-use super::settings::Settings;
+use super::settings::{Settings, TopicSource};
+use super::topics::FEW_UTTERANCES;
 use crate::domain::{DataClass, Price, Tier};
 use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
 
@@ -18,6 +19,7 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.budgets();
     doubts.topics();
     doubts.promise();
+    doubts.own_topics();
     doubts.problems.sort_by_key(|problem| problem.line);
     doubts.problems
 }
@@ -207,6 +209,29 @@ impl Doubts<'_> {
                 message,
                 "add a model with `tier: remote`",
             );
+        }
+    }
+
+    fn own_topics(&mut self) {
+        let Some(TopicSource::Examples { utterances, file }) = &self.settings.topics.source else {
+            return;
+        };
+        for (topic, said) in utterances {
+            if said.len() < FEW_UTTERANCES {
+                let path = match file {
+                    None => format!("topics.examples.{topic}"),
+                    Some(_) => "topics.file".to_owned(),
+                };
+                let message = format!(
+                    "`{topic}` has {} utterances: what is none of your topics is told badly",
+                    said.len()
+                );
+                self.doubt(
+                    &path,
+                    message,
+                    "give each topic five to twenty, as people write them",
+                );
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod route;
 mod secrets;
 mod server;
 mod settings;
+mod topics;
 mod tree;
 
 pub use defaults::defaults;
@@ -33,8 +34,9 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{
     CacheSettings, Desk, EncoderSettings, PromiseSettings, RecordSettings, ServerSettings,
-    Settings, Source, TelemetrySettings, UpstreamSettings,
+    Settings, Source, TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
 };
+pub use topics::unknown_topics;
 
 #[cfg(test)]
 mod tests;

@@ -224,7 +224,7 @@ fn refuse_empty(value: &Value<'_>) {
 }
 
 fn topic(value: &Value<'_>) -> Option<Arc<str>> {
-    // Which topics there are the encoder's package says; here only their shape is known.
+    // Which topics there are the encoder's package and `topics` say (`unknown_topics`); here only their shape is known.
     word(value)
 }
 

@@ -21,6 +21,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// The model that measures requests.
     pub encoder: EncoderSettings,
+    /// The operator's own topics.
+    pub topics: TopicSettings,
     /// The answers kept; `None` keeps none.
     pub cache: Option<CacheSettings>,
     /// How upstreams are tried.
@@ -97,6 +99,29 @@ pub struct EncoderSettings {
     pub queue: usize,
 }
 
+/// The operator's own topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Where they come from; `None` where there are none.
+    pub source: Option<TopicSource>,
+    /// What is none of them may still be a topic that ships.
+    pub built_in: bool,
+}
+
+/// Where own topics come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicSource {
+    /// A folder that `firstline learn` wrote.
+    Learned(PathBuf),
+    /// Utterances by topic.
+    Examples {
+        /// What people say, by topic.
+        utterances: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+        /// The file they stand in, where it is not the config itself.
+        file: Option<PathBuf>,
+    },
+}
+
 /// The answers kept for identical requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
@@ -135,6 +160,25 @@ pub struct TelemetrySettings {
     pub otlp: Option<String>,
     /// Serve `/metrics`.
     pub prometheus: bool,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self {
+            source: None,
+            built_in: true,
+        }
+    }
+}
+
+impl TopicSettings {
+    /// The file that has to be watched beside the config.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self.source.as_ref()? {
+            TopicSource::Learned(folder) => Some(folder.join("heads.json")),
+            TopicSource::Examples { file, .. } => file.clone(),
+        }
+    }
 }
 
 impl Source {

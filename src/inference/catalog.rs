@@ -186,6 +186,14 @@ impl Catalog {
         })
     }
 
+    /// Reads and verifies the heads of an encoder alone. Gives them with the SHA-256 that the manifest states for the
+    /// encoder, which is not opened.
+    pub fn heads(&self, package: &Package) -> Result<(Vec<u8>, String), Problem> {
+        let heads = self.read(self.named(package, "heads.json")?)?;
+        let model = self.named(package, "encoder.onnx")?;
+        Ok((heads, model.sha256.clone()))
+    }
+
     fn named<'p>(&self, package: &'p Package, name: &str) -> Result<&'p PackageFile, Problem> {
         let mut files = package.files.iter();
         files

@@ -27,12 +27,12 @@ pub struct Generation {
     pub policy: Policy,
     /// Approved answers, by the local model's name.
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
+    /// Reads signals, by the operator's own topics where there are any.
+    pub signals: signals::Reader,
 }
 
 /// What stays through reloads.
 pub struct Rooms {
-    /// Reads signals.
-    pub signals: signals::Reader,
     /// Asks endpoints.
     pub upstream: upstream::Client,
     /// Answers given before.
@@ -129,7 +129,7 @@ impl Visit {
             Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
         };
         let signals = self
-            .rooms
+            .generation
             .signals
             .read(request, admission.wanted, admission.signals_deadline)
             .await;

@@ -38,7 +38,7 @@ pub struct HeadsError(String);
 
 /// A calibrated logistic head.
 #[derive(Debug, Clone)]
-struct Linear {
+pub(super) struct Linear {
     weights: Vec<f64>,
     features: Vec<FeatureWeight>,
     feature_clip: f64,
@@ -85,7 +85,7 @@ struct RawHeads {
 }
 
 #[derive(Deserialize)]
-struct RawLinear {
+pub(super) struct RawLinear {
     features: Vec<String>,
     feature_mean: Vec<f64>,
     feature_std: Vec<f64>,
@@ -136,19 +136,23 @@ impl Heads {
         model_sha256: &str,
         embedding_dim: usize,
     ) -> Result<(), HeadsError> {
-        if embedding_dim != self.embedding_dim {
-            return wrong(format!(
-                "made for vectors of {} numbers; the encoder gives {embedding_dim}",
-                self.embedding_dim
-            ));
-        }
-        if model_sha256 != self.encoder_sha256 {
-            return wrong(format!(
-                "made for the encoder with SHA-256 {}; this one has {model_sha256}",
-                self.encoder_sha256
-            ));
-        }
-        Ok(())
+        same_encoder(
+            (&self.encoder_sha256, self.embedding_dim),
+            (model_sha256, embedding_dim),
+        )
+    }
+
+    /// SHA-256 of the encoder these heads belong to, and the length of its vectors.
+    pub fn encoder(&self) -> (&str, usize) {
+        (&self.encoder_sha256, self.embedding_dim)
+    }
+
+    /// The names of the topics; what `always_remote` and routes may name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
+        let head = &self.topic;
+        head.labels
+            .iter()
+            .filter(|label| ***label != *head.none_label)
     }
 
     /// P(the local tier does not suffice).
@@ -200,7 +204,7 @@ impl HeadsError {
 }
 
 impl Linear {
-    fn probability(&self, embedding: &[f32], surface: &Surface) -> Probability {
+    pub(super) fn probability(&self, embedding: &[f32], surface: &Surface) -> Probability {
         // A vector of another length has another meaning; not-a-number becomes the cautious end.
         if embedding.len() != self.weights.len() {
             return Probability::clamped(f32::NAN);
@@ -253,7 +257,7 @@ impl Attack {
 }
 
 impl RawLinear {
-    fn checked(self, head: &str, dimension: usize) -> Result<Linear, HeadsError> {
+    pub(super) fn checked(self, head: &str, dimension: usize) -> Result<Linear, HeadsError> {
         expect_length(
             head,
             "weights_embedding",
@@ -307,6 +311,26 @@ impl RawTopic {
     }
 }
 
+/// Refuses heads made for one encoder (its SHA-256, the length of its vectors) where another one is in use.
+pub(super) fn same_encoder(
+    made_for: (&str, usize),
+    in_use: (&str, usize),
+) -> Result<(), HeadsError> {
+    if in_use.1 != made_for.1 {
+        return wrong(format!(
+            "made for vectors of {} numbers; the encoder gives {}",
+            made_for.1, in_use.1
+        ));
+    }
+    if in_use.0 != made_for.0 {
+        return wrong(format!(
+            "made for the encoder with SHA-256 {}; this one has {}",
+            made_for.0, in_use.0
+        ));
+    }
+    Ok(())
+}
+
 fn dot(weights: &[f64], embedding: &[f32]) -> f64 {
     std::iter::zip(weights, embedding)
         .map(|(weight, &x)| weight * f64::from(x))
@@ -318,7 +342,12 @@ fn feature_index(head: &str, name: &str) -> Result<usize, HeadsError> {
     index.ok_or_else(|| HeadsError(format!("{head}.features: no feature is named `{name}`")))
 }
 
-fn expect_length(head: &str, field: &str, found: usize, expected: usize) -> Result<(), HeadsError> {
+pub(super) fn expect_length(
+    head: &str,
+    field: &str,
+    found: usize,
+    expected: usize,
+) -> Result<(), HeadsError> {
     if found == expected {
         return Ok(());
     }
@@ -327,7 +356,7 @@ fn expect_length(head: &str, field: &str, found: usize, expected: usize) -> Resu
     ))
 }
 
-fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsError> {
+pub(super) fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsError> {
     match values.iter().find(|value| **value <= 0.0) {
         None => Ok(()),
         Some(value) => wrong(format!(
@@ -336,7 +365,12 @@ fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsE
     }
 }
 
-fn wrong<T>(what: String) -> Result<T, HeadsError> {
+/// An error with this sentence.
+pub(super) fn error(what: &str) -> HeadsError {
+    HeadsError(what.to_owned())
+}
+
+pub(super) fn wrong<T>(what: String) -> Result<T, HeadsError> {
     Err(HeadsError(what))
 }
 

@@ -9,6 +9,7 @@ mod calibration;
 mod features;
 mod heads;
 mod language;
+mod own;
 mod personal;
 mod prose;
 mod reader;
@@ -20,6 +21,9 @@ mod wording;
 
 pub use features::Surface;
 pub use heads::{Heads, HeadsError, Thresholds};
+pub use own::{
+    NONE, OWN_HEADS_VERSION, OwnHeads, OwnTopics, TopicNumbers, cosine, surest, typicality,
+};
 pub use personal::PersonalScan;
 pub use prose::{TextRead, WindowRead};
 pub use reader::Reader;

@@ -7,7 +7,7 @@ use super::attack::AttackReader;
 use super::personal::{PersonalScan, Whole, with_free_text};
 use super::prose::{Encoded, Prose, Unread};
 use super::{
-    Heads, Surface,
+    Heads, OwnHeads, Surface,
     language::language,
     shape::{outline, shape, worded},
 };
@@ -26,6 +26,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Reader {
     encoder: Option<(Model, Arc<Heads>)>,
+    own: Option<Arc<OwnHeads>>,
     scan: Arc<dyn PersonalScan>,
     /// `None` where the encoder says nothing of tokens, or no kind that stands in free text is wanted.
     prose: Option<Prose>,
@@ -80,12 +81,26 @@ impl Reader {
         });
         let reader = Self {
             encoder,
+            own: None,
             prose: prose.filter(|prose| prose.finds_any(scan.wanted())),
             scan,
             attacks,
             aside,
         };
         (reader, workers)
+    }
+
+    /// The same reader with the operator's own heads beside the shipped ones; `None` leaves those alone.
+    pub fn with_own(&self, own: Option<Arc<OwnHeads>>) -> Self {
+        Self {
+            own,
+            ..self.clone()
+        }
+    }
+
+    /// The shipped heads; `None` without an encoder.
+    pub fn heads(&self) -> Option<&Heads> {
+        self.encoder.as_ref().map(|(_, heads)| &**heads)
     }
 
     /// Reads the wanted signals, and takes at most `deadline` for it (plus a little, where the async thread is busy).
@@ -295,7 +310,10 @@ impl Reader {
     }
 
     fn complexity(&self, question: Option<&Measured>) -> Reading<Probability> {
-        self.probability(question, Heads::complexity)
+        self.probability(question, |heads, embedding, surface| match &self.own {
+            Some(own) => own.complexity(heads, embedding, surface),
+            None => heads.complexity(embedding, surface),
+        })
     }
 
     fn attack(&self, text: Option<&Measured>) -> Reading<Probability> {
@@ -317,9 +335,10 @@ impl Reader {
 
     fn topic(&self, question: Option<&Measured>) -> Reading<Topic> {
         match (&self.encoder, question) {
-            (Some((_, heads)), Some(question)) => {
-                Reading::measured(heads.topic(&question.embedding))
-            }
+            (Some((_, heads)), Some(question)) => Reading::measured(match &self.own {
+                Some(own) => own.topic(heads, &question.embedding),
+                None => heads.topic(&question.embedding),
+            }),
             _ => Reading::assumed(Topic {
                 label: None,
                 confidence: 0.0,

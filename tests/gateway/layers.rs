@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
     ("privacy", &["domain", "policy"]),
     ("inference", &[]),
     ("signals", &["domain", "inference", "privacy"]),
+    ("learning", &["signals"]),
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
@@ -52,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "privacy",
             "inference",
             "signals",
+            "learning",
             "local",
             "upstream",
             "cache",
@@ -69,6 +71,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "privacy",
             "inference",
             "signals",
+            "learning",
             "knowledge",
             "local",
             "upstream",

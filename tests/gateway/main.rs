@@ -27,6 +27,7 @@ mod lifecycle;
 mod local_answers;
 mod observability;
 mod promise;
+mod own_topics;
 mod properties;
 mod residency;
 mod retries;
