@@ -18,6 +18,8 @@ pub mod local;
 
 pub mod upstream;
 
+pub mod similar;
+
 pub mod cache;
 
 pub mod ledger;

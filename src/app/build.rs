@@ -87,7 +87,7 @@ pub async fn build(
     let rooms = Rooms {
         signals: reader,
         upstream,
-        cache: Cache::new(cache_settings(settings.cache.as_ref())),
+        cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
         ledger,
     };
     let reloader = file
@@ -243,7 +243,7 @@ fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings 
     }
 }
 
-fn cache_settings(settings: Option<&config::CacheSettings>) -> cache::Settings {
+fn cache_settings(settings: Option<&config::ExactSettings>) -> cache::Settings {
     match settings {
         // Policy hands out no scope then, so nothing is ever kept.
         None => cache::Settings {

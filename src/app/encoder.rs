@@ -7,6 +7,7 @@ use crate::domain::PersonalKind;
 use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Workers};
 use crate::privacy::Detector;
 use crate::signals::{Heads, Reader};
+use crate::similar;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct Measuring {
     pub reader: Reader,
     /// The encoder itself, for building indexes; `None` where nothing needs it.
     pub model: Option<Model>,
+    /// Judges whether one answer may serve two questions; `None` where the encoder has no such head.
+    pub similar: Option<Arc<similar::Head>>,
     threads: Vec<Workers>,
 }
 
@@ -37,14 +40,16 @@ pub fn measuring(
         return Ok(Measuring {
             reader,
             model: None,
+            similar: None,
             threads: vec![aside],
         });
     }
-    let (model, heads, workers) = load(settings, places)?;
+    let Loaded { model, heads, similar, workers } = load(settings, places)?;
     let (reader, aside) = Reader::start(Some((model.clone(), heads)), scan);
     Ok(Measuring {
         reader,
         model: Some(model),
+        similar,
         threads: vec![workers, aside],
     })
 }
@@ -63,10 +68,18 @@ impl Measuring {
     }
 }
 
+/// The encoder, running, and everything that reads its vectors.
+struct Loaded {
+    model: Model,
+    heads: Arc<Heads>,
+    similar: Option<Arc<similar::Head>>,
+    workers: Workers,
+}
+
 fn load(
     settings: &config::EncoderSettings,
     places: &Places,
-) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
+) -> anyhow::Result<Loaded> {
     let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
     let catalog = Catalog::open(&folder)?;
     let package = catalog.package(&name).ok_or_else(|| {
@@ -90,6 +103,9 @@ fn load(
     heads
         .check_encoder(&files.model_sha256, files.embedding_dim)
         .context("the encoder's heads.json")?;
+    let similar = similar::Head::parse(&files.heads, files.embedding_dim)
+        .context("the encoder's heads.json")?
+        .map(Arc::new);
     let engines = OnnxEngine::load(&runtime, &files, settings.workers)?;
     let (model, workers) = inference::start(
         engines,
@@ -97,7 +113,7 @@ fn load(
             queue: settings.queue,
         },
     );
-    Ok((model, Arc::new(heads), workers))
+    Ok(Loaded { model, heads: Arc::new(heads), similar, workers })
 }
 
 /// A configured folder is `…/models/NAME`, with the manifest beside it.

@@ -8,6 +8,7 @@ mod models;
 mod serve;
 mod show;
 mod signals;
+mod similar;
 
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -47,6 +48,8 @@ enum Command {
     Explain(Explain),
     /// Reads requests as JSON lines and writes every signal of each
     Signals(Signals),
+    /// Reads pairs of questions as JSON lines and says of each whether one cached answer may serve both
+    Similar(Similar),
     /// Looks after the models that ship
     Models(Models),
 }
@@ -121,6 +124,16 @@ struct Signals {
 }
 
 #[derive(Args)]
+struct Similar {
+    /// The configuration: its encoder and `cache.semantic.similarity_threshold`; without one, the built-in ones
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write what the score is made of and no verdict, to fit a new head; loads no model
+    #[arg(long)]
+    features: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -160,6 +173,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Similar(similar) => similar::similar(&similar),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

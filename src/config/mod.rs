@@ -32,7 +32,7 @@ pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, RecordSettings, ServerSettings, Settings, Source,
+    CacheSettings, Desk, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
     TelemetrySettings, UpstreamSettings,
 };
 
