@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("privacy", &["domain", "policy"]),
@@ -14,7 +14,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
-    ("cache", &["domain"]),
+    ("similar", &[]),
+    ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
     ("telemetry", &["domain", "ledger"]),
     (
@@ -52,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "signals",
             "local",
             "upstream",
+            "similar",
             "cache",
             "ledger",
             "telemetry",
@@ -69,6 +71,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "knowledge",
             "local",
             "upstream",
+            "similar",
             "cache",
             "ledger",
             "telemetry",
@@ -91,6 +94,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "signals",
             "knowledge",
             "local",
+            "similar",
             "ledger",
             "pipeline",
             "server",
