@@ -44,7 +44,12 @@ pub fn measuring(
             threads: vec![aside],
         });
     }
-    let Loaded { model, heads, similar, workers } = load(settings, places)?;
+    let Loaded {
+        model,
+        heads,
+        similar,
+        workers,
+    } = load(settings, places)?;
     let (reader, aside) = Reader::start(Some((model.clone(), heads)), scan);
     Ok(Measuring {
         reader,
@@ -76,10 +81,7 @@ struct Loaded {
     workers: Workers,
 }
 
-fn load(
-    settings: &config::EncoderSettings,
-    places: &Places,
-) -> anyhow::Result<Loaded> {
+fn load(settings: &config::EncoderSettings, places: &Places) -> anyhow::Result<Loaded> {
     let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
     let catalog = Catalog::open(&folder)?;
     let package = catalog.package(&name).ok_or_else(|| {
@@ -113,7 +115,12 @@ fn load(
             queue: settings.queue,
         },
     );
-    Ok(Loaded { model, heads: Arc::new(heads), similar, workers })
+    Ok(Loaded {
+        model,
+        heads: Arc::new(heads),
+        similar,
+        workers,
+    })
 }
 
 /// A configured folder is `…/models/NAME`, with the manifest beside it.

@@ -46,6 +46,12 @@ impl Key {
         Some(Self::of(kind, scope, policy_hash, request, &around))
     }
 
+    /// A key for tests, told apart by its number.
+    #[cfg(test)]
+    pub(super) fn numbered(number: u8) -> Self {
+        Self([number; 32])
+    }
+
     fn of(
         kind: &[u8],
         scope: &CacheScope,

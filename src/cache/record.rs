@@ -163,7 +163,10 @@ impl Keep {
 
     fn max_bytes(&self) -> usize {
         let exact = self.exact.as_ref().map_or(0, Slot::max_bytes);
-        let similar = self.similar.as_ref().map_or(0, |(cache, _)| cache.max_entry_bytes());
+        let similar = self
+            .similar
+            .as_ref()
+            .map_or(0, |(cache, _)| cache.max_entry_bytes());
         exact.max(similar)
     }
 
@@ -180,7 +183,10 @@ impl Keep {
 
 impl From<Slot> for Keep {
     fn from(slot: Slot) -> Self {
-        Self { exact: Some(slot), similar: None }
+        Self {
+            exact: Some(slot),
+            similar: None,
+        }
     }
 }
 

@@ -83,7 +83,11 @@ struct Kept {
 impl SimilarCache {
     /// An empty cache whose questions this head judges.
     pub fn new(head: Arc<Head>, settings: SimilarSettings) -> Self {
-        Self { head, settings, shelves: Arc::default() }
+        Self {
+            head,
+            settings,
+            shelves: Arc::default(),
+        }
     }
 
     /// The head that judges.
@@ -102,12 +106,17 @@ impl SimilarCache {
     pub fn look_up(&self, place: &Place, allowed: impl Fn(&str) -> bool) -> Option<Match> {
         let near = self.nearest(place, allowed);
         let judged = near.iter().map(|(question, recorded)| {
-            let judged = self.head.judge(&place.question, question, self.settings.threshold);
+            let judged = self
+                .head
+                .judge(&place.question, question, self.settings.threshold);
             (judged, recorded)
         });
         let serving = judged.filter(|(judged, _)| judged.serves());
         let best = serving.max_by(|(a, _), (b, _)| a.similarity.total_cmp(&b.similarity));
-        best.map(|(judged, recorded)| Match { recorded: recorded.clone(), similarity: judged.similarity })
+        best.map(|(judged, recorded)| Match {
+            recorded: recorded.clone(),
+            similarity: judged.similarity,
+        })
     }
 
     /// Keeps an answer for questions like this one.
@@ -116,22 +125,36 @@ impl SimilarCache {
         if bytes > self.settings.max_entry_bytes {
             return;
         }
-        let kept = Kept { question: place.question.clone(), recorded, asked: place.asked, bytes };
+        let kept = Kept {
+            question: place.question.clone(),
+            recorded,
+            asked: place.asked,
+            bytes,
+        };
         // A panic elsewhere leaves the shelves usable: at worst a count of bytes is too high.
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
         shelves.put(&place.scope, place.key, kept);
         shelves.tidy(&place.scope, &self.settings, place.asked);
     }
 
-    fn nearest(&self, place: &Place, allowed: impl Fn(&str) -> bool) -> Vec<(Arc<Question>, Recorded)> {
+    fn nearest(
+        &self,
+        place: &Place,
+        allowed: impl Fn(&str) -> bool,
+    ) -> Vec<(Arc<Question>, Recorded)> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         let shelf = shelves.scopes.get(&place.scope);
         let Some(answers) = shelf.and_then(|shelf| shelf.answers.get(&place.key)) else {
             return Vec::new();
         };
-        let fresh = |kept: &&Kept| place.asked.saturating_duration_since(kept.asked) < self.settings.ttl;
+        let fresh =
+            |kept: &&Kept| place.asked.saturating_duration_since(kept.asked) < self.settings.ttl;
         let mut near: Vec<(f32, &Kept)> = Vec::with_capacity(JUDGED + 1);
-        for kept in answers.iter().filter(fresh).filter(|kept| allowed(&kept.recorded.model)) {
+        for kept in answers
+            .iter()
+            .filter(fresh)
+            .filter(|kept| allowed(&kept.recorded.model))
+        {
             let nearness = place.question.nearness(&kept.question);
             if near.len() < JUDGED || near.last().is_some_and(|(least, _)| nearness > *least) {
                 let at = near.partition_point(|(other, _)| *other >= nearness);
@@ -139,14 +162,19 @@ impl SimilarCache {
                 near.truncate(JUDGED);
             }
         }
-        near.into_iter().map(|(_, kept)| (kept.question.clone(), kept.recorded.clone())).collect()
+        near.into_iter()
+            .map(|(_, kept)| (kept.question.clone(), kept.recorded.clone()))
+            .collect()
     }
 
     /// Answers and bytes kept now.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        (shelves.scopes.values().map(|shelf| shelf.order.len()).sum(), shelves.bytes)
+        (
+            shelves.scopes.values().map(|shelf| shelf.order.len()).sum(),
+            shelves.bytes,
+        )
     }
 }
 
@@ -162,7 +190,9 @@ impl Shelves {
     /// Lets go of what is too old or too much.
     fn tidy(&mut self, scope: &CacheScope, settings: &SimilarSettings, now: Instant) {
         if let Some(shelf) = self.scopes.get_mut(scope) {
-            while shelf.order.len() > settings.max_entries || shelf.oldest_age(now) >= Some(settings.ttl) {
+            while shelf.order.len() > settings.max_entries
+                || shelf.oldest_age(now) >= Some(settings.ttl)
+            {
                 self.bytes -= shelf.drop_oldest();
             }
         }
@@ -184,8 +214,12 @@ impl Shelf {
 
     /// Drops the answer that came first; the bytes it took.
     fn drop_oldest(&mut self) -> usize {
-        let Some(key) = self.order.pop_front() else { return 0 };
-        let Some(answers) = self.answers.get_mut(&key) else { return 0 };
+        let Some(key) = self.order.pop_front() else {
+            return 0;
+        };
+        let Some(answers) = self.answers.get_mut(&key) else {
+            return 0;
+        };
         let freed = answers.pop_front().map_or(0, |kept| kept.bytes);
         if answers.is_empty() {
             self.answers.remove(&key);

@@ -35,17 +35,33 @@ struct Bench {
 
 pub(super) fn similar(asked: &Similar) -> anyhow::Result<bool> {
     let pairs = std::io::stdin().lock().lines().enumerate();
-    let pairs = pairs.map(|(number, line)| parse(&line?).with_context(|| format!("line {}", number + 1)));
+    let pairs =
+        pairs.map(|(number, line)| parse(&line?).with_context(|| format!("line {}", number + 1)));
     if asked.features {
         return write(stream::iter(pairs.map(|pair| Ok(makings(&pair?)))));
     }
     let settings = settings(asked.config.as_deref())?;
-    let measuring = app::measuring(&settings.encoder, &settings.policy.privacy.detectors, true, &places())?;
+    let measuring = app::measuring(
+        &settings.encoder,
+        &settings.policy.privacy.detectors,
+        true,
+        &places(),
+    )?;
     let head = measuring.similar.clone();
     let head = head.ok_or_else(|| anyhow!("the encoder's heads.json has no `similar` part"))?;
-    let threshold = settings.cache.semantic.as_ref().map_or(similar::THRESHOLD, |semantic| semantic.threshold);
-    let bench = Bench { measuring, head, threshold };
-    let rows = stream::iter(pairs).map(|pair| bench.judge(pair)).buffered(AT_ONCE);
+    let threshold = settings
+        .cache
+        .semantic
+        .as_ref()
+        .map_or(similar::THRESHOLD, |semantic| semantic.threshold);
+    let bench = Bench {
+        measuring,
+        head,
+        threshold,
+    };
+    let rows = stream::iter(pairs)
+        .map(|pair| bench.judge(pair))
+        .buffered(AT_ONCE);
     let sound = write(rows)?;
     bench.measuring.join();
     Ok(sound)
@@ -86,8 +102,17 @@ impl Bench {
     }
 
     async fn question(&self, text: &str) -> anyhow::Result<Question> {
-        let wanted = Wanted { embedding: true, language: true, wording: true, ..Wanted::default() };
-        let signals = self.measuring.reader.read_text(text, wanted, PATIENCE).await;
+        let wanted = Wanted {
+            embedding: true,
+            language: true,
+            wording: true,
+            ..Wanted::default()
+        };
+        let signals = self
+            .measuring
+            .reader
+            .read_text(text, wanted, PATIENCE)
+            .await;
         let embedding = match signals.embedding {
             Some(embedding) => embedding,
             // Nothing to measure: the guard for empty questions refuses it.
@@ -95,7 +120,9 @@ impl Bench {
             None => bail!("the encoder could not measure a text"),
         };
         let language = signals.language.and_then(|reading| reading.value);
-        Ok(self.head.question(text, embedding, language, signals.shape.code))
+        Ok(self
+            .head
+            .question(text, embedding, language, signals.shape.code))
     }
 }
 
@@ -108,10 +135,13 @@ fn makings(pair: &Pair) -> Value {
 
 /// A line is `{"id", "text_a", "text_b"}`.
 fn parse(line: &str) -> anyhow::Result<Pair> {
-    let value: Value = serde_json::from_str(line).map_err(|error| anyhow!("not JSON (column {})", error.column()))?;
+    let value: Value = serde_json::from_str(line)
+        .map_err(|error| anyhow!("not JSON (column {})", error.column()))?;
     // serde's own message could repeat the text.
     match Pair::deserialize(value) {
         Ok(pair) => Ok(pair),
-        Err(_) => bail!("a line has to be an object such as {{\"id\": 1, \"text_a\": \"…\", \"text_b\": \"…\"}}"),
+        Err(_) => bail!(
+            "a line has to be an object such as {{\"id\": 1, \"text_a\": \"…\", \"text_b\": \"…\"}}"
+        ),
     }
 }

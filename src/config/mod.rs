@@ -32,8 +32,8 @@ pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
-    TelemetrySettings, UpstreamSettings,
+    CacheSettings, Desk, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
+    ServerSettings, Settings, Source, TelemetrySettings, UpstreamSettings,
 };
 
 #[cfg(test)]

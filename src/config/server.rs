@@ -5,8 +5,8 @@ use super::privacy::class;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{
-    CacheSettings, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings, ServerSettings,
-    TelemetrySettings, UpstreamSettings,
+    CacheSettings, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
+    ServerSettings, TelemetrySettings, UpstreamSettings,
 };
 use crate::domain::DataClass;
 use crate::policy::{CacheRule, Privacy, ScopeRule};
@@ -130,7 +130,13 @@ pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, CacheS
     (rule, settings)
 }
 
-const SEMANTIC_KEYS: &[&str] = &["similarity_threshold", "ttl", "max_entries", "max_mb", "never"];
+const SEMANTIC_KEYS: &[&str] = &[
+    "similarity_threshold",
+    "ttl",
+    "max_entries",
+    "max_mb",
+    "never",
+];
 
 fn exact(cache: &Section<'_>) -> Option<ExactSettings> {
     let exact = cache.section("exact", &["ttl", "max_mb"])?;
@@ -163,7 +169,10 @@ fn megabytes(section: &Section<'_>) -> u64 {
 
 /// The lower of two classes from which on nothing is kept; none keeps more than any.
 fn lower_of(one: Option<DataClass>, other: Option<DataClass>) -> Option<DataClass> {
-    [one, other].into_iter().flatten().min_by_key(|class| class.rank)
+    [one, other]
+        .into_iter()
+        .flatten()
+        .min_by_key(|class| class.rank)
 }
 
 /// The class from which on nothing is kept; `never: {}` keeps all.

@@ -1,9 +1,9 @@
 //! Carries out a plan, front to back, and keeps the record as it goes.
 
 use super::handle::Visit;
+use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
-use super::matching::Matching;
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
 use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
@@ -154,7 +154,8 @@ impl<'a> Journey<'a> {
     fn give_similar(mut self, found: &cache::Match) -> Reply {
         self.told.cache = CacheOutcome::Hit;
         self.told.similarity = Some(found.similarity);
-        self.entry.note_cache(CacheOutcome::Hit, Some(found.similarity));
+        self.entry
+            .note_cache(CacheOutcome::Hit, Some(found.similarity));
         self.give_again(&found.recorded)
     }
 
@@ -211,7 +212,13 @@ impl<'a> Journey<'a> {
                     }
                     let endpoint = egress.endpoint().clone();
                     match self.ask_upstream(egress).await {
-                        Ok(reply) => return Ok(self.give_upstream(&endpoint, reply, std::mem::take(&mut keep))),
+                        Ok(reply) => {
+                            return Ok(self.give_upstream(
+                                &endpoint,
+                                reply,
+                                std::mem::take(&mut keep),
+                            ));
+                        }
                         Err(error) => {
                             let caller_at_fault = !error.may_try_next();
                             self.told.reason = Some(error.code().into());

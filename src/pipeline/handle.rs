@@ -1,8 +1,8 @@
 //! What happens to a request, in order.
 
 use super::carry::Journey;
-use super::told::{Fault, GatewayFault, Refusal, Reply};
 use super::matching::Matching;
+use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, KeyDigest};
 use crate::ledger::{CacheOutcome, Ledger, Phase};

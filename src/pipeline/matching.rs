@@ -26,7 +26,10 @@ impl Matching {
         decision: &Decision,
     ) -> Option<Self> {
         let (read, write) = (&admission.read_similar, &admission.write_similar);
-        let scope = read.as_ref().or(write.as_ref()).filter(|_| decision.may_match)?;
+        let scope = read
+            .as_ref()
+            .or(write.as_ref())
+            .filter(|_| decision.may_match)?;
         let cache = visit.rooms.similar.clone()?;
         Some(Self {
             place: place(visit, request, signals, scope, &cache)?,
@@ -48,7 +51,8 @@ impl Matching {
 
     /// Where the answer to come is kept.
     pub(super) fn keeping(&self) -> Option<(SimilarCache, Place)> {
-        self.writes.then(|| (self.cache.clone(), self.place.clone()))
+        self.writes
+            .then(|| (self.cache.clone(), self.place.clone()))
     }
 }
 
@@ -62,7 +66,10 @@ fn place(
     let key = Key::around_question(scope, &visit.settings().stamp.hash, request)?;
     let embedding = signals.embedding.clone()?;
     let language = signals.language.as_ref().and_then(|reading| reading.value);
-    let question = cache.head().question(request.question(), embedding, language, signals.shape.code);
+    let question =
+        cache
+            .head()
+            .question(request.question(), embedding, language, signals.shape.code);
     Some(Place {
         scope: scope.clone(),
         key,

@@ -20,7 +20,9 @@ pub(super) fn stem(word: &str) -> String {
     let cut = ENDINGS
         .iter()
         .find_map(|(ending, put)| Some((word.strip_suffix(ending)?, *put)))
-        .filter(|(head, _)| head.len() >= 3 && head.bytes().any(|letter| b"aeiouy".contains(&letter)));
+        .filter(|(head, _)| {
+            head.len() >= 3 && head.bytes().any(|letter| b"aeiouy".contains(&letter))
+        });
     let mut root = cut.map_or_else(|| word.to_owned(), |(head, put)| format!("{head}{put}"));
     if root.ends_with('e') && root.len() > 3 {
         root.pop();

@@ -110,7 +110,12 @@ static TABLE: LazyLock<HashMap<&'static str, Vec<(usize, u32)>>> = LazyLock::new
 /// The sides that words take: for each group that they touch, its classes as bits.
 pub(super) fn sides(words: &[String], subject: &[String]) -> BTreeMap<usize, u32> {
     let mut taken = BTreeMap::new();
-    for (group, class) in words.iter().chain(subject).filter_map(|word| TABLE.get(word.as_str())).flatten() {
+    for (group, class) in words
+        .iter()
+        .chain(subject)
+        .filter_map(|word| TABLE.get(word.as_str()))
+        .flatten()
+    {
         *taken.entry(*group).or_default() |= class;
     }
     taken
@@ -118,7 +123,8 @@ pub(super) fn sides(words: &[String], subject: &[String]) -> BTreeMap<usize, u32
 
 /// True when the two use different sides of one contrast.
 pub(super) fn contrast(a: &Wording, b: &Wording) -> bool {
-    let differs = |(group, classes): (&usize, &u32)| b.sides.get(group).is_some_and(|other| other != classes);
+    let differs =
+        |(group, classes): (&usize, &u32)| b.sides.get(group).is_some_and(|other| other != classes);
     a.sides.iter().any(differs) || opposed(a, b) || opposed(b, a)
 }
 

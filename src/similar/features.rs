@@ -37,8 +37,19 @@ pub fn of(a: &Wording, b: &Wording) -> Features {
     let (fewer, more) = (left.len().min(right.len()), left.len().max(right.len()));
     let words = a.words.len().min(b.words.len());
     let longer = a.words.len().max(b.words.len());
-    let start = a.words.iter().zip(&b.words).take_while(|(one, other)| one == other).count();
-    let end = a.words.iter().rev().zip(b.words.iter().rev()).take_while(|(one, other)| one == other).count();
+    let start = a
+        .words
+        .iter()
+        .zip(&b.words)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let end = a
+        .words
+        .iter()
+        .rev()
+        .zip(b.words.iter().rev())
+        .take_while(|(one, other)| one == other)
+        .count();
     [
         overlap(&set(&a.words), &set(&b.words)),
         share(shared, left.len() + right.len() - shared),
@@ -46,7 +57,10 @@ pub fn of(a: &Wording, b: &Wording) -> Features {
         share(shared, fewer),
         overlap(&pairs(&a.words), &pairs(&b.words)),
         overlap(&trigrams(&a.words), &trigrams(&b.words)),
-        f64::midpoint(swapped(&a.subject, &b.subject), swapped(&b.subject, &a.subject)),
+        f64::midpoint(
+            swapped(&a.subject, &b.subject),
+            swapped(&b.subject, &a.subject),
+        ),
         share(words, longer),
         number(words).min(2.0 * MOST) / (2.0 * MOST),
         number(left.len() + right.len() - 2 * shared).min(MOST),
@@ -61,13 +75,23 @@ pub fn of(a: &Wording, b: &Wording) -> Features {
 
 /// Words of one side that the other has too, mistyped or not.
 fn matched(a: &BTreeSet<&str>, b: &BTreeSet<&str>) -> usize {
-    let (fewer, more) = if (a.len(), a) <= (b.len(), b) { (a, b) } else { (b, a) };
-    fewer.iter().filter(|word| more.contains(*word) || more.iter().any(|other| mistyped(word, other))).count()
+    let (fewer, more) = if (a.len(), a) <= (b.len(), b) {
+        (a, b)
+    } else {
+        (b, a)
+    };
+    fewer
+        .iter()
+        .filter(|word| more.contains(*word) || more.iter().any(|other| mistyped(word, other)))
+        .count()
 }
 
 /// Of all pairs of shared words, those that stand in another order.
 fn swapped(a: &[String], b: &[String]) -> f64 {
-    let places: Vec<usize> = a.iter().filter_map(|word| b.iter().position(|other| other == word)).collect();
+    let places: Vec<usize> = a
+        .iter()
+        .filter_map(|word| b.iter().position(|other| other == word))
+        .collect();
     let (mut out_of_order, mut all) = (0, 0);
     for (at, first) in places.iter().enumerate() {
         for second in places.iter().skip(at + 1) {
@@ -83,12 +107,18 @@ fn set(words: &[String]) -> BTreeSet<&str> {
 }
 
 fn pairs(words: &[String]) -> BTreeSet<(&str, &str)> {
-    words.windows(2).filter_map(|pair| Some((pair.first()?.as_str(), pair.get(1)?.as_str()))).collect()
+    words
+        .windows(2)
+        .filter_map(|pair| Some((pair.first()?.as_str(), pair.get(1)?.as_str())))
+        .collect()
 }
 
 fn trigrams(words: &[String]) -> BTreeSet<[char; 3]> {
     let letters: Vec<char> = words.join(" ").chars().collect();
-    letters.windows(3).filter_map(|three| three.try_into().ok()).collect()
+    letters
+        .windows(3)
+        .filter_map(|three| three.try_into().ok())
+        .collect()
 }
 
 fn overlap<T: Ord>(a: &BTreeSet<T>, b: &BTreeSet<T>) -> f64 {
@@ -102,7 +132,11 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 fn share_or(part: usize, whole: usize, otherwise: f64) -> f64 {
-    if whole == 0 { otherwise } else { number(part) / number(whole) }
+    if whole == 0 {
+        otherwise
+    } else {
+        number(part) / number(whole)
+    }
 }
 
 fn number(count: usize) -> f64 {

@@ -36,24 +36,35 @@ pub enum Guard {
 
 /// Words that deny.
 const DENIALS: [&str; 13] = [
-    "not", "no", "never", "without", "none", "nobody", "nothing", "neither", "nor", "unable", "except", "instead", "hardly",
+    "not", "no", "never", "without", "none", "nobody", "nothing", "neither", "nor", "unable",
+    "except", "instead", "hardly",
 ];
 
 /// Verbs of knowing: `I do not know how to` asks the same as `how do I`, and the opposite of `I know how to`.
 const KNOWING: [&str; 6] = ["know", "understand", "sure", "certain", "remember", "idea"];
 
 /// Words that ask how or what, after a verb of knowing.
-const ASKING: [&str; 9] = ["how", "what", "where", "if", "whether", "which", "who", "when", "why"];
+const ASKING: [&str; 9] = [
+    "how", "what", "where", "if", "whether", "which", "who", "when", "why",
+];
 
 /// Words that point at the one after them.
 const POINTING: [&str; 18] = [
-    "from", "to", "into", "onto", "than", "before", "after", "by", "with", "for", "over", "under", "above", "below", "against",
-    "of", "in", "on",
+    "from", "to", "into", "onto", "than", "before", "after", "by", "with", "for", "over", "under",
+    "above", "below", "against", "of", "in", "on",
 ];
 
 /// Whose it is.
 const OWNERS: [(&str, u8); 9] = [
-    ("my", 1), ("mine", 1), ("our", 1), ("your", 2), ("yours", 2), ("his", 3), ("her", 4), ("their", 5), ("its", 6),
+    ("my", 1),
+    ("mine", 1),
+    ("our", 1),
+    ("your", 2),
+    ("yours", 2),
+    ("his", 3),
+    ("her", 4),
+    ("their", 5),
+    ("its", 6),
 ];
 
 impl Guard {
@@ -83,7 +94,9 @@ pub fn refused_by(a: &Wording, b: &Wording) -> Option<Guard> {
         (Guard::Empty, |a, b| a.is_empty() || b.is_empty()),
         (Guard::TooLong, |a, b| a.too_long || b.too_long),
         (Guard::Value, |a, b| a.values != b.values),
-        (Guard::Name, |a, b| unmatched_name(a, b) || unmatched_name(b, a)),
+        (Guard::Name, |a, b| {
+            unmatched_name(a, b) || unmatched_name(b, a)
+        }),
         (Guard::Negation, negation_differs),
         (Guard::Contrast, contrast),
         (Guard::Direction, direction_differs),
@@ -93,14 +106,18 @@ pub fn refused_by(a: &Wording, b: &Wording) -> Option<Guard> {
     ];
     let mut checks = checks.iter().take(if same { 2 } else { checks.len() });
     // Empty and too long are seen before "the same words" says anything: two texts that were not read are not alike.
-    checks.find(|(_, refuses)| refuses(a, b)).map(|(guard, _)| *guard)
+    checks
+        .find(|(_, refuses)| refuses(a, b))
+        .map(|(guard, _)| *guard)
 }
 
 /// A name of `a` that no word of `b` can be.
 fn unmatched_name(a: &Wording, b: &Wording) -> bool {
     let known = |name: &String| {
         let root = stem(name);
-        b.words.iter().any(|word| word == name || stem(word) == root || mistyped(word, name))
+        b.words
+            .iter()
+            .any(|word| word == name || stem(word) == root || mistyped(word, name))
     };
     !a.names.iter().all(known)
 }
@@ -115,7 +132,10 @@ struct Denied {
 
 fn denied(question: &Wording) -> Denied {
     let words = &question.words;
-    let mut found = Denied { of: Vec::new(), unknowing: false };
+    let mut found = Denied {
+        of: Vec::new(),
+        unknowing: false,
+    };
     for (at, word) in words.iter().enumerate() {
         if !DENIALS.contains(&word.as_str()) {
             continue;
@@ -125,7 +145,9 @@ fn denied(question: &Wording) -> Denied {
             found.unknowing = true;
         } else {
             let next = rest.iter().find(|word| !is_light(word));
-            found.of.push(next.map(|word| stem(word)).unwrap_or_default());
+            found
+                .of
+                .push(next.map(|word| stem(word)).unwrap_or_default());
         }
     }
     found.of.sort_unstable();
@@ -134,14 +156,25 @@ fn denied(question: &Wording) -> Denied {
 
 /// `not` is followed by `know how`, `sure what`, `idea where`.
 fn is_unknowing(rest: &[String]) -> bool {
-    let knows = rest.first().is_some_and(|word| KNOWING.contains(&word.as_str()));
-    knows && rest.get(1).is_some_and(|word| ASKING.contains(&word.as_str()))
+    let knows = rest
+        .first()
+        .is_some_and(|word| KNOWING.contains(&word.as_str()));
+    knows
+        && rest
+            .get(1)
+            .is_some_and(|word| ASKING.contains(&word.as_str()))
 }
 
 fn negation_differs(a: &Wording, b: &Wording) -> bool {
     let (left, right) = (denied(a), denied(b));
-    let knows = |question: &Wording| question.words.iter().any(|word| KNOWING.contains(&word.as_str()));
-    let unknowing = (left.unknowing && !right.unknowing && knows(b)) || (right.unknowing && !left.unknowing && knows(a));
+    let knows = |question: &Wording| {
+        question
+            .words
+            .iter()
+            .any(|word| KNOWING.contains(&word.as_str()))
+    };
+    let unknowing = (left.unknowing && !right.unknowing && knows(b))
+        || (right.unknowing && !left.unknowing && knows(a));
     left.of != right.of || unknowing
 }
 
@@ -150,17 +183,35 @@ fn negation_differs(a: &Wording, b: &Wording) -> bool {
 /// What each pointing word points at.
 fn pointed(question: &Wording, pointing: &str) -> BTreeSet<String> {
     let words = &question.words;
-    let places = words.iter().enumerate().filter(|(_, word)| *word == pointing);
-    let next = |at: usize| words.get(at + 1..).unwrap_or_default().iter().find(|word| !is_light(word));
-    places.filter_map(|(at, _)| next(at)).map(|word| stem(word)).collect()
+    let places = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| *word == pointing);
+    let next = |at: usize| {
+        words
+            .get(at + 1..)
+            .unwrap_or_default()
+            .iter()
+            .find(|word| !is_light(word))
+    };
+    places
+        .filter_map(|(at, _)| next(at))
+        .map(|word| stem(word))
+        .collect()
 }
 
 /// Both have the pointing word, it points at different words, and each has the other's word somewhere else.
 fn direction_differs(a: &Wording, b: &Wording) -> bool {
     POINTING.iter().any(|pointing| {
         let (left, right) = (pointed(a, pointing), pointed(b, pointing));
-        let elsewhere = |targets: &BTreeSet<String>, other: &Wording| targets.iter().all(|target| other.has(target));
-        !left.is_empty() && !right.is_empty() && left.is_disjoint(&right) && elsewhere(&left, b) && elsewhere(&right, a)
+        let elsewhere = |targets: &BTreeSet<String>, other: &Wording| {
+            targets.iter().all(|target| other.has(target))
+        };
+        !left.is_empty()
+            && !right.is_empty()
+            && left.is_disjoint(&right)
+            && elsewhere(&left, b)
+            && elsewhere(&right, a)
     })
 }
 
@@ -168,7 +219,12 @@ fn direction_differs(a: &Wording, b: &Wording) -> bool {
 
 fn owned(question: &Wording) -> Vec<(String, u8)> {
     let words = &question.words;
-    let owner = |word: &str| OWNERS.iter().find(|(form, _)| *form == word).map(|(_, owner)| *owner);
+    let owner = |word: &str| {
+        OWNERS
+            .iter()
+            .find(|(form, _)| *form == word)
+            .map(|(_, owner)| *owner)
+    };
     let pairs = words.windows(2).filter_map(|pair| match pair {
         [word, thing] => Some((stem(thing), owner(word)?)),
         _ => None,
@@ -179,8 +235,12 @@ fn owned(question: &Wording) -> Vec<(String, u8)> {
 fn possessor_differs(a: &Wording, b: &Wording) -> bool {
     let (left, right) = (owned(a), owned(b));
     let clash = |(thing, owner): &(String, u8)| {
-        right.iter().any(|(other, theirs)| other == thing && theirs != owner)
-            && !right.iter().any(|(other, theirs)| other == thing && theirs == owner)
+        right
+            .iter()
+            .any(|(other, theirs)| other == thing && theirs != owner)
+            && !right
+                .iter()
+                .any(|(other, theirs)| other == thing && theirs == owner)
     };
     left.iter().any(clash)
 }
@@ -202,7 +262,10 @@ fn kinds(question: &Wording) -> (u8, bool) {
             ("how", "far" | "old" | "big" | "tall" | "fast") => 128,
             _ => 0,
         };
-        asks |= matches!(*word, "who" | "whom" | "whose" | "when" | "what" | "why" | "how" | "where" | "which");
+        asks |= matches!(
+            *word,
+            "who" | "whom" | "whose" | "when" | "what" | "why" | "how" | "where" | "which"
+        );
     }
     (kinds, asks)
 }
@@ -219,7 +282,11 @@ fn one_word_differs(a: &Wording, b: &Wording) -> bool {
     if a.words.len() != b.words.len() {
         return false;
     }
-    let mut differing = a.words.iter().zip(&b.words).filter(|(left, right)| left != right);
+    let mut differing = a
+        .words
+        .iter()
+        .zip(&b.words)
+        .filter(|(left, right)| left != right);
     let (Some((left, right)), None) = (differing.next(), differing.next()) else {
         return false;
     };

@@ -96,29 +96,51 @@ impl Head {
     /// Reads the `similar` part of a `heads.json` whose encoder gives vectors of this length; `None` where the file
     /// has no such part.
     pub fn parse(json: &[u8], embedding_dim: usize) -> Result<Option<Self>, HeadError> {
-        let file: RawFile = serde_json::from_slice(json).map_err(|error| HeadError(error.to_string()))?;
-        file.similar.map(|raw| Self::checked(raw, embedding_dim)).transpose()
+        let file: RawFile =
+            serde_json::from_slice(json).map_err(|error| HeadError(error.to_string()))?;
+        file.similar
+            .map(|raw| Self::checked(raw, embedding_dim))
+            .transpose()
     }
 
     fn checked(raw: RawHead, embedding_dim: usize) -> Result<Self, HeadError> {
         if raw.features != NAMES {
-            return Err(HeadError(format!("similar.features must be {}", NAMES.join(", "))));
+            return Err(HeadError(format!(
+                "similar.features must be {}",
+                NAMES.join(", ")
+            )));
         }
         let inputs = 2 + NAMES.len() + 2 * raw.projection.len();
         expect("mean", raw.mean.len(), embedding_dim)?;
         expect("input_mean", raw.input_mean.len(), inputs)?;
         expect("input_std", raw.input_std.len(), inputs)?;
-        expect("hidden_bias", raw.hidden_bias.len(), raw.hidden_weights.len())?;
-        expect("output_weights", raw.output_weights.len(), raw.hidden_weights.len())?;
-        raw.projection.iter().try_for_each(|row| expect("projection", row.len(), embedding_dim))?;
-        raw.hidden_weights.iter().try_for_each(|row| expect("hidden_weights", row.len(), inputs))?;
+        expect(
+            "hidden_bias",
+            raw.hidden_bias.len(),
+            raw.hidden_weights.len(),
+        )?;
+        expect(
+            "output_weights",
+            raw.output_weights.len(),
+            raw.hidden_weights.len(),
+        )?;
+        raw.projection
+            .iter()
+            .try_for_each(|row| expect("projection", row.len(), embedding_dim))?;
+        raw.hidden_weights
+            .iter()
+            .try_for_each(|row| expect("hidden_weights", row.len(), inputs))?;
         if raw.input_std.iter().any(|value| *value <= 0.0) {
             return Err(HeadError("similar.input_std must be above 0".into()));
         }
         Ok(Self {
             mean: raw.mean,
             projection: raw.projection,
-            input: Scaling { mean: raw.input_mean, std: raw.input_std, clip: raw.input_clip },
+            input: Scaling {
+                mean: raw.input_mean,
+                std: raw.input_std,
+                clip: raw.input_clip,
+            },
             hidden: raw.hidden_weights,
             hidden_bias: raw.hidden_bias,
             output: raw.output_weights,
@@ -129,7 +151,13 @@ impl Head {
     }
 
     /// Makes a question ready: its text, the encoder's vector of it, its language where known, and whether it is code.
-    pub fn question(&self, text: &str, embedding: Arc<[f32]>, language: Option<&'static str>, code: bool) -> Question {
+    pub fn question(
+        &self,
+        text: &str,
+        embedding: Arc<[f32]>,
+        language: Option<&'static str>,
+        code: bool,
+    ) -> Question {
         Question {
             wording: Wording::of(text),
             projected: self.project(&embedding),
@@ -149,13 +177,24 @@ impl Head {
             None if similarity >= threshold => Verdict::Alike,
             None => Verdict::BelowThreshold,
         };
-        Judged { similarity, verdict }
+        Judged {
+            similarity,
+            verdict,
+        }
     }
 
     fn similarity(&self, a: &Question, b: &Question) -> f32 {
         let inputs = self.inputs(a, b);
-        let hidden = self.hidden.iter().zip(&self.hidden_bias).map(|(row, bias)| (bias + dot(row, &inputs)).max(0.0));
-        let z: f64 = self.output_bias + hidden.zip(&self.output).map(|(value, weight)| value * weight).sum::<f64>();
+        let hidden = self
+            .hidden
+            .iter()
+            .zip(&self.hidden_bias)
+            .map(|(row, bias)| (bias + dot(row, &inputs)).max(0.0));
+        let z: f64 = self.output_bias
+            + hidden
+                .zip(&self.output)
+                .map(|(value, weight)| value * weight)
+                .sum::<f64>();
         let chance = 1.0 / (1.0 + (-(self.scale * z + self.shift)).exp());
         #[expect(clippy::cast_possible_truncation, reason = "a number from 0 to 1")]
         let chance = chance as f32;
@@ -173,13 +212,23 @@ impl Head {
             .chain(pairs().map(|(a, b)| f64::from(a * b)))
             .chain(pairs().map(|(a, b)| f64::from((a - b).abs())));
         let Scaling { mean, std, clip } = &self.input;
-        raw.zip(mean.iter().zip(std)).map(|(value, (mean, std))| ((value - mean) / std).clamp(-clip, *clip)).collect()
+        raw.zip(mean.iter().zip(std))
+            .map(|(value, (mean, std))| ((value - mean) / std).clamp(-clip, *clip))
+            .collect()
     }
 
     /// The vector in the head's own space, of unit length.
     fn project(&self, embedding: &[f32]) -> Vec<f32> {
-        let centred: Vec<f32> = embedding.iter().zip(&self.mean).map(|(value, mean)| value - mean).collect();
-        let mut projected: Vec<f32> = self.projection.iter().map(|row| dot32(row, &centred)).collect();
+        let centred: Vec<f32> = embedding
+            .iter()
+            .zip(&self.mean)
+            .map(|(value, mean)| value - mean)
+            .collect();
+        let mut projected: Vec<f32> = self
+            .projection
+            .iter()
+            .map(|row| dot32(row, &centred))
+            .collect();
         let norm = dot32(&projected, &projected).sqrt().max(1e-9);
         projected.iter_mut().for_each(|value| *value /= norm);
         projected
@@ -252,5 +301,7 @@ fn expect(field: &str, found: usize, wanted: usize) -> Result<(), HeadError> {
     if found == wanted {
         return Ok(());
     }
-    Err(HeadError(format!("similar.{field} has {found} entries, expected {wanted}")))
+    Err(HeadError(format!(
+        "similar.{field} has {found} entries, expected {wanted}"
+    )))
 }

@@ -18,4 +18,6 @@ pub use head::{Head, HeadError, Judged, Question, THRESHOLD, Verdict};
 pub use wording::Wording;
 
 #[cfg(test)]
+pub(crate) mod test_head;
+#[cfg(test)]
 mod tests;

@@ -2,43 +2,117 @@
 
 /// Small number words.
 const UNITS: [(&str, u64); 20] = [
-    ("zero", 0), ("one", 1), ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("six", 6), ("seven", 7),
-    ("eight", 8), ("nine", 9), ("ten", 10), ("eleven", 11), ("twelve", 12), ("thirteen", 13), ("fourteen", 14),
-    ("fifteen", 15), ("sixteen", 16), ("seventeen", 17), ("eighteen", 18), ("nineteen", 19),
+    ("zero", 0),
+    ("one", 1),
+    ("two", 2),
+    ("three", 3),
+    ("four", 4),
+    ("five", 5),
+    ("six", 6),
+    ("seven", 7),
+    ("eight", 8),
+    ("nine", 9),
+    ("ten", 10),
+    ("eleven", 11),
+    ("twelve", 12),
+    ("thirteen", 13),
+    ("fourteen", 14),
+    ("fifteen", 15),
+    ("sixteen", 16),
+    ("seventeen", 17),
+    ("eighteen", 18),
+    ("nineteen", 19),
 ];
 
 const TENS: [(&str, u64); 8] = [
-    ("twenty", 20), ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("seventy", 70), ("eighty", 80),
+    ("twenty", 20),
+    ("thirty", 30),
+    ("forty", 40),
+    ("fifty", 50),
+    ("sixty", 60),
+    ("seventy", 70),
+    ("eighty", 80),
     ("ninety", 90),
 ];
 
-const SCALES: [(&str, u64); 4] =
-    [("hundred", 100), ("thousand", 1_000), ("million", 1_000_000), ("billion", 1_000_000_000)];
+const SCALES: [(&str, u64); 4] = [
+    ("hundred", 100),
+    ("thousand", 1_000),
+    ("million", 1_000_000),
+    ("billion", 1_000_000_000),
+];
 
 /// Ordinals and counting words that are values of their own.
 const COUNTING: [(&str, &str); 24] = [
-    ("first", "1st"), ("second", "2nd"), ("third", "3rd"), ("fourth", "4th"), ("fifth", "5th"), ("sixth", "6th"),
-    ("seventh", "7th"), ("eighth", "8th"), ("ninth", "9th"), ("tenth", "10th"), ("eleventh", "11th"),
-    ("twelfth", "12th"), ("thirteenth", "13th"), ("fifteenth", "15th"), ("twentieth", "20th"),
-    ("thirtieth", "30th"), ("once", "1x"), ("twice", "2x"), ("double", "2x"), ("triple", "3x"), ("dozen", "12"),
-    ("half", "1/2"), ("quarter", "1/4"), ("couple", "2~"),
+    ("first", "1st"),
+    ("second", "2nd"),
+    ("third", "3rd"),
+    ("fourth", "4th"),
+    ("fifth", "5th"),
+    ("sixth", "6th"),
+    ("seventh", "7th"),
+    ("eighth", "8th"),
+    ("ninth", "9th"),
+    ("tenth", "10th"),
+    ("eleventh", "11th"),
+    ("twelfth", "12th"),
+    ("thirteenth", "13th"),
+    ("fifteenth", "15th"),
+    ("twentieth", "20th"),
+    ("thirtieth", "30th"),
+    ("once", "1x"),
+    ("twice", "2x"),
+    ("double", "2x"),
+    ("triple", "3x"),
+    ("dozen", "12"),
+    ("half", "1/2"),
+    ("quarter", "1/4"),
+    ("couple", "2~"),
 ];
 
 /// After these, `one` counts nothing: `which one`, `the one that`.
 const ONE_AFTER: [&str; 14] = [
-    "this", "that", "which", "the", "no", "any", "every", "each", "another", "some", "other", "new", "old", "right",
+    "this", "that", "which", "the", "no", "any", "every", "each", "another", "some", "other",
+    "new", "old", "right",
 ];
 
 /// Marks of money and shares, as words.
-const MARKS: [(char, &str); 6] =
-    [('$', "usd"), ('€', "eur"), ('£', "gbp"), ('¥', "yen"), ('₹', "inr"), ('%', "percent")];
+const MARKS: [(char, &str); 6] = [
+    ('$', "usd"),
+    ('€', "eur"),
+    ('£', "gbp"),
+    ('¥', "yen"),
+    ('₹', "inr"),
+    ('%', "percent"),
+];
 
 /// Money and measures that follow a number, by what they mean.
 const MEASURES: [(&str, &str); 26] = [
-    ("dollar", "usd"), ("dollars", "usd"), ("bucks", "usd"), ("usd", "usd"), ("euro", "eur"), ("euros", "eur"),
-    ("eur", "eur"), ("pound", "gbp"), ("pounds", "gbp"), ("gbp", "gbp"), ("yen", "yen"), ("rupees", "inr"),
-    ("inr", "inr"), ("percent", "percent"), ("per-cent", "percent"), ("cents", "cents"), ("am", "am"), ("pm", "pm"),
-    ("kg", "kg"), ("km", "km"), ("miles", "miles"), ("lbs", "lbs"), ("gb", "gb"), ("mb", "mb"), ("tb", "tb"),
+    ("dollar", "usd"),
+    ("dollars", "usd"),
+    ("bucks", "usd"),
+    ("usd", "usd"),
+    ("euro", "eur"),
+    ("euros", "eur"),
+    ("eur", "eur"),
+    ("pound", "gbp"),
+    ("pounds", "gbp"),
+    ("gbp", "gbp"),
+    ("yen", "yen"),
+    ("rupees", "inr"),
+    ("inr", "inr"),
+    ("percent", "percent"),
+    ("per-cent", "percent"),
+    ("cents", "cents"),
+    ("am", "am"),
+    ("pm", "pm"),
+    ("kg", "kg"),
+    ("km", "km"),
+    ("miles", "miles"),
+    ("lbs", "lbs"),
+    ("gb", "gb"),
+    ("mb", "mb"),
+    ("tb", "tb"),
     ("oz", "oz"),
 ];
 
@@ -51,7 +125,10 @@ pub(super) fn is_number_word(word: &str) -> bool {
 pub(super) fn pieces(word: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mark = MARKS.iter().find(|(mark, _)| word.contains(*mark));
-    let rest: String = word.chars().filter(|letter| !"$€£¥₹%#,".contains(*letter)).collect();
+    let rest: String = word
+        .chars()
+        .filter(|letter| !"$€£¥₹%#,".contains(*letter))
+        .collect();
     let rest = rest.trim_matches(|letter: char| !letter.is_alphanumeric());
     if !rest.is_empty() {
         let (figures, ending) = split_ending(rest);
@@ -70,7 +147,10 @@ fn split_ending(word: &str) -> (String, Option<String>) {
     if figures.is_empty() || !(ending.is_empty() || known) {
         return (word.to_owned(), None);
     }
-    let short = figures.strip_suffix(":00").or_else(|| figures.strip_suffix(".00")).unwrap_or(figures);
+    let short = figures
+        .strip_suffix(":00")
+        .or_else(|| figures.strip_suffix(".00"))
+        .unwrap_or(figures);
     (short.to_owned(), known.then(|| ending.to_owned()))
 }
 
@@ -95,14 +175,20 @@ pub(super) fn read(words: Vec<String>) -> (Vec<String>, Vec<String>) {
 
 /// The value that begins at a word, and how many words it takes.
 fn value_at(words: &[String], at: usize) -> (Option<String>, usize) {
-    let Some(word) = words.get(at) else { return (None, 1) };
+    let Some(word) = words.get(at) else {
+        return (None, 1);
+    };
     if super::wording::is_value(word) {
         return (Some(word.clone()), 1);
     }
     if let Some(meant) = counting(word) {
         return (Some(meant.to_owned()), 1);
     }
-    let idle = word == "one" && at.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|before| ONE_AFTER.contains(&before.as_str()));
+    let idle = word == "one"
+        && at
+            .checked_sub(1)
+            .and_then(|at| words.get(at))
+            .is_some_and(|before| ONE_AFTER.contains(&before.as_str()));
     if idle || (unit(word).is_none() && ten(word).is_none()) {
         return (None, 1);
     }
@@ -145,5 +231,8 @@ fn measure(word: &str) -> Option<&'static str> {
 }
 
 fn look_up<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
-    table.iter().find(|(form, _)| *form == word).map(|(_, meant)| *meant)
+    table
+        .iter()
+        .find(|(form, _)| *form == word)
+        .map(|(_, meant)| *meant)
 }

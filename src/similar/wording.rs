@@ -10,8 +10,11 @@ use unicode_normalization::UnicodeNormalization;
 const LONGEST_BYTES: usize = 2_000;
 
 /// English words that are written small where text is written with care; made by `models/train/similar.py words`.
-static COMMON: LazyLock<BTreeSet<&'static str>> =
-    LazyLock::new(|| include_str!("common_words.txt").split_whitespace().collect());
+static COMMON: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    include_str!("common_words.txt")
+        .split_whitespace()
+        .collect()
+});
 
 /// Words that carry no subject of their own.
 const LIGHT: &str = "a an the this that these those i me my mine you your yours we us our he him his she her it its \
@@ -38,7 +41,10 @@ signing situations somebody someone speaking status submit submitting subscribe 
 talking things tracking trouble trying understand unsubscribe updating update website withdrawal";
 
 static FREQUENT_WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    FREQUENT.split_whitespace().filter(|word| word.len() >= SHORTEST_MENDED).collect()
+    FREQUENT
+        .split_whitespace()
+        .filter(|word| word.len() >= SHORTEST_MENDED)
+        .collect()
 });
 
 /// Shorter words are too near each other: one letter makes a city of another word.
@@ -154,7 +160,11 @@ impl Wording {
         let (words, mut values) = numbers::read(plain);
         values.sort_unstable();
         let carries = |word: &&String| !LIGHT_WORDS.contains(word.as_str()) && !is_value(word);
-        let subject: Vec<String> = words.iter().filter(carries).map(|word| stem(word)).collect();
+        let subject: Vec<String> = words
+            .iter()
+            .filter(carries)
+            .map(|word| stem(word))
+            .collect();
         Self {
             sides: contrasts::sides(&words, &subject),
             subject,
@@ -169,7 +179,10 @@ impl Wording {
     /// What keeping it takes, in bytes, near enough.
     pub(super) fn bytes(&self) -> usize {
         let all = [&self.words, &self.subject, &self.values, &self.names];
-        all.into_iter().flatten().map(|word| size_of::<String>() + word.len()).sum()
+        all.into_iter()
+            .flatten()
+            .map(|word| size_of::<String>() + word.len())
+            .sum()
     }
 
     /// True where there is nothing to compare.
@@ -195,7 +208,10 @@ pub(super) fn is_value(word: &str) -> bool {
 
 /// True for a word of everyday English, or an inflection of one.
 pub(super) fn is_common(word: &str) -> bool {
-    COMMON.contains(word) || is_light(word) || numbers::is_number_word(word) || COMMON_STEMS.contains(&stem(word))
+    COMMON.contains(word)
+        || is_light(word)
+        || numbers::is_number_word(word)
+        || COMMON_STEMS.contains(&stem(word))
 }
 
 /// A word that nobody knows, as what it was meant to be: two words run together of which one is a small one, or a
@@ -207,25 +223,35 @@ fn mended(word: String) -> Vec<String> {
     let parts = (1..word.len()).filter_map(|at| word.split_at_checked(at));
     let known = |part: &str| part.len() > 1 && is_common(part);
     let mut run_together = parts.filter(|(head, tail)| {
-        (matches!(*head, "u" | "i") || (head.len() > 1 && is_light(head))) && known(tail) && tail.len() > 2
+        (matches!(*head, "u" | "i") || (head.len() > 1 && is_light(head)))
+            && known(tail)
+            && tail.len() > 2
             || (known(head) && head.len() > 2 && tail.len() > 1 && is_light(tail))
     });
     if let Some((head, tail)) = run_together.next() {
         return vec![spelled(head), spelled(tail)];
     }
     let slip = |frequent: &&&str| strsim::osa_distance(frequent, &word) == 1;
-    let meant = (word.len() >= SHORTEST_MENDED).then(|| FREQUENT_WORDS.iter().find(slip)).flatten();
+    let meant = (word.len() >= SHORTEST_MENDED)
+        .then(|| FREQUENT_WORDS.iter().find(slip))
+        .flatten();
     vec![meant.map_or_else(|| word.clone(), |meant| (*meant).to_owned())]
 }
 
 /// A small word of one spelling.
 fn spelled(word: &str) -> String {
-    let meant = SPELLINGS.iter().find(|(form, meant)| *form == word && !meant.contains(' '));
+    let meant = SPELLINGS
+        .iter()
+        .find(|(form, meant)| *form == word && !meant.contains(' '));
     meant.map_or(word, |(_, meant)| meant).to_owned()
 }
 
 fn is_name(word: &Written, shouted: bool) -> bool {
-    let letters = word.normal.chars().filter(|letter| letter.is_alphabetic()).count();
+    let letters = word
+        .normal
+        .chars()
+        .filter(|letter| letter.is_alphabetic())
+        .count();
     if letters < 2 || is_value(&word.normal) {
         return false;
     }
@@ -238,12 +264,19 @@ fn split(text: &str) -> Vec<Written> {
     let text: String = text.nfkc().map(plain_mark).collect();
     let mut words = Vec::new();
     let mut opens = true;
-    for piece in text.split(|letter: char| letter.is_whitespace() || "()[]{}\"“”<>|;*…".contains(letter)) {
+    for piece in
+        text.split(|letter: char| letter.is_whitespace() || "()[]{}\"“”<>|;*…".contains(letter))
+    {
         let closes = piece.ends_with(['.', '?', '!', ':']);
-        let trimmed = piece.trim_matches(|letter: char| !letter.is_alphanumeric() && !"$€£¥₹%".contains(letter));
+        let trimmed = piece
+            .trim_matches(|letter: char| !letter.is_alphanumeric() && !"$€£¥₹%".contains(letter));
         let capital = trimmed.chars().next().is_some_and(char::is_uppercase);
         for normal in normal_forms(&trimmed.to_lowercase()) {
-            words.push(Written { normal, capital, opens });
+            words.push(Written {
+                normal,
+                capital,
+                opens,
+            });
         }
         opens = closes || (opens && trimmed.is_empty());
     }
@@ -267,7 +300,11 @@ fn normal_forms(word: &str) -> Vec<String> {
         return meant.split(' ').map(str::to_owned).collect();
     }
     if word.contains('@') || word.contains("://") || word.starts_with("www.") {
-        return vec![if word.contains('@') { word.to_owned() } else { format!("://{word}") }];
+        return vec![if word.contains('@') {
+            word.to_owned()
+        } else {
+            format!("://{word}")
+        }];
     }
     for (ending, meant) in [
         ("n't", "not"),

@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod signals;
+mod similar;
 
 use crate::support::{Ran, new_folder, repository, run};
 use serde_json::Value;

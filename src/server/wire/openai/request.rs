@@ -279,7 +279,9 @@ fn last_text(text: &str, messages: &RawValue) -> Option<Range<usize>> {
     }
     let messages: Vec<&RawValue> = serde_json::from_str(messages.get()).ok()?;
     let last: Last = serde_json::from_str(messages.last()?.get()).ok()?;
-    let content = last.content.filter(|content| content.get().starts_with('"'))?;
+    let content = last
+        .content
+        .filter(|content| content.get().starts_with('"'))?;
     Some(span(text, content))
 }
 
