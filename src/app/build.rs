@@ -85,6 +85,7 @@ pub async fn build(
         model,
         ledger: ledger.clone(),
         upstream: upstream.clone(),
+        similar: similar.is_some(),
     };
     let rooms = Rooms {
         signals: reader,

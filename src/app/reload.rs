@@ -47,6 +47,8 @@ pub(super) struct Kept {
     pub(super) model: Option<Model>,
     pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
+    /// The semantic cache was made at start.
+    pub(super) similar: bool,
 }
 
 /// Watches the file that `settings` came from.
@@ -144,6 +146,10 @@ impl Watch {
                 "the new policy needs the encoder, which is loaded at start only"
             ))
             .context("restart to use it");
+        }
+        if settings.policy.cache.semantic && !self.kept.similar {
+            return Err(anyhow!("the new policy has `cache.semantic`, which is set up at start only"))
+                .context("restart to use it");
         }
         let desks = desks(&settings.desks, self.kept.model.as_ref())?;
         if settings.server != self.server {
