@@ -148,8 +148,10 @@ impl Watch {
             .context("restart to use it");
         }
         if settings.policy.cache.semantic && !self.kept.similar {
-            return Err(anyhow!("the new policy has `cache.semantic`, which is set up at start only"))
-                .context("restart to use it");
+            return Err(anyhow!(
+                "the new policy has `cache.semantic`, which is set up at start only"
+            ))
+            .context("restart to use it");
         }
         let desks = desks(&settings.desks, self.kept.model.as_ref())?;
         if settings.server != self.server {

@@ -248,12 +248,11 @@ impl Question {
 
     fn refused(&self, other: &Self) -> Option<Guard> {
         let same = self.wording.words == other.wording.words;
-        if (self.code || other.code) && !same {
+        let languages = self.language.zip(other.language);
+        if !same && (self.code || other.code) {
             return Some(Guard::Code);
         }
-        if let (Some(one), Some(other)) = (self.language, other.language)
-            && one != other
-        {
+        if !same && languages.is_some_and(|(one, other)| one != other) {
             return Some(Guard::Language);
         }
         refused_by(&self.wording, &other.wording)

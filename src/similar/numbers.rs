@@ -116,6 +116,11 @@ const MEASURES: [(&str, &str); 26] = [
     ("oz", "oz"),
 ];
 
+/// True for money and measures.
+pub(super) fn is_measure(word: &str) -> bool {
+    measure(word).is_some()
+}
+
 /// True for a word that stands for a number.
 pub(super) fn is_number_word(word: &str) -> bool {
     unit(word).is_some() || ten(word).is_some() || scale(word).is_some() || counting(word).is_some()
@@ -167,8 +172,11 @@ pub(super) fn read(words: Vec<String>) -> (Vec<String>, Vec<String>) {
             continue;
         };
         let measure = words.get(at).and_then(|next| measure(next));
+        // `$25` and `25 dollars` are the same two words.
+        at += usize::from(measure.is_some());
         values.push(format!("{value}{}", measure.unwrap_or_default()));
         normal.push(value);
+        normal.extend(measure.map(str::to_owned));
     }
     (normal, values)
 }

@@ -103,7 +103,6 @@ fn the_other_side_of_a_contrast_refuses() {
                 "unsubscribe me from the newsletter",
             ),
             ("call me before the meeting", "call me after the meeting"),
-            ("deliver it on monday", "deliver it on tuesday"),
             ("lock my card", "unlock my card"),
             ("install the printer", "uninstall the printer"),
         ],
@@ -116,6 +115,7 @@ fn another_name_refuses() {
     refused(
         &[
             ("book a flight to London", "book a flight to Paris"),
+            ("deliver it on monday", "deliver it on tuesday"),
             ("do people like chipotle", "how is sushi at jiro"),
             ("the parcel for Anna Schmidt", "the parcel for Anna Schulz"),
             (
@@ -175,7 +175,7 @@ fn nothing_and_a_page_of_text_are_refused() {
     assert_eq!(guard("", ""), Some(Guard::Empty));
     assert_eq!(guard("?!", "…"), Some(Guard::Empty));
     let page = "where is my order? ".repeat(200);
-    assert!(guard(&page, &page).is_some());
+    assert_eq!(guard(&page, &page), Some(Guard::TooLong));
 }
 
 #[test]

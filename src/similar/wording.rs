@@ -115,6 +115,12 @@ const SPELLINGS: [(&str, &str); 58] = [
     ("sign-up", "signup"),
 ];
 
+/// After these, `'s` is `is`; after others it says whose.
+const BEFORE_IS: [&str; 14] = [
+    "what", "where", "how", "who", "when", "why", "which", "that", "there", "here", "it", "he",
+    "she", "this",
+];
+
 /// A question, read once; comparing two of them reads no text again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wording {
@@ -187,7 +193,7 @@ impl Wording {
 
     /// True where there is nothing to compare.
     pub(super) fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.words.is_empty() && !self.too_long
     }
 
     /// True when a word of this stem is in it.
@@ -252,7 +258,7 @@ fn is_name(word: &Written, shouted: bool) -> bool {
         .chars()
         .filter(|letter| letter.is_alphabetic())
         .count();
-    if letters < 2 || is_value(&word.normal) {
+    if letters < 2 || is_value(&word.normal) || numbers::is_measure(&word.normal) {
         return false;
     }
     let unheard = letters >= 3 && !is_common(&word.normal);
@@ -320,7 +326,11 @@ fn normal_forms(word: &str) -> Vec<String> {
             return forms;
         }
     }
-    let word = word.strip_suffix("'s").unwrap_or(word);
+    let is_or_of = word.strip_suffix("'s");
+    if let Some(head) = is_or_of.filter(|head| BEFORE_IS.contains(head)) {
+        return vec![head.to_owned(), "is".to_owned()];
+    }
+    let word = is_or_of.unwrap_or(word);
     if is_value(word) {
         return numbers::pieces(word);
     }

@@ -2,7 +2,8 @@
 
 use crate::isolation::digest;
 use crate::support::{
-    Act, Gateway, Reply, Sender, StandIn, chat_body, completion, events, get, remote_at, stream_body,
+    Act, Gateway, Reply, Sender, StandIn, chat_body, completion, events, get, remote_at,
+    stream_body,
 };
 use firstline::ledger::{CacheOutcome, Route};
 use serde_json::{Value, json};
@@ -76,7 +77,10 @@ async fn the_same_question_in_other_dress_is_answered_from_the_cache() {
 async fn nothing_similar_is_served_unless_the_operator_says_so() {
     let (stand_in, _gateway, sender) = started("cache: {exact: {}}").await;
     for dress in DRESSES {
-        assert_eq!(asked(&sender, dress).await.header("x-firstline-cache"), "miss");
+        assert_eq!(
+            asked(&sender, dress).await.header("x-firstline-cache"),
+            "miss"
+        );
     }
     assert_eq!(stand_in.seen().len(), 3);
 }
@@ -96,7 +100,11 @@ async fn check_03_another_caller_never_gets_a_similar_answer() {
         reply.header("x-firstline-cache").to_owned()
     };
     assert_eq!(cache("key-of-alice-0001", DRESSES[0]).await, "miss");
-    assert_eq!(cache("key-of-bob-00002", DRESSES[0]).await, "miss", "bob got alice's answer");
+    assert_eq!(
+        cache("key-of-bob-00002", DRESSES[0]).await,
+        "miss",
+        "bob got alice's answer"
+    );
     assert_eq!(cache("key-of-bob-00002", DRESSES[1]).await, "hit");
     assert_eq!(cache("key-of-alice-0001", DRESSES[1]).await, "hit");
 }
@@ -110,8 +118,14 @@ async fn check_04_whatever_stands_around_the_question_separates() {
         change(&mut body);
         body
     };
-    assert_eq!(cache_says(&sender, &asking(DRESSES[0], |_| ())).await, "miss");
-    assert_eq!(cache_says(&sender, &asking(DRESSES[1], |_| ())).await, "hit");
+    assert_eq!(
+        cache_says(&sender, &asking(DRESSES[0], |_| ())).await,
+        "miss"
+    );
+    assert_eq!(
+        cache_says(&sender, &asking(DRESSES[1], |_| ())).await,
+        "hit"
+    );
     let changes: [fn(&mut Value); 6] = [
         |body| body["messages"][0]["content"] = "Be rude.".into(),
         |body| body["temperature"] = json!(0.5),
@@ -121,7 +135,10 @@ async fn check_04_whatever_stands_around_the_question_separates() {
         |body| body["model"] = "remote".into(),
     ];
     for change in changes {
-        assert_eq!(cache_says(&sender, &asking(DRESSES[2], change)).await, "miss");
+        assert_eq!(
+            cache_says(&sender, &asking(DRESSES[2], change)).await,
+            "miss"
+        );
     }
 }
 
@@ -139,7 +156,10 @@ async fn opposite_numbers_and_denials_are_never_served() {
         "move money from savings to checking",
         "move money from checking to savings",
     ] {
-        let cache = asked(&sender, text).await.header("x-firstline-cache").to_owned();
+        let cache = asked(&sender, text)
+            .await
+            .header("x-firstline-cache")
+            .to_owned();
         assert_eq!(cache, "miss", "{text}");
     }
 }
@@ -164,12 +184,23 @@ async fn personal_questions_neither_get_nor_give_an_answer_by_likeness() {
     let privacy = "privacy:\n  detectors: {personal_data: [email]}\n  classes: [{class: personal, any: [email]}]\n  rules: [{class: personal, require: {}, on_violation: refuse}]\n";
     let (_stand_in, _gateway, sender) = started(&format!("{privacy}{SEMANTIC}")).await;
     for text in ["mail me at ada@example.org", "Mail me at ada@example.org!"] {
-        assert_ne!(asked(&sender, text).await.header("x-firstline-cache"), "hit");
+        assert_ne!(
+            asked(&sender, text).await.header("x-firstline-cache"),
+            "hit"
+        );
     }
-    assert_eq!(asked(&sender, DRESSES[0]).await.header("x-firstline-cache"), "miss");
+    assert_eq!(
+        asked(&sender, DRESSES[0]).await.header("x-firstline-cache"),
+        "miss"
+    );
     let strict = [("x-firstline-data-class", "personal")];
-    let reply = sender.chat(&strict, chat_body("auto", DRESSES[1]).to_string()).await;
-    assert_eq!((reply.status, reply.header("x-firstline-cache")), (200, "bypass"));
+    let reply = sender
+        .chat(&strict, chat_body("auto", DRESSES[1]).to_string())
+        .await;
+    assert_eq!(
+        (reply.status, reply.header("x-firstline-cache")),
+        (200, "bypass")
+    );
 }
 
 #[tokio::test]
@@ -188,5 +219,8 @@ async fn check_09_streams_are_kept_apart_and_a_broken_one_never() {
         assert_eq!(reply.header("x-firstline-cache"), expected, "{dress}");
         assert_eq!(reply.text().contains("[DONE]"), dress != DRESSES[0]);
     }
-    assert_eq!(asked(&sender, DRESSES[0]).await.header("x-firstline-cache"), "miss");
+    assert_eq!(
+        asked(&sender, DRESSES[0]).await.header("x-firstline-cache"),
+        "miss"
+    );
 }

@@ -57,5 +57,8 @@ fn a_line_that_is_wrong_is_told_and_the_others_go_on() {
     assert!(!ran.err.contains("canary"), "{ran:#?}");
     let rows = rows(&ran);
     assert_eq!((&rows[0]["id"], &rows[1]["id"]), (&1.into(), &3.into()));
-    assert_eq!((&rows[1]["serve"], &rows[1]["reason"]), (&false.into(), &"empty".into()));
+    assert_eq!(
+        (&rows[1]["serve"], &rows[1]["reason"]),
+        (&false.into(), &"empty".into())
+    );
 }
