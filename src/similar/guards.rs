@@ -48,6 +48,15 @@ const ASKING: [&str; 9] = [
     "how", "what", "where", "if", "whether", "which", "who", "when", "why",
 ];
 
+/// Words that change nothing between `i` and `know`.
+const EMPHASIS: [&str; 6] = ["do", "already", "now", "really", "actually", "am"];
+
+/// Beside the asking words, what makes `i can` no claim.
+const AFTER_ASKING: [&str; 8] = ["so", "that", "as", "until", "options", "do", "can", "could"];
+
+/// Words that may stand between a pointing word and what it points at.
+const ARTICLES: [&str; 8] = ["a", "an", "the", "my", "your", "our", "this", "that"];
+
 /// Words that point at the one after them.
 const POINTING: [&str; 18] = [
     "from", "to", "into", "onto", "than", "before", "after", "by", "with", "for", "over", "under",
@@ -124,34 +133,32 @@ fn unmatched_name(a: &Wording, b: &Wording) -> bool {
 
 // --- Negation ---------------------------------------------------------------------------------------------------
 
-/// What a question denies: the next word of subject after each denial; and whether it only says "I do not know".
-struct Denied {
-    of: Vec<String>,
-    unknowing: bool,
+/// What a question denies: the next word of subject after each denial, sorted. `I do not know how` denies nothing.
+fn denied(question: &Wording) -> Vec<String> {
+    let denials = after_denials(question).filter(|rest| !is_unknowing(rest));
+    let next = |rest: &[String]| {
+        rest.iter()
+            .find(|word| !is_light(word))
+            .map(|word| stem(word))
+    };
+    let mut found: Vec<String> = denials.map(|rest| next(rest).unwrap_or_default()).collect();
+    found.sort_unstable();
+    found
 }
 
-fn denied(question: &Wording) -> Denied {
+/// It says that it does not know how, or what.
+fn unknowing(question: &Wording) -> bool {
+    after_denials(question).any(is_unknowing)
+}
+
+/// The words after each denial.
+fn after_denials(question: &Wording) -> impl Iterator<Item = &[String]> {
     let words = &question.words;
-    let mut found = Denied {
-        of: Vec::new(),
-        unknowing: false,
-    };
-    for (at, word) in words.iter().enumerate() {
-        if !DENIALS.contains(&word.as_str()) {
-            continue;
-        }
-        let rest = words.get(at + 1..).unwrap_or_default();
-        if is_unknowing(rest) {
-            found.unknowing = true;
-        } else {
-            let next = rest.iter().find(|word| !is_light(word));
-            found
-                .of
-                .push(next.map(|word| stem(word)).unwrap_or_default());
-        }
-    }
-    found.of.sort_unstable();
-    found
+    let denials = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| DENIALS.contains(&word.as_str()));
+    denials.map(|(at, _)| words.get(at + 1..).unwrap_or_default())
 }
 
 /// `not` is followed by `know how`, `sure what`, `idea where`.
@@ -166,16 +173,35 @@ fn is_unknowing(rest: &[String]) -> bool {
 }
 
 fn negation_differs(a: &Wording, b: &Wording) -> bool {
-    let (left, right) = (denied(a), denied(b));
-    let knows = |question: &Wording| {
-        question
-            .words
-            .iter()
-            .any(|word| KNOWING.contains(&word.as_str()))
-    };
-    let unknowing = (left.unknowing && !right.unknowing && knows(b))
-        || (right.unknowing && !left.unknowing && knows(a));
-    left.of != right.of || unknowing
+    denied(a) != denied(b) || asserts(a) != asserts(b) || claims(a, b) || claims(b, a)
+}
+
+/// `a` only says that it does not know, and `b` speaks of knowing without any denial.
+fn claims(a: &Wording, b: &Wording) -> bool {
+    unknowing(a) && !unknowing(b) && b.words.iter().any(|word| KNOWING.contains(&word.as_str()))
+}
+
+/// What the person says of itself without asking: `i know how`, `i can`. Asked, as in `how can i` or `what i can`, it
+/// says nothing.
+fn asserts(question: &Wording) -> (bool, bool) {
+    let words: Vec<&str> = question
+        .words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !EMPHASIS.contains(word))
+        .collect();
+    let mut found = (false, false);
+    for (at, pair) in words.windows(2).enumerate() {
+        let before = at.checked_sub(1).and_then(|at| words.get(at));
+        let asked = before.is_some_and(|word| ASKING.contains(word) || AFTER_ASKING.contains(word));
+        let next = words.get(at + 2).copied().unwrap_or_default();
+        match pair {
+            ["i" | "we", verb] if KNOWING.contains(verb) => found.0 |= ASKING.contains(&next),
+            ["i" | "we", "can" | "could"] if !asked => found.1 |= !DENIALS.contains(&next),
+            [..] => {}
+        }
+    }
+    found
 }
 
 // --- Direction --------------------------------------------------------------------------------------------------
@@ -188,11 +214,8 @@ fn pointed(question: &Wording, pointing: &str) -> BTreeSet<String> {
         .enumerate()
         .filter(|(_, word)| *word == pointing);
     let next = |at: usize| {
-        words
-            .get(at + 1..)
-            .unwrap_or_default()
-            .iter()
-            .find(|word| !is_light(word))
+        let rest = words.get(at + 1..).unwrap_or_default();
+        rest.iter().find(|word| !ARTICLES.contains(&word.as_str()))
     };
     places
         .filter_map(|(at, _)| next(at))
@@ -202,11 +225,12 @@ fn pointed(question: &Wording, pointing: &str) -> BTreeSet<String> {
 
 /// Both have the pointing word, it points at different words, and each has the other's word somewhere else.
 fn direction_differs(a: &Wording, b: &Wording) -> bool {
+    let elsewhere = |targets: &BTreeSet<String>, other: &Wording| {
+        let has = |target: &String| other.words.iter().any(|word| stem(word) == *target);
+        targets.iter().all(has)
+    };
     POINTING.iter().any(|pointing| {
         let (left, right) = (pointed(a, pointing), pointed(b, pointing));
-        let elsewhere = |targets: &BTreeSet<String>, other: &Wording| {
-            targets.iter().all(|target| other.has(target))
-        };
         !left.is_empty()
             && !right.is_empty()
             && left.is_disjoint(&right)
