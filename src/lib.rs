@@ -22,6 +22,8 @@ pub mod local;
 
 pub mod upstream;
 
+pub mod similar;
+
 pub mod cache;
 
 pub mod ledger;

@@ -3,7 +3,7 @@
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::{desks, keep_promise, measuring};
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
 use crate::inference::Workers;
@@ -13,6 +13,7 @@ use crate::ledger::{
 use crate::pipeline::{Generation, Pipeline, Rooms};
 use crate::policy::{self, Offer, Period, Policy};
 use crate::server::Readiness;
+use crate::similar::Head;
 use crate::telemetry::{self, Metrics};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
 use anyhow::{Context, anyhow};
@@ -77,6 +78,7 @@ pub async fn build(
         places,
     )?
     .with_own(&settings.topics)?;
+    let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
     let desks = desks(&settings.desks, model.as_ref())?;
     let export = export(&settings)?.map(Arc::new);
@@ -94,10 +96,12 @@ pub async fn build(
         places: places.clone(),
         ledger: ledger.clone(),
         upstream: upstream.clone(),
+        similar: similar.is_some(),
     };
     let rooms = Rooms {
         upstream,
-        cache: Cache::new(cache_settings(settings.cache.as_ref())),
+        cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
+        similar,
         ledger,
     };
     let reloader = file
@@ -257,7 +261,7 @@ fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings 
     }
 }
 
-fn cache_settings(settings: Option<&config::CacheSettings>) -> cache::Settings {
+fn cache_settings(settings: Option<&config::ExactSettings>) -> cache::Settings {
     match settings {
         // Policy hands out no scope then, so nothing is ever kept.
         None => cache::Settings {
@@ -270,4 +274,24 @@ fn cache_settings(settings: Option<&config::CacheSettings>) -> cache::Settings {
             ..cache::Settings::default()
         },
     }
+}
+
+fn similar_cache(
+    settings: Option<&config::SemanticSettings>,
+    head: Option<Arc<Head>>,
+) -> anyhow::Result<Option<SimilarCache>> {
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let head = head.ok_or_else(|| {
+        anyhow!("`cache.semantic` needs an encoder whose heads.json has a `similar` part; leave it out, or use the encoder that ships")
+    })?;
+    let limits = SimilarSettings {
+        threshold: settings.threshold,
+        ttl: settings.ttl,
+        max_entries: settings.max_entries as usize,
+        max_bytes: usize::try_from(settings.max_bytes).unwrap_or(usize::MAX),
+        max_entry_bytes: cache::Settings::default().max_entry_bytes,
+    };
+    Ok(Some(SimilarCache::new(head, limits)))
 }

@@ -8,6 +8,7 @@ use crate::domain::PersonalKind;
 use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Workers};
 use crate::privacy::Detector;
 use crate::signals::{Heads, Reader};
+use crate::similar;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub struct Measuring {
     pub reader: Reader,
     /// The encoder itself, for building indexes; `None` where nothing needs it.
     pub model: Option<Model>,
+    /// Judges whether one answer may serve two questions; `None` where the encoder has no such head.
+    pub similar: Option<Arc<similar::Head>>,
     threads: Vec<Workers>,
 }
 
@@ -38,14 +41,21 @@ pub fn measuring(
         return Ok(Measuring {
             reader,
             model: None,
+            similar: None,
             threads: vec![aside],
         });
     }
-    let (model, heads, workers) = load(settings, places)?;
+    let Loaded {
+        model,
+        heads,
+        similar,
+        workers,
+    } = load(settings, places)?;
     let (reader, aside) = Reader::start(Some((model.clone(), heads)), scan);
     Ok(Measuring {
         reader,
         model: Some(model),
+        similar,
         threads: vec![workers, aside],
     })
 }
@@ -71,10 +81,15 @@ impl Measuring {
     }
 }
 
-fn load(
-    settings: &config::EncoderSettings,
-    places: &Places,
-) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
+/// The encoder, running, and everything that reads its vectors.
+struct Loaded {
+    model: Model,
+    heads: Arc<Heads>,
+    similar: Option<Arc<similar::Head>>,
+    workers: Workers,
+}
+
+fn load(settings: &config::EncoderSettings, places: &Places) -> anyhow::Result<Loaded> {
     let (catalog, package) = installed(settings, places)?;
     let files = catalog
         .encoder(&package)
@@ -88,6 +103,9 @@ fn load(
     };
     let runtime = inference::load_runtime(&library, trust)?;
     let heads = checked_heads(&files.heads, &files.model_sha256, files.embedding_dim)?;
+    let similar = similar::Head::parse(&files.heads, files.embedding_dim)
+        .context("the encoder's heads.json")?
+        .map(Arc::new);
     let engines = OnnxEngine::load(&runtime, &files, settings.workers)?;
     let (model, workers) = inference::start(
         engines,
@@ -95,7 +113,12 @@ fn load(
             queue: settings.queue,
         },
     );
-    Ok((model, Arc::new(heads), workers))
+    Ok(Loaded {
+        model,
+        heads: Arc::new(heads),
+        similar,
+        workers,
+    })
 }
 
 /// What measures complexity under these settings, by the manifest: no file of the model is opened.

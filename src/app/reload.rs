@@ -52,6 +52,8 @@ pub(super) struct Kept {
     pub(super) places: Places,
     pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
+    /// The semantic cache was made at start.
+    pub(super) similar: bool,
 }
 
 /// Watches the file that `settings` came from.
@@ -149,6 +151,12 @@ impl Watch {
         if policy.wanted().needs_encoder() && self.kept.model.is_none() {
             return Err(anyhow!(
                 "the new policy needs the encoder, which is loaded at start only"
+            ))
+            .context("restart to use it");
+        }
+        if settings.policy.cache.semantic && !self.kept.similar {
+            return Err(anyhow!(
+                "the new policy has `cache.semantic`, which is set up at start only"
             ))
             .context("restart to use it");
         }

@@ -11,6 +11,7 @@ mod outcomes;
 mod serve;
 mod show;
 mod signals;
+mod similar;
 
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -54,6 +55,8 @@ enum Command {
     Calibrate(Calibrate),
     /// Learns your own topics, or what is too hard for the local tier, from labelled examples; prints held-out scores
     Learn(Learn),
+    /// Reads pairs of questions as JSON lines and says of each whether one cached answer may serve both
+    Similar(Similar),
     /// Looks after the models that ship
     Models(Models),
 }
@@ -176,6 +179,16 @@ struct Learn {
 }
 
 #[derive(Args)]
+struct Similar {
+    /// The configuration: its encoder and `cache.semantic.similarity_threshold`; without one, the built-in ones
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write what the score is made of and no verdict, to fit a new head; loads no model
+    #[arg(long)]
+    features: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -217,6 +230,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Signals(signals) => signals::signals(signals),
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
+        Command::Similar(similar) => similar::similar(&similar),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

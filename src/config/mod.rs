@@ -33,8 +33,9 @@ pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, PromiseSettings, RecordSettings, ServerSettings,
-    Settings, Source, TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
+    CacheSettings, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
+    SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings, TopicSettings,
+    TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

@@ -23,8 +23,8 @@ pub struct Settings {
     pub encoder: EncoderSettings,
     /// The operator's own topics.
     pub topics: TopicSettings,
-    /// The answers kept; `None` keeps none.
-    pub cache: Option<CacheSettings>,
+    /// The answers kept.
+    pub cache: CacheSettings,
     /// How upstreams are tried.
     pub upstream: UpstreamSettings,
     /// Where decisions are written.
@@ -122,11 +122,33 @@ pub enum TopicSource {
     },
 }
 
+/// The answers kept, for identical requests and for similar ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheSettings {
+    /// For identical requests; `None` keeps none.
+    pub exact: Option<ExactSettings>,
+    /// For similar requests; `None` keeps none.
+    pub semantic: Option<SemanticSettings>,
+}
+
 /// The answers kept for identical requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheSettings {
+pub struct ExactSettings {
     /// How long an answer is kept.
     pub ttl: Duration,
+    /// Memory for all of them.
+    pub max_bytes: u64,
+}
+
+/// The answers kept for similar requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SemanticSettings {
+    /// The least similarity, 0 to 1, at which an answer is given again.
+    pub threshold: f32,
+    /// How long an answer is kept.
+    pub ttl: Duration,
+    /// Answers kept in one scope.
+    pub max_entries: u32,
     /// Memory for all of them.
     pub max_bytes: u64,
 }

@@ -1,8 +1,9 @@
 //! What happens to a request, in order.
 
 use super::carry::Journey;
+use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
-use crate::cache::{self, Cache, Recall, Slot};
+use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
 use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
 use crate::local;
@@ -37,6 +38,8 @@ pub struct Rooms {
     pub upstream: upstream::Client,
     /// Answers given before.
     pub cache: Cache,
+    /// Answers given to similar questions; `None` keeps none.
+    pub similar: Option<SimilarCache>,
     /// Budgets and records.
     pub ledger: Ledger,
 }
@@ -140,7 +143,8 @@ impl Visit {
         };
         journey.decided(&decision);
         let slot = slot.filter(|_| decision.may_keep);
-        journey.carry_out(decision, &signals, slot).await
+        let matching = Matching::of(self, request, &admission, &signals, &decision);
+        journey.carry_out(decision, &signals, slot, matching).await
     }
 
     /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.

@@ -5,12 +5,15 @@ use super::decision::{Decision, LocalLimit, Reason, RefusalCode, Refused, Reject
 use super::egress::Egress;
 use super::settings::{Bar, BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
 use super::standing::{BudgetStanding, Standing};
-use crate::domain::{ChatRequest, DataClass, Endpoint, Finding, Signals, Tier, Usage, Usd};
+use crate::domain::{ChatRequest, DataClass, Endpoint, Finding, Signals, Tier, Usage, Usd, Probability};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Latencies seen count only after this many answers.
 const ENOUGH_SAMPLES: u32 = 8;
+
+/// From this attack probability on, a question neither gets nor gives an answer by likeness.
+const STEERS_FROM: f32 = 0.5;
 
 /// Everything one decision is made from.
 pub(super) struct Case<'a> {
@@ -56,6 +59,7 @@ impl Case<'_> {
             .never_from
             .as_ref()
             .is_none_or(|from| class.rank < from.rank);
+        let may_match = self.may_match(&class);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
         let budgets = self
             .budgets()
@@ -69,6 +73,7 @@ impl Case<'_> {
             rejected,
             may_keep,
             local_limit: self.local_limit(),
+            may_match,
             estimate,
             budgets,
             otherwise,
@@ -103,6 +108,16 @@ impl Case<'_> {
         let asked = asked.and_then(|name| privacy.classes.iter().find(|class| class.name == *name));
         let found = found.iter().filter_map(raised);
         asked.into_iter().chain(unread).chain(found)
+    }
+
+    /// True where answers may be shared with similar questions: the class allows it, and nothing in the question tries
+    /// to steer the answer, or what it steers would be given to others.
+    fn may_match(&self, class: &DataClass) -> bool {
+        let never_from = self.settings.cache.semantic_never_from.as_ref();
+        let harmless = self.signals.attack.as_ref().is_some_and(|attack| {
+            !attack.is_assumed() && attack.value < Probability::clamped(STEERS_FROM)
+        });
+        harmless && never_from.is_none_or(|from| class.rank < from.rank)
     }
 
     fn refuse_attack(&self) -> Result<(), Refused> {

@@ -14,6 +14,10 @@ pub struct Admission {
     pub read_cache: Option<CacheScope>,
     /// Keep an answer in this scope.
     pub write_cache: Option<CacheScope>,
+    /// Give the answer to a similar question, from this scope.
+    pub read_similar: Option<CacheScope>,
+    /// Keep an answer for similar questions, in this scope.
+    pub write_similar: Option<CacheScope>,
     /// What has to be measured.
     pub wanted: Wanted,
     /// The time measuring may take.
@@ -37,6 +41,8 @@ pub struct Decision {
     pub may_keep: bool,
     /// Up to which complexity local endpoints could answer; `None` where no promise is known to be kept.
     pub local_limit: Option<LocalLimit>,
+    /// The answer to a similar question may be given, and this one's may be kept for such.
+    pub may_match: bool,
     /// The most that the plan's dearest step is estimated to cost.
     pub estimate: Usd,
     /// Budgets that pay for it.

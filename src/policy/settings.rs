@@ -249,10 +249,14 @@ pub struct Calibrated {
 pub struct CacheRule {
     /// Identical requests are answered from the cache.
     pub exact: bool,
+    /// Similar requests are answered from the cache.
+    pub semantic: bool,
     /// Who shares answers.
     pub scope: ScopeRule,
     /// Answers to requests of this class or above are never kept.
     pub never_from: Option<DataClass>,
+    /// Requests of this class or above are never answered with the answer to a similar one, nor is theirs kept for it.
+    pub semantic_never_from: Option<DataClass>,
 }
 
 /// Who shares cached answers.

@@ -2,7 +2,7 @@
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
-use crate::ledger::{Health, Judgement, Phases, Record, Route, Word};
+use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -76,7 +76,12 @@ impl Metrics {
         self.count_request(record);
         self.count_money(record);
         if let Some(cache) = record.cache {
-            let labels = vec![("outcome", cache.outcome.as_str().to_owned())];
+            // A hit by likeness counts apart from one of the very same request.
+            let outcome = match (cache.outcome, cache.similarity) {
+                (CacheOutcome::Hit, Some(_)) => "hit_similar",
+                (outcome, _) => outcome.as_str(),
+            };
+            let labels = vec![("outcome", outcome.to_owned())];
             self.cache.get_or_create(&labels).inc();
         }
         for attempt in &record.attempts {

@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod learn;
 mod signals;
+mod similar;
 
 use crate::support::{Ran, new_folder, repository, run};
 use serde_json::Value;

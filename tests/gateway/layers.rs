@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -16,7 +16,8 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
-    ("cache", &["domain"]),
+    ("similar", &[]),
+    ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
     ("telemetry", &["domain", "ledger"]),
     (
@@ -56,6 +57,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "learning",
             "local",
             "upstream",
+            "similar",
             "cache",
             "ledger",
             "telemetry",
@@ -75,6 +77,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "knowledge",
             "local",
             "upstream",
+            "similar",
             "cache",
             "ledger",
             "telemetry",
@@ -98,6 +101,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "signals",
             "knowledge",
             "local",
+            "similar",
             "ledger",
             "pipeline",
             "server",

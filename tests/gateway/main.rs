@@ -32,6 +32,7 @@ mod properties;
 mod residency;
 mod retries;
 mod shipped;
+mod similar;
 mod smoke;
 mod streaming;
 mod support;
