@@ -34,6 +34,9 @@ pub enum Guard {
     Code,
 }
 
+/// Says whether a pair is refused.
+type Refuses = fn(&Wording, &Wording) -> bool;
+
 /// Words that deny.
 const DENIALS: [&str; 13] = [
     "not", "no", "never", "without", "none", "nobody", "nothing", "neither", "nor", "unable",
@@ -99,7 +102,7 @@ impl Guard {
 /// The first guard that refuses a pair, if any.
 pub fn refused_by(a: &Wording, b: &Wording) -> Option<Guard> {
     let same = a.words == b.words;
-    let checks: [(Guard, fn(&Wording, &Wording) -> bool); 10] = [
+    let checks: [(Guard, Refuses); 10] = [
         (Guard::Empty, |a, b| a.is_empty() || b.is_empty()),
         (Guard::TooLong, |a, b| a.too_long || b.too_long),
         (Guard::Value, |a, b| a.values != b.values),
