@@ -1,13 +1,11 @@
 """Fits the attack head on the encoder's token scores: the window, the calibration, and the 1 % threshold.
 
-    python attack_head.py --data FOLDER --model FOLDER
+    python heads.py --only attack --data FOLDER --work FOLDER --model FOLDER
 
-Writes `attack` into the model's `heads.json`. Only rows of the part `calibrate` are used: templates that the encoder
+Only rows of the part `calibrate` are used: templates that the encoder
 was not trained on, of families that it was; the held-out families stay for `judge_attack.py`.
 """
 
-import argparse
-import json
 import random
 from pathlib import Path
 
@@ -20,7 +18,7 @@ import disguise
 import encoder
 
 SEED = 43
-WINDOWS = (12, 24, 32)  # tokens; more than the 32 that two pieces of a long text share could be cut apart
+WINDOWS = (6, 8, 12, 16, 24, 32)  # tokens; more than the 32 that two pieces of a long text share could be cut apart
 OVERLAP = 32
 FALSE_ALARMS = 0.01
 PADDED_COPIES = 4
@@ -102,13 +100,7 @@ def fit(folder, model):
     }
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--model", required=True)
-    given = parser.parse_args()
-    path = Path(given.model) / "heads.json"
-    heads = json.loads(path.read_text(encoding="utf-8"))
-    heads["attack"] = fit(given.data, given.model)
-    path.write_text(json.dumps(heads, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(heads["attack"]))
+def chance(head, pieces):
+    """The probability of the head that `fit` made."""
+    z = head["calibration"]["a"] * worst_window(pieces, head["window"]) + head["calibration"]["b"]
+    return 1 / (1 + np.exp(-z))

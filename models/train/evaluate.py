@@ -25,44 +25,6 @@ import topics
 from measures import calibration_error, interval, length_model
 
 
-def score_attack(folder, head, embed):
-    """Ranking quality, and false alarms on each kind of harmless text."""
-    rows = fitting.attack_rows(folder)
-    train, test = [r for r in rows if not r["held_out"]], [r for r in rows if r["held_out"]]
-    texts = [r["text"] for r in test]
-    labels, groups = np.array([r["label"] for r in test]), np.array([r["group"] for r in test])
-    chance = fitting.linear_score(head, embed(texts), texts)
-    length = length_model([r["text"] for r in train], [r["label"] for r in train], None)(texts)
-    own = np.isin(groups, ["jailbreak-template", "dan", "tap"]) | np.char.startswith(groups, "benign")
-
-    def caught(y, p):
-        return float((p[y == 1] > np.quantile(p[y == 0], 0.99)).mean())
-
-    out = {"rows": len(test), "attacks": int(labels.sum()), "majority_accuracy": round(float((labels == 0).mean()), 4)}
-    for name, chosen in (
-        ("all", np.ones(len(test), bool)),
-        ("jailbreak_file_only", own),
-        ("synthetic_only", np.char.startswith(groups, "synthetic")),
-    ):
-        y, p = labels[chosen], chance[chosen]
-        out[name] = {
-            "rows": int(chosen.sum()),
-            "attacks": int(y.sum()),
-            "auc": interval(roc_auc_score, y, p),
-            "length_auc": interval(roc_auc_score, y, length[chosen]),
-            "caught_at_1_percent_false_alarms": interval(caught, y, p),
-            "caught_at_half": round(float((p[y == 1] >= 0.5).mean()), 4),
-            "false_alarms_at_half": round(float((p[y == 0] >= 0.5).mean()), 4),
-            "ece": interval(calibration_error, y, p),
-        }
-    out["false_alarms_at_half_by_kind"] = {
-        g: [int((groups == g).sum()), round(float((chance[groups == g] >= 0.5).mean()), 4)]
-        for g in sorted(set(groups[labels == 0]))
-    }
-    out["threshold_for_1_percent_false_alarms"] = round(float(np.quantile(chance[labels == 0], 0.99)), 4)
-    return out
-
-
 def score_topic(folder, head, embed):
     """Accuracy and macro F1 over held-out rows, and how well `none` is told apart."""
     rows = [r for r in fitting.topic_rows(folder) if r["held_out"]]
@@ -215,7 +177,6 @@ if __name__ == "__main__":
     result = {"encoder_sha256": embedder.sha256}
     result["latency_ms"] = latency(given.model)
     result["complexity"] = json.loads((Path(given.work) / "complexity.json").read_text(encoding="utf-8"))
-    result["attack"] = score_attack(given.data, shipped["attack"], embedder)
     result["topic"] = score_topic(given.data, shipped["topic"], embedder)
     result["knowledge"] = score_knowledge(given.data, shipped["knowledge"], embedder, teacher_of)
     result["likeness"] = score_likeness(given.data, embedder, teacher_of)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+import attack_head
 import data
 import encoder
 import export
@@ -29,6 +30,7 @@ SEED = 20
 TOPIC_CAP = 1000  # rows per topic and file: the large files would drown the small topics
 ATTACK_STRENGTH, TOPIC_STRENGTH = 20.0, 30.0
 WANTED_PRECISION = 0.97
+TOKEN_THRESHOLD = 0.5  # mean probability from which a span of free text counts
 
 
 class Embedder:
@@ -63,57 +65,6 @@ class Embedder:
             keys[:] = list(self.known)
             np.savez(self.store, texts=keys, vectors=np.stack(list(self.known.values())))
         return np.stack([self.known[t] for t in texts])
-
-
-# -------------------------------------------------------------------- attack
-
-
-def attack_rows(folder):
-    """Jailbreak data, hand-made injections, and everyday prompts as further harmless rows."""
-    rows = [
-        {"text": r["text"], "label": r["label"], "held_out": r["held_out"], "group": r["type"]}
-        for r in data.jailbreak_rows(folder)
-    ]
-    rows += [dict(r, group="synthetic-attack" if r["label"] else "synthetic-benign") for r in synthetic.attack_rows()]
-    pick = random.Random(SEED)
-    more = [(r["text"], r["held_out"], "routing") for r in pick.sample(data.routing_rows(folder), 4000)]
-    more += [(r["text"], r["held_out"], "support") for r in pick.sample(data.support_rows(folder), 4000)]
-    for name in (data.ARENA_FILE, data.CODE_AND_CHAT_FILE):
-        for row in data.read(folder, name):
-            text = row.get("prompt") or row["messages"][0]["content"]
-            side = data.held_out(data.group_key({"text": text}))
-            more.append((text, side, "arena" if "prompt" in row else "instruct"))
-    known = {r["text"] for r in rows}
-    rows += [
-        {"text": text, "label": 0, "held_out": side, "group": group} for text, side, group in more if text not in known
-    ]
-    return rows
-
-
-def fit_attack(rows, vectors):
-    """Attack head: embedding only, both classes with equal total weight.
-
-    No length feature on purpose: the public attacks are long, and the head would
-    take length for guilt."""
-    label = np.array([r["label"] for r in rows], float)
-    weight = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
-    model = soft_fit(vectors, label, weight, ATTACK_STRENGTH)
-    folds, scores = fold_numbers([r["text"] for r in rows]), np.zeros(len(rows))
-    for fold in range(FOLDS):
-        seen = folds != fold
-        trial = soft_fit(vectors[seen], label[seen], weight[seen], ATTACK_STRENGTH)
-        scores[~seen] = trial.decision_function(vectors[~seen])
-    a, b = platt(scores, label, weight)
-    return {
-        "features": [],
-        "feature_mean": [],
-        "feature_std": [],
-        "feature_clip": surface.FEATURE_CLIP,
-        "weights_embedding": model.coef_[0].tolist(),
-        "weights_features": [],
-        "bias": float(model.intercept_[0]),
-        "calibration": {"kind": "platt", "a": a, "b": b},
-    }
 
 
 # --------------------------------------------------------------------- topic
@@ -307,17 +258,19 @@ def build(folder, work, model, only=None):
 
     fits = {
         "complexity": lambda: fit_complexity(*trained(complexity_rows(folder))),
-        "attack": lambda: fit_attack(*trained(attack_rows(folder))),
+        "attack": lambda: attack_head.fit(folder, model),
         "topic": lambda: fit_topic(*trained(topic_rows(folder))),
         "knowledge": lambda: fit_knowledge(nearest(knowledge_cases(folder, 0), embed)),
     }
-    heads = {"version": 1, "encoder_sha256": embed.sha256, "embedding_dim": encoder.HIDDEN}
+    heads = {"version": 2, "encoder_sha256": embed.sha256, "embedding_dim": encoder.HIDDEN}
     if only:
         heads = json.loads(path.read_text(encoding="utf-8"))
         if heads["encoder_sha256"] != embed.sha256:
             raise SystemExit("the heads there belong to another encoder; fit all of them")
     for name in [only] if only else fits:
         heads[name] = fits[name]()
+    kinds = [label[2:] for label in encoder.LABELS if label.startswith("B-")]
+    heads["tokens"] = {"labels": encoder.LABELS, "thresholds": {kind: TOKEN_THRESHOLD for kind in kinds}}
     path.write_text(json.dumps(rounded(heads), ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import attack_head
 import data
 import encoder
 import export
@@ -83,6 +84,7 @@ def golden(model):
     heads = json.loads((model / "heads.json").read_text(encoding="utf-8"))
     tokenizer = encoder.Tokenizer.from_file(str(model / "tokenizer.json"))
     session = export.Session(model / "encoder.onnx", 1)
+    scorer = attack_head.Scorer(model)
     cases = []
     for text in GOLDEN_TEXTS:
         full = tokenizer.encode(text).ids
@@ -101,7 +103,7 @@ def golden(model):
                 "embedding_norm": float(np.linalg.norm(vector)),
                 "features": [float(v) for v in surface.features(text)],
                 "complexity": float(fitting.linear_score(heads["complexity"], vector[None], [text])[0]),
-                "attack": float(fitting.linear_score(heads["attack"], vector[None], [text])[0]),
+                "attack": float(attack_head.chance(heads["attack"], scorer(text))),
                 "topic_best": label,
                 "topic_probability": float(chances[best]),
                 "topic": label if named else None,

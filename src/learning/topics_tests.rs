@@ -3,7 +3,7 @@ use crate::inference::{DeterministicEngine, Engine};
 use crate::signals::OwnTopics;
 use std::sync::Arc;
 
-const DIMENSION: usize = 64;
+const DIMENSION: usize = 256;
 
 /// Words that tell the topics apart, and words that all of them use.
 const SUBJECTS: [(&str, [&str; 4]); 3] = [

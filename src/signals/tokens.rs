@@ -9,21 +9,17 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Reads personal data in free text from token scores: softmax over the labels, the first token speaks for its word,
-/// and words are joined by the BIO scheme (Ramshaw and Marcus, 1995).
+/// Reads personal data in free text from token scores. The first token speaks for its word. Of a kind, what begins a span
+/// and what goes on counts as one: which of the two it is, is the least certain thing that a small model says.
 #[derive(Debug, Clone)]
 pub struct TokenHead {
-    labels: Vec<Label>,
+    /// For each column of the scores its kind; `None` is outside of all.
+    labels: Vec<Option<PersonalKind>>,
     thresholds: BTreeMap<PersonalKind, f32>,
 }
 
-/// One column of the scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Label {
-    Outside,
-    Begin(PersonalKind),
-    Inside(PersonalKind),
-}
+/// A word that is probably nothing does not part a span of a kind that it may be with at least this probability.
+const DOUBT: f32 = 0.1;
 
 /// A piece of free text that the head takes for personal data, in bytes of the text that was scored.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +28,7 @@ pub struct Span {
     pub kind: PersonalKind,
     /// Where it stands: begins and ends with a letter or a digit.
     pub place: Range<usize>,
-    /// Mean probability of its words' labels.
+    /// Mean probability of its words.
     pub score: f32,
 }
 
@@ -51,6 +47,23 @@ struct Open {
     words: f32,
 }
 
+/// The spans of a text while its words are read.
+#[derive(Default)]
+struct Reading {
+    open: Option<Open>,
+    /// The word before was passed over in doubt.
+    doubted: bool,
+    done: Vec<Open>,
+}
+
+/// What one word may be.
+struct Chances<'a> {
+    labels: &'a [Option<PersonalKind>],
+    scores: &'a [f32],
+    greatest: f32,
+    total: f32,
+}
+
 impl TokenHead {
     /// The kinds it can find.
     pub fn kinds(&self) -> BTreeSet<PersonalKind> {
@@ -63,24 +76,13 @@ impl TokenHead {
         if scores.columns() != self.labels.len() + 1 {
             return None;
         }
-        let mut spans = Vec::new();
-        let mut open: Option<Open> = None;
+        let mut reading = Reading::default();
         for (place, row) in words(scores) {
-            let (label, probability) = self.label(row);
-            match (label, &mut open) {
-                (Label::Inside(kind), Some(span)) if span.kind == kind => {
-                    span.take(place, probability);
-                }
-                (Label::Begin(kind) | Label::Inside(kind), _) => {
-                    let next = Open::new(kind, place, probability);
-                    spans.extend(open.replace(next));
-                }
-                (Label::Outside, _) => spans.extend(open.take()),
-            }
+            reading.word(place, &Chances::of(&self.labels, row));
         }
-        spans.extend(open);
-        let spans = spans.into_iter().filter_map(|span| self.sure(&span, text));
-        Some(spans.collect())
+        reading.close();
+        let spans = reading.done.iter();
+        Some(spans.filter_map(|span| self.sure(span, text)).collect())
     }
 
     /// The attack logits of a text, one for each of its tokens without the special ones; `None` as for
@@ -91,25 +93,14 @@ impl TokenHead {
         fits.then(|| rows.filter_map(|(_, row)| row.last().copied()).collect())
     }
 
-    /// The most probable label and its probability. The last number of the row is no label.
-    fn label(&self, row: &[f32]) -> (Label, f32) {
-        let scores = &row[..self.labels.len()];
-        let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-        let Some(best) = best else {
-            return (Label::Outside, 1.0);
-        };
-        let total: f32 = scores
-            .iter()
-            .map(|score| (score - scores[best]).exp())
-            .sum();
-        (self.labels[best], 1.0 / total)
-    }
-
     fn sure(&self, span: &Open, text: &str) -> Option<Span> {
         let score = span.sum / span.words;
         let threshold = self.thresholds.get(&span.kind)?;
         let place = trimmed(text, span.place.clone())?;
-        (score >= *threshold).then_some(Span {
+        // Digits alone are for the patterns, except where a date may be written so.
+        let dated = span.kind == PersonalKind::DateOfBirth;
+        let worded = dated || text[place.clone()].contains(char::is_alphabetic);
+        (worded && score >= *threshold).then_some(Span {
             kind: span.kind,
             place,
             score,
@@ -128,6 +119,65 @@ impl Span {
             certainty: Certainty::Probable,
             country: None,
         }
+    }
+}
+
+impl Reading {
+    fn word(&mut self, place: Range<usize>, chances: &Chances<'_>) {
+        let (kind, probability) = chances.best();
+        match (&mut self.open, kind) {
+            (Some(span), Some(kind)) if span.kind == kind => {
+                span.take(place, probability);
+                self.doubted = false;
+            }
+            (Some(span), None) if !self.doubted && chances.of_kind(Some(span.kind)) >= DOUBT => {
+                self.doubted = true;
+            }
+            (_, kind) => {
+                self.close();
+                self.open = kind.map(|kind| Open::new(kind, place, probability));
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.done.extend(self.open.take());
+        self.doubted = false;
+    }
+}
+
+impl<'a> Chances<'a> {
+    /// By the softmax over the labels; the last number of the row is no label.
+    fn of(labels: &'a [Option<PersonalKind>], row: &'a [f32]) -> Self {
+        let scores = &row[..labels.len()];
+        let greatest = scores.iter().copied().fold(f32::MIN, f32::max);
+        let total = scores.iter().map(|score| (score - greatest).exp()).sum();
+        Self {
+            labels,
+            scores,
+            greatest,
+            total,
+        }
+    }
+
+    /// The probability that the word is of this kind, or of none.
+    fn of_kind(&self, kind: Option<PersonalKind>) -> f32 {
+        let columns = std::iter::zip(self.labels, self.scores);
+        let own = columns.filter(|(label, _)| **label == kind);
+        let sum: f32 = own.map(|(_, score)| (score - self.greatest).exp()).sum();
+        sum / self.total
+    }
+
+    /// What the word most probably is.
+    fn best(&self) -> (Option<PersonalKind>, f32) {
+        let mut best = (None, self.of_kind(None));
+        for kind in self.labels.iter().filter(|label| label.is_some()) {
+            let probability = self.of_kind(*kind);
+            if probability > best.1 {
+                best = (*kind, probability);
+            }
+        }
+        best
     }
 }
 
@@ -158,26 +208,25 @@ impl RawTokens {
             Ok((kind, *threshold))
         });
         let thresholds: BTreeMap<_, _> = thresholds.collect::<Result<_, HeadsError>>()?;
-        for label in &labels {
-            if let Label::Begin(kind) | Label::Inside(kind) = label
-                && !thresholds.contains_key(kind)
-            {
-                let name = kind.as_str();
-                return Err(HeadsError::new(format!(
-                    "tokens.thresholds has no `{name}`, which is a label"
-                )));
-            }
+        let without = labels
+            .iter()
+            .flatten()
+            .find(|kind| !thresholds.contains_key(kind));
+        if let Some(kind) = without {
+            let name = kind.as_str();
+            return Err(HeadsError::new(format!(
+                "tokens.thresholds has no `{name}`, which is a label"
+            )));
         }
         Ok(TokenHead { labels, thresholds })
     }
 }
 
-fn parse_label(label: &str) -> Result<Label, HeadsError> {
+fn parse_label(label: &str) -> Result<Option<PersonalKind>, HeadsError> {
     let kind = |name: &str| PersonalKind::parse(name).ok_or_else(|| unknown("tokens.labels", name));
     match label.split_once('-') {
-        None if label == "O" => Ok(Label::Outside),
-        Some(("B", name)) => Ok(Label::Begin(kind(name)?)),
-        Some(("I", name)) => Ok(Label::Inside(kind(name)?)),
+        None if label == "O" => Ok(None),
+        Some(("B" | "I", name)) => Ok(Some(kind(name)?)),
         Some(_) | None => Err(HeadsError::new(format!(
             "tokens.labels has `{label}`, expected `O`, `B-KIND` or `I-KIND`"
         ))),
