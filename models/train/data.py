@@ -206,10 +206,15 @@ def pair_rows(data):
             row["held_out"] = any(sides) or aside
             row["both_held_out"] = all(sides) or aside
             rows.append(row)
-    for row in read(data, PAWS_FILE):
+    return rows
+
+
+def paws_rows(data):
+    """Pairs that share nearly all words and mean the same or not, in the form of pair_rows."""
+    rows = read(data, PAWS_FILE)
+    for row in rows:
         row["held_out"] = row["both_held_out"] = held_out(row["id"])
         row["intent_a"] = row["intent_b"] = row["id"]
-        rows.append(row)
     return rows
 
 
@@ -240,7 +245,8 @@ def unlabelled_corpus(data):
         by_file.setdefault(row["file"], []).append(row["text"])
     texts = [text for file in sorted(by_file) for text in thinned(by_file[file], 14000)]
     texts += thinned([r["answer"] for r in support if r.get("answer")], 1500)
-    texts += thinned([t for r in pair_rows(data) if not r["held_out"] for t in (r["text_a"], r["text_b"])], 16000)
+    pairs = [r for r in pair_rows(data) + paws_rows(data) if not r["held_out"]]
+    texts += thinned([t for r in pairs for t in (r["text_a"], r["text_b"])], 16000)
     for row in faq_rows(data):
         if not row["held_out"]:
             texts += [row["text"], row["answer"]]

@@ -22,7 +22,7 @@ import encoder
 import export
 import heads as fitting
 import topics
-from measures import calibration_error, interval, length_model
+from measures import calibration_error, interval
 
 
 def score_topic(folder, head, embed):

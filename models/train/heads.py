@@ -20,11 +20,10 @@ import attack_head
 import data
 import encoder
 import export
-import features as surface
 import synthetic
 import topics
 from complexity import complexity_rows, fit_complexity
-from logistic import FOLDS, fold_numbers, linear_score, platt, soft_fit
+from logistic import fold_numbers
 
 SEED = 20
 TOPIC_CAP = 1000  # rows per topic and file: the large files would drown the small topics

@@ -17,6 +17,7 @@ import numpy as np
 
 import attacks
 import disguise
+from logistic import linear_score
 
 SEED, DRAWS = 47, 1000
 PADDING_WORDS = (2, 10, 50)
@@ -39,7 +40,7 @@ def by_vector(model, texts):
     import heads as fitting
 
     head = json.loads((Path(model) / "heads.json").read_text(encoding="utf-8"))["attack"]
-    return fitting.linear_score(head, fitting.Embedder(model)(texts), texts)
+    return linear_score(head, fitting.Embedder(model)(texts), texts)
 
 
 def interval(hits, groups):

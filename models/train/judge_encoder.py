@@ -114,7 +114,7 @@ def judge_pairs(forms, folder):
     """How well the cosine alone tells pairs that one answer serves."""
     print("\n| AUC of the cosine, held-out pairs | " + " | ".join(forms.sessions) + " |")
     print("|---|" + "---|" * len(forms.sessions))
-    rows = [r for r in data.pair_rows(folder) if r["both_held_out"]]
+    rows = [r for r in data.pair_rows(folder) + data.paws_rows(folder) if r["both_held_out"]]
     for source in ("bitext", "clinc", "paws"):
         chosen = [r for r in rows if source in r["id"]]
         chosen = random.Random(SEED).sample(chosen, min(PAIRS, len(chosen)))

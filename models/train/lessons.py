@@ -92,7 +92,8 @@ class Pairs:
         self.head = nn.Linear(1, 1)
         nn.init.constant_(self.head.weight, 12.0)
         nn.init.constant_(self.head.bias, -8.0)
-        rows = [(r["text_a"], r["text_b"], r["label"], r["intent_a"], r["intent_b"]) for r in data.pair_rows(folder) if not r["held_out"]]
+        kept = [r for r in data.pair_rows(folder) + data.paws_rows(folder) if not r["held_out"]]
+        rows = [(r["text_a"], r["text_b"], r["label"], r["intent_a"], r["intent_b"]) for r in kept]
         for row in data.faq_rows(folder) + data.grounded_rows(folder):
             if not row["held_out"]:
                 left, right = row.get("faq_question") or row["text"], row.get("response") or row["answer"]

@@ -18,6 +18,7 @@ import encoder
 import export
 import features as surface
 import heads as fitting
+from logistic import linear_score
 
 VERSION = "0.2.0"
 SHIPPED = ["encoder.onnx", "tokenizer.json", "heads.json", "golden.json"]
@@ -102,7 +103,7 @@ def golden(model):
                 "embedding_first8": vector[:8].tolist(),
                 "embedding_norm": float(np.linalg.norm(vector)),
                 "features": [float(v) for v in surface.features(text)],
-                "complexity": float(fitting.linear_score(heads["complexity"], vector[None], [text])[0]),
+                "complexity": float(linear_score(heads["complexity"], vector[None], [text])[0]),
                 "attack": float(attack_head.chance(heads["attack"], scorer(text))),
                 "topic_best": label,
                 "topic_probability": float(chances[best]),

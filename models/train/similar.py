@@ -45,9 +45,8 @@ def read_rows(folder):
         row["kind"] = "bitext" if "bitext" in row["source"] else "clinc"
         intents = (row["intent_a"], row["intent_b"])
         row["held_intent"] = row["kind"] == "clinc" and any(map(data.held_intent, intents))
-    for row in data.read(folder, data.PAWS_FILE):
-        sides = [data.held_out(data.group_key({"text": row[k]})) for k in ("text_a", "text_b")]
-        row.update(kind="paws", type=f"paws-{row['label']}", held_out=data.held_out(row["id"]) or any(sides), held_intent=False)
+    for row in data.paws_rows(folder):
+        row.update(kind="paws", type=f"paws-{row['label']}", held_intent=False)
         rows.append(row)
     return rows
 
