@@ -218,13 +218,18 @@ def paws_rows(data):
     return rows
 
 
+def personal_held_out(row):
+    """True for the templates of personal data that no training step may see."""
+    return held_out("personal-template:" + (row.get("template") or group_key(row)))
+
+
 def personal_rows(data):
     """Texts with spans of personal data; all fillings of one template are on one side."""
     rows = []
     for name in PII_FILES:
         for row in read(data, name):
             row["file"] = name.split("/")[1].split(".")[0]
-            row["held_out"] = held_out("personal-template:" + (row.get("template") or group_key(row)))
+            row["held_out"] = personal_held_out(row)
             rows.append(row)
     return rows
 

@@ -1,7 +1,7 @@
 """Judges `firstline signals` on labelled personal data: recall, precision and F1 for each kind and file.
 
 A prediction hits a label when both are of one kind and overlap ("overlap") or have the same ends ("exact").
-Rows are grouped by template, and whole groups are held out by `data.held_out`; intervals are 95 % bootstraps over
+Rows are grouped by template, and whole groups are held out by `data.personal_held_out`; intervals are 95 % bootstraps over
 groups. Nothing is dropped without being counted:
 
 - label types without a counterpart among our kinds are listed, and a prediction that touches only such a label is
@@ -79,7 +79,7 @@ def well_formed(kind, text):
 def rows(folder, name, side):
     for row in data.read(folder, f"pii/{name}.jsonl.zst"):
         group = row.get("template") or data.group_key(row)
-        if side == "all" or data.held_out(group) == (side == "held"):
+        if side == "all" or data.personal_held_out(row) == (side == "held"):
             yield {"file": name, "group": group, **row}
 
 

@@ -5,7 +5,9 @@ use super::decision::{Decision, LocalLimit, Reason, RefusalCode, Refused, Reject
 use super::egress::Egress;
 use super::settings::{Bar, BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
 use super::standing::{BudgetStanding, Standing};
-use crate::domain::{ChatRequest, DataClass, Endpoint, Finding, Signals, Tier, Usage, Usd, Probability};
+use crate::domain::{
+    ChatRequest, DataClass, Endpoint, Finding, Probability, Signals, Tier, Usage, Usd,
+};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -147,20 +147,26 @@ async fn opposite_numbers_and_denials_are_never_served() {
     // A threshold of nought serves whatever no guard refuses.
     let rest = SEMANTIC.replace("semantic: {}", "semantic: {similarity_threshold: 0}");
     let (_stand_in, _gateway, sender) = started(&rest).await;
-    for text in [
-        "turn on dark mode",
-        "turn off dark mode",
-        "do not turn on dark mode",
-        "where is order 4711",
-        "where is order 4712",
-        "move money from savings to checking",
-        "move money from checking to savings",
-    ] {
-        let cache = asked(&sender, text)
-            .await
-            .header("x-firstline-cache")
-            .to_owned();
-        assert_eq!(cache, "miss", "{text}");
+    let families = [
+        vec![
+            "turn on dark mode",
+            "turn off dark mode",
+            "do not turn on dark mode",
+        ],
+        vec!["where is order 4711", "where is order 4712"],
+        vec![
+            "move money from savings to checking",
+            "move money from checking to savings",
+        ],
+    ];
+    for (number, family) in families.iter().enumerate() {
+        // Another system prompt for each, so that only they are compared with one another.
+        let prompt = format!("Prompt {number}.");
+        for text in family {
+            let body = json!({"model": "auto", "messages": [
+                {"role": "system", "content": prompt}, {"role": "user", "content": text}]});
+            assert_eq!(cache_says(&sender, &body).await, "miss", "{text}");
+        }
     }
 }
 
@@ -181,8 +187,12 @@ async fn an_answer_that_was_steered_is_not_given_to_a_plain_question() {
 
 #[tokio::test]
 async fn personal_questions_neither_get_nor_give_an_answer_by_likeness() {
-    let privacy = "privacy:\n  detectors: {personal_data: [email]}\n  classes: [{class: personal, any: [email]}]\n  rules: [{class: personal, require: {}, on_violation: refuse}]\n";
-    let (_stand_in, _gateway, sender) = started(&format!("{privacy}{SEMANTIC}")).await;
+    let privacy = "privacy:\n  detect: [email]\n  raise: [{class: personal, any: [email]}]\n  rules: [{class: personal, require: {trains_on_data: false}, on_violation: refuse}]\n";
+    let stand_in = StandIn::always(Act::Answer(200, "", completion("30 days"))).await;
+    let config = remote_at(stand_in.address, &format!("{privacy}{SEMANTIC}"));
+    let may_have_it = config.replace("price: {", "residency: {trains_on_data: false}, price: {");
+    let gateway = Gateway::start(&may_have_it);
+    let sender = Sender::to(&gateway);
     for text in ["mail me at ada@example.org", "Mail me at ada@example.org!"] {
         assert_ne!(
             asked(&sender, text).await.header("x-firstline-cache"),
