@@ -7,6 +7,7 @@ use super::{desks, keep_promise, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
+use crate::handoff;
 use crate::inference::Workers;
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
@@ -37,6 +38,7 @@ pub struct App {
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
     pub(super) threads: Vec<Workers>,
+    pub(super) handoff: handoff::Keeper,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) reloader: Option<Reloader>,
@@ -84,11 +86,13 @@ pub async fn build(
     let reader = searching(&reader, &settings.policy.privacy)?;
     let desks = desks(&settings.desks, model.as_ref())?;
     let export = export(&settings)?.map(Arc::new);
-    let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
+    let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
+    let (ledger, keeper, metrics) = ledger(&settings, handoff.counts(), export.clone())?;
     let (live, watching) = watch::channel(Arc::new(Generation {
         policy,
         desks,
         signals: reader.clone(),
+        handoff: settings.handoff.clone(),
     }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
@@ -104,6 +108,7 @@ pub async fn build(
         upstream,
         cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
         similar,
+        handoff,
         ledger,
     };
     let reloader = file
@@ -118,6 +123,7 @@ pub async fn build(
         metrics,
         readiness: Readiness::default(),
         threads,
+        handoff: handoff_keeper,
         keeper,
         export,
         reloader,
@@ -145,22 +151,27 @@ fn export(settings: &config::Settings) -> anyhow::Result<Option<telemetry::Guard
         endpoints: endpoints(&settings.policy).cloned().collect(),
         ..telemetry::Settings::new(collector.as_str())
     };
-    // Fails only where one is installed already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
     Ok(Some(telemetry::start(
         &to,
-        client,
+        client()?,
         tokio::runtime::Handle::current(),
     )?))
+}
+
+/// A client for what is told beside the way of requests: no proxy, no redirect.
+fn client() -> anyhow::Result<reqwest::Client> {
+    // Fails only where one is installed already, and then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?)
 }
 
 /// The ledger, with metrics and traces drawn from every record that closes.
 fn ledger(
     settings: &config::Settings,
+    handoffs: &handoff::Counts,
     export: Option<Arc<telemetry::Guard>>,
 ) -> anyhow::Result<(Ledger, Keeper, Option<Arc<Metrics>>)> {
     // The metrics show the ledger's own health, so they come to be just after it, before the first request.
@@ -198,6 +209,7 @@ fn ledger(
             .get_or_init(|| {
                 Arc::new(Metrics::new(
                     ledger.health().clone(),
+                    handoffs.clone(),
                     env!("CARGO_PKG_VERSION"),
                 ))
             })

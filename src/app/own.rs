@@ -61,7 +61,8 @@ pub(super) fn refuse_unknown_topics(
         .routes
         .iter()
         .any(|route| route.when.topics.is_some())
-        || !policy.quality.always_remote.is_empty();
+        || !policy.quality.always_remote.is_empty()
+        || !policy.quality.always_human.is_empty();
     if !named {
         return Ok(());
     }

@@ -186,6 +186,7 @@ impl Watch {
             policy,
             desks,
             signals: reader.with_own(own),
+            handoff: settings.handoff,
         }));
         Ok(stamp)
     }

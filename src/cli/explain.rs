@@ -253,6 +253,13 @@ fn step_in_words(
                 None => format!("{model} (approved answers)"),
             }
         }
+        Step::Human(handover) => {
+            let along = match &handover.conversation {
+                Some(_) => ", the conversation goes to human.webhook",
+                None => "",
+            };
+            format!("a person takes over{along}")
+        }
         Step::Upstream(egress) => {
             let endpoint = egress.endpoint();
             format!(

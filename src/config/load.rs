@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, models, privacy, reach, route, server, topics};
+use super::{callers, cost, human, models, privacy, reach, route, server, topics};
 use crate::policy;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -30,6 +30,7 @@ const KEYS: &[&str] = &[
     "cost",
     "latency",
     "quality",
+    "human",
     "cache",
     "upstream",
     "records",
@@ -131,6 +132,8 @@ fn settings(
     let cost = cost::read(root, &callers.names, budgets);
     let deadline = route::deadline(root);
     let (quality, promise) = route::quality(root, secrets);
+    let (human, handoff) = human::read(root, secrets);
+    human::refuse_unanswered(root, human.as_ref(), &quality, &routes);
     let (cache_rule, cache) = server::cache(root, &privacy);
     let upstream = server::upstream(root);
     let (records, records_required) = server::records(root, secrets);
@@ -151,10 +154,12 @@ fn settings(
             deadline,
             signals_deadline,
             quality,
+            human,
             cache: cache_rule,
             records_required,
         },
         desks: models.desks,
+        handoff: Arc::new(handoff),
         promise,
         server,
         encoder,

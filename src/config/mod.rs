@@ -10,6 +10,7 @@
 mod callers;
 mod cost;
 mod defaults;
+mod human;
 mod known;
 mod lint;
 mod load;

@@ -6,7 +6,7 @@ use super::secrets::Secrets;
 use super::settings::PromiseSettings;
 use crate::calibration::Promise;
 use crate::domain::{Probability, Sentiment};
-use crate::policy::{Bar, Condition, Guard, Quality, RouteRule};
+use crate::policy::{Bar, Condition, Guard, HUMAN, Quality, RouteRule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,21 +40,41 @@ pub(super) fn read(
             given.push((value, name));
         }
         let when = section.get("when").map(|value| condition(&value, callers));
-        let chosen = section.required("use", "[gpt]").map(|value| {
-            let chosen = value.each(|item| one_of(item, "model", models));
-            if value.list_is_empty() {
-                value.wrong("the route names no model", "name at least one");
-            }
-            chosen
-        });
+        let chosen = section.required("use", "[gpt]");
+        let (models, human) = chosen
+            .map(|value| chosen_models(&value, models))
+            .unwrap_or_default();
         routes.push(RouteRule {
             id: id.into(),
             when: when.unwrap_or_default(),
-            models: chosen.unwrap_or_default(),
+            models,
+            human,
         });
     }
     refuse_twice("route", &given);
     routes
+}
+
+/// What a route uses: models, and after them a person or nobody. `human` may stand alone, without brackets.
+fn chosen_models(value: &Value<'_>, models: &[Arc<str>]) -> (Vec<usize>, bool) {
+    let is_human = |value: &Value<'_>| value.as_text() == Some(HUMAN);
+    if is_human(value) {
+        return (Vec::new(), true);
+    }
+    if value.list_is_empty() {
+        value.wrong("the route names no model", "name at least one");
+    }
+    let items = value.list().unwrap_or_default();
+    let human = items.iter().position(is_human);
+    if let Some(after) = human.and_then(|at| items.get(at + 1)) {
+        after.wrong(
+            "nothing after `human` is ever tried",
+            "put `human` at the end",
+        );
+    }
+    let named = items.iter().filter(|item| !is_human(item));
+    let chosen = named.filter_map(|item| one_of(item, "model or `human`", models));
+    (chosen.collect(), human.is_some())
 }
 
 /// Reads `quality`, and what its promise rests on. What keeps a promise stands in another file, so that here nothing does
@@ -63,7 +83,10 @@ pub(super) fn quality(
     root: &Section<'_>,
     secrets: &Secrets<'_>,
 ) -> (Quality, Option<PromiseSettings>) {
-    let section = root.section("quality", &["threshold", "promise", "always_remote"]);
+    let section = root.section(
+        "quality",
+        &["threshold", "promise", "always_remote", "always_human"],
+    );
     let section = section.as_ref();
     let stated = section.and_then(|section| section.get("threshold"));
     let promised = section.and_then(|section| section.get("promise"));
@@ -75,18 +98,35 @@ pub(super) fn quality(
     }
     let threshold = stated.and_then(|value| value.probability());
     let promise = promised.as_ref().and_then(|value| promise(value, secrets));
-    let topics = section.and_then(|section| section.get("always_remote"));
-    let always = topics.map(|value| {
-        value.each(|item| topic(&item.section(&["topic"])?.required("topic", "legal")?))
-    });
+    let always = |key| {
+        let topics = section.and_then(|section| section.get(key));
+        let topics = topics.map(|value: Value<'_>| {
+            value.each(|item| topic(&item.section(&["topic"])?.required("topic", "legal")?))
+        });
+        BTreeSet::from_iter(topics.unwrap_or_default())
+    };
     let quality = Quality {
         bar: match promised {
             Some(_) => Bar::Promise(None),
             None => Bar::Threshold(threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD))),
         },
-        always_remote: always.unwrap_or_default().into_iter().collect(),
+        always_remote: always("always_remote"),
+        always_human: always("always_human"),
     };
+    refuse_both(section, &quality);
     (quality, promise)
+}
+
+/// A topic for a person is for no model, so that what is said of it elsewhere would do nothing.
+fn refuse_both(section: Option<&Section<'_>>, quality: &Quality) {
+    let mut both = quality.always_human.intersection(&quality.always_remote);
+    let place = section.and_then(|section| section.get("always_remote"));
+    if let (Some(topic), Some(place)) = (both.next(), place) {
+        place.wrong(
+            format!("`{topic}` is in `always_human` too, and no model answers what is there"),
+            "keep it in one of the two",
+        );
+    }
 }
 
 fn promise(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<PromiseSettings> {

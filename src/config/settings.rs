@@ -1,6 +1,7 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
 use crate::calibration::Promise;
+use crate::handoff;
 use crate::policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,8 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// How people are told of what is theirs.
+    pub handoff: Arc<handoff::Settings>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
     pub promise: Option<PromiseSettings>,
     /// Listeners and their limits.

@@ -114,6 +114,7 @@ pub enum Route {
     Local,
     Remote,
     Cache,
+    Human,
     Refused,
 }
 
@@ -270,6 +271,7 @@ impl Route {
             Self::Local => "local",
             Self::Remote => "remote",
             Self::Cache => "cache",
+            Self::Human => "human",
             Self::Refused => "refused",
         }
     }

@@ -6,9 +6,10 @@ use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
+use crate::handoff::Ticket;
 use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::policy::{Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Step, Undecided};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(super) struct Journey<'a> {
     deadline: Duration,
     entry: Entry,
     told: Told,
+    /// The data class, once policy has said it.
+    class: Option<Arc<str>>,
 }
 
 impl<'a> Journey<'a> {
@@ -53,6 +56,7 @@ impl<'a> Journey<'a> {
             deadline,
             entry,
             told,
+            class: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -94,6 +98,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
+        self.class = Some(decision.class.name.clone());
         self.entry.note_data_class(&decision.class);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
@@ -197,6 +202,10 @@ impl<'a> Journey<'a> {
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
         for step in plan {
             match step {
+                Step::Human(handover) => {
+                    drop(keep);
+                    return Ok(self.give_to_person(handover, signals));
+                }
                 Step::Local(model) => {
                     if let Some(approved) = self.ask_desk(&model, signals) {
                         // An approved answer changes with its source, so it is looked up again each time.
@@ -316,6 +325,34 @@ impl<'a> Journey<'a> {
         let body = local::body(approved);
         let bill = self.bill(None);
         self.reply(Served::Local { model, evidence }, body, bill)
+    }
+
+    /// Answers in the operator's words, and tells people. A person costs and saves what nobody here can know.
+    fn give_to_person(mut self, handover: Handover, signals: &Signals) -> Reply {
+        let Handover {
+            name,
+            answer,
+            conversation,
+        } = handover;
+        self.told.route = Route::Human;
+        self.told.model = Some(name.clone());
+        self.entry.note_answer(Route::Human, &name);
+        let topic = signals.topic.as_ref();
+        let ticket = Ticket {
+            decision: self.request.decision.clone(),
+            caller: self.request.caller.name.clone(),
+            topic: topic.and_then(|reading| reading.value.label.clone()),
+            class: self.class.clone().unwrap_or_default(),
+            rule: self.told.rule.clone().unwrap_or_default(),
+            policy: self.told.policy.clone(),
+            body: self.request.body.clone(),
+            outbound: conversation.map(|egress| privacy::release(egress, self.request)),
+        };
+        let settings = &self.visit.generation.handoff;
+        self.visit.rooms.handoff.hand_over(ticket, settings);
+        let (body, usage) = local::handoff(self.request, &answer);
+        let bill = Bill::given_before(usage, crate::domain::Usd::ZERO);
+        self.reply(Served::Human { name }, body, bill)
     }
 
     fn give_upstream(

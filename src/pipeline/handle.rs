@@ -5,6 +5,7 @@ use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
+use crate::handoff;
 use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused};
@@ -30,6 +31,8 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// Where people are told of what is theirs.
+    pub handoff: Arc<handoff::Settings>,
 }
 
 /// What stays through reloads.
@@ -40,6 +43,8 @@ pub struct Rooms {
     pub cache: Cache,
     /// Answers given to similar questions; `None` keeps none.
     pub similar: Option<SimilarCache>,
+    /// Tells people of what is theirs.
+    pub handoff: handoff::Desk,
     /// Budgets and records.
     pub ledger: Ledger,
 }

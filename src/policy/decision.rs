@@ -67,6 +67,19 @@ pub enum Step {
     Local(Arc<str>),
     /// A request to an endpoint, with policy's leave.
     Upstream(Egress),
+    /// A person takes over.
+    Human(Handover),
+}
+
+/// A request given to a person.
+#[derive(Debug, PartialEq)]
+pub struct Handover {
+    /// Stands where a model's name would: [`HUMAN`](super::HUMAN).
+    pub name: Arc<str>,
+    /// What the caller is answered meanwhile.
+    pub answer: Arc<str>,
+    /// Leave to send the conversation along; `None` where nobody wants it or privacy forbids it.
+    pub conversation: Option<Egress>,
 }
 
 /// A model that may not serve a request.
@@ -101,6 +114,8 @@ pub enum Reason {
     PromiseUnkept,
     /// The topic is one that the local tier never answers.
     AlwaysRemote,
+    /// The topic, which no model may answer if it is one of some, could not be measured.
+    AlwaysHuman,
     /// The estimate is over the cap per request.
     CostCap {
         /// The estimate.
@@ -162,11 +177,12 @@ impl RefusalCode {
 }
 
 impl Step {
-    /// The model that this step asks.
+    /// The model that this step asks, or [`HUMAN`](super::HUMAN).
     pub fn model(&self) -> &Arc<str> {
         match self {
             Self::Local(model) => model,
             Self::Upstream(egress) => &egress.endpoint().name,
+            Self::Human(handover) => &handover.name,
         }
     }
 }
@@ -180,6 +196,7 @@ impl Reason {
             Self::TooComplex { .. } => "too_complex",
             Self::PromiseUnkept => "promise_unkept",
             Self::AlwaysRemote => "always_remote",
+            Self::AlwaysHuman => "always_human",
             Self::CostCap { .. } => "cost_cap",
             Self::Budget(_) => "budget",
             Self::TooSlow => "too_slow",
@@ -207,6 +224,9 @@ impl fmt::Display for Reason {
             Self::AlwaysRemote => {
                 f.write_str("quality.always_remote: the local tier never answers this topic")
             }
+            Self::AlwaysHuman => f.write_str(
+                "quality.always_human: whether a person has to answer could not be measured",
+            ),
             Self::CostCap { estimate } => {
                 write!(f, "cost.max_usd_per_request: the estimate is {estimate}")
             }

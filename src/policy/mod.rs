@@ -13,10 +13,10 @@ mod standing;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
+pub use decision::{Admission, Decision, Handover, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
 pub use egress::Egress;
 pub use settings::{
-    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,
+    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, HumanRule, Model, Near, Offer,
     OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule,
     Settings, Stamp, Unmet,
 };
@@ -26,6 +26,9 @@ use crate::domain::{Caller, ChatRequest, DataClass, KeyDigest, Signals, Wanted};
 
 /// The model name by which a client lets policy decide.
 pub const AUTO: &str = "auto";
+
+/// Stands where a model's name would, when a person takes over. No model can have it.
+pub const HUMAN: &str = "human";
 
 /// One policy, ready to be asked.
 #[derive(Debug)]

@@ -34,6 +34,8 @@ pub struct Settings {
     pub signals_deadline: Duration,
     /// When the local tier suffices.
     pub quality: Quality,
+    /// How requests are handed over to people; `None` where none ever is.
+    pub human: Option<HumanRule>,
     /// What may be answered from the cache.
     pub cache: CacheRule,
     /// Refuse requests while records cannot be written.
@@ -169,6 +171,17 @@ pub struct RouteRule {
     pub when: Condition,
     /// The models to use, in this order, by index into [`Settings::models`].
     pub models: Vec<usize>,
+    /// After them, or alone, a person takes over.
+    pub human: bool,
+}
+
+/// How requests are handed over to people.
+#[derive(Debug, Clone)]
+pub struct HumanRule {
+    /// What the caller is answered, word for word.
+    pub answer: Arc<str>,
+    /// Where the conversation itself is to be sent, as far as privacy lets it; `None` where it is never sent.
+    pub conversation_to: Option<Arc<Endpoint>>,
 }
 
 /// What may be spent.
@@ -224,6 +237,8 @@ pub struct Quality {
     pub bar: Bar,
     /// Topics that the local tier never answers.
     pub always_remote: BTreeSet<Arc<str>>,
+    /// Topics that no model answers: a person takes over.
+    pub always_human: BTreeSet<Arc<str>>,
 }
 
 /// Up to which complexity local endpoints answer.

@@ -2,6 +2,7 @@
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
+use crate::handoff::{Counts, Told};
 use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -40,11 +41,13 @@ pub struct Metrics {
     journal_healthy: Gauge,
     active: Gauge,
     health: Health,
+    handoffs: Counters,
+    told: Counts,
 }
 
 impl Metrics {
-    /// Metrics at zero. `health` says how the records fare, `version` is this program's.
-    pub fn new(health: Health, version: &str) -> Self {
+    /// Metrics at zero. `health` says how the records fare, `told` how the hand-overs, `version` is this program's.
+    pub fn new(health: Health, told: Counts, version: &str) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("gateway"),
             requests: Family::default(),
@@ -63,6 +66,8 @@ impl Metrics {
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
+            handoffs: Family::default(),
+            told,
         };
         metrics.register_requests();
         metrics.register_judged();
@@ -116,6 +121,13 @@ impl Metrics {
         self.dropped.inner().store(dropped, Ordering::Relaxed);
         self.journal_healthy
             .set(i64::from(self.health.journal_ok()));
+        for told in Told::ALL {
+            let labels = vec![("outcome", told.as_str().to_owned())];
+            let counter = self.handoffs.get_or_create(&labels);
+            counter
+                .inner()
+                .store(self.told.of(told), Ordering::Relaxed);
+        }
         let open = self.health.open_requests();
         self.active.set(i64::try_from(open).unwrap_or(i64::MAX));
         let mut text = String::new();
@@ -204,6 +216,11 @@ impl Metrics {
     }
 
     fn register_judged(&mut self) {
+        self.registry.register(
+            "handoffs",
+            "Notices to people of what is theirs, by what became of them",
+            self.handoffs.clone(),
+        );
         self.registry.register(
             "outcomes",
             "What was later said of answers",

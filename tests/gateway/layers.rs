@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -16,10 +16,11 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
+    ("handoff", &["domain", "privacy"]),
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
-    ("telemetry", &["domain", "ledger"]),
+    ("telemetry", &["domain", "handoff", "ledger"]),
     (
         "pipeline",
         &[
@@ -29,6 +30,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "signals",
             "local",
             "upstream",
+            "handoff",
             "cache",
             "ledger",
             "telemetry",
@@ -57,6 +59,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "learning",
             "local",
             "upstream",
+            "handoff",
             "similar",
             "cache",
             "ledger",
@@ -77,6 +80,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "knowledge",
             "local",
             "upstream",
+            "handoff",
             "similar",
             "cache",
             "ledger",

@@ -1,28 +1,41 @@
 //! Quality: what the local tier may answer, and which answers may serve similar questions.
 
 use super::Case;
-use crate::domain::{DataClass, Endpoint, Probability, Tier};
+use crate::domain::{DataClass, Endpoint, Probability, Reading, Tier};
 use crate::policy::decision::{LocalLimit, Reason};
 use crate::policy::settings::{Bar, Model};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// From this attack probability on, a question neither gets nor gives an answer by likeness.
 const STEERS_FROM: f32 = 0.5;
 
 impl Case<'_> {
+    /// Topics that are not for the local tier. One that could not be measured may be any of them.
     pub(super) fn too_delicate(&self, model: &Model) -> Option<Reason> {
-        let always_remote = &self.settings.quality.always_remote;
-        if always_remote.is_empty() || model.tier() == Tier::Remote {
+        let quality = &self.settings.quality;
+        if model.tier() == Tier::Remote {
             return None;
         }
-        let delicate = self.signals.topic.as_ref().is_none_or(|topic| {
-            topic.is_assumed()
-                || topic
-                    .value
-                    .label
-                    .as_ref()
-                    .is_some_and(|label| always_remote.contains(label))
-        });
-        delicate.then_some(Reason::AlwaysRemote)
+        let unmeasured = self.topic_is_unmeasured();
+        let one_of = |topics: &BTreeSet<Arc<str>>| {
+            !topics.is_empty()
+                && (unmeasured || self.topic().is_some_and(|topic| topics.contains(topic)))
+        };
+        if one_of(&quality.always_remote) {
+            return Some(Reason::AlwaysRemote);
+        }
+        one_of(&quality.always_human).then_some(Reason::AlwaysHuman)
+    }
+
+    /// What the request is about, as far as that was measured.
+    pub(super) fn topic(&self) -> Option<&Arc<str>> {
+        self.signals.topic.as_ref()?.value.label.as_ref()
+    }
+
+    pub(super) fn topic_is_unmeasured(&self) -> bool {
+        let topic = self.signals.topic.as_ref();
+        topic.is_none_or(Reading::is_assumed)
     }
 
     pub(super) fn too_complex(&self, endpoint: &Endpoint) -> Option<Reason> {
