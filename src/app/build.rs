@@ -1,9 +1,9 @@
 //! From settings to a running gateway.
 
+use super::generation::{generation, needs_encoder};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
-use super::scan::searching;
-use super::{desks, keep_promise, measuring};
+use super::{Unkept, keep_promises, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
@@ -12,8 +12,8 @@ use crate::inference::Workers;
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
 };
-use crate::pipeline::{Generation, Pipeline, Rooms};
-use crate::policy::{self, Offer, Period, Policy};
+use crate::pipeline::{Pipeline, Rooms};
+use crate::policy::{self, Offer, Period};
 use crate::server::Readiness;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics};
@@ -59,9 +59,8 @@ pub async fn build(
     file: Option<PathBuf>,
     places: &Places,
 ) -> anyhow::Result<App> {
-    if let Some(unkept) = keep_promise(&mut settings, places) {
-        unkept.warn();
-    }
+    let unkept = keep_promises(&mut settings, places);
+    unkept.iter().for_each(Unkept::warn);
     let api = bind(settings.server.api).await?;
     let admin = match settings.server.admin {
         Some(address) => Some(bind(address).await?),
@@ -72,30 +71,21 @@ pub async fn build(
         admin: admin.as_ref().unwrap_or(&api).local_addr()?,
     };
     super::own::refuse_unknown_topics(&settings, places)?;
-    let policy = Policy::new(settings.policy.clone());
-    let encoder = policy.wanted().needs_encoder();
     let measuring = measuring(
         &settings.encoder,
         &settings.policy.privacy.detectors,
-        encoder,
+        needs_encoder(&settings),
         places,
-    )?
-    .with_own(&settings.topics)?;
+    )?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
-    let reader = searching(&reader, &settings.policy.privacy)?;
-    let desks = desks(&settings.desks, model.as_ref())?;
+    let generation = generation(&settings, model.as_ref(), &reader)?;
     let export = export(&settings)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
     let (ledger, keeper, metrics) = ledger(&settings, handoff.counts(), export.clone())?;
-    let (live, watching) = watch::channel(Arc::new(Generation {
-        policy,
-        desks,
-        signals: reader.clone(),
-        handoff: settings.handoff.clone(),
-    }));
+    let (live, watching) = watch::channel(Arc::new(generation));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
-    endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
+    acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
         reader,
@@ -148,7 +138,7 @@ fn export(settings: &config::Settings) -> anyhow::Result<Option<telemetry::Guard
         return Ok(None);
     };
     let to = telemetry::Settings {
-        endpoints: endpoints(&settings.policy).cloned().collect(),
+        endpoints: acting(settings).cloned().collect(),
         ..telemetry::Settings::new(collector.as_str())
     };
     Ok(Some(telemetry::start(
@@ -235,8 +225,16 @@ fn not_kept(error: StartError) -> anyhow::Error {
     anyhow!("{error}; {remedy}")
 }
 
-/// Every endpoint of a policy.
-pub(super) fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
+/// Every endpoint that is ever asked: those of the policies that act.
+pub(super) fn acting(settings: &config::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
+    let canary = settings.canary.as_ref();
+    let canary = canary.map(|canary| &canary.settings.policy);
+    std::iter::once(&settings.policy)
+        .chain(canary)
+        .flat_map(endpoints)
+}
+
+fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
     policy.models.iter().filter_map(|model| match &model.offer {
         Offer::Desk => None,
         Offer::Endpoint(endpoint) => Some(endpoint),

@@ -1,5 +1,6 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
+use super::lint_modes;
 use super::problem::{Problem, Severity};
 use super::reach::{classes, has_rule, may_receive};
 use super::settings::{Settings, TopicSource};
@@ -9,6 +10,16 @@ use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, 
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
+    let mut problems = lint_one(settings, lint_modes::doubts(settings));
+    for other in settings.beside() {
+        let mut doubts = lint_modes::doubts(other);
+        doubts.extend(lint_modes::unheard(settings, other));
+        problems.extend(lint_one(other, doubts));
+    }
+    problems
+}
+
+fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     let mut doubts = Doubts {
         settings,
         problems: Vec::new(),
@@ -20,6 +31,9 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.topics();
     doubts.promise();
     doubts.own_topics();
+    for (path, message, remedy) in more {
+        doubts.doubt(&path, message, remedy);
+    }
     doubts.problems.sort_by_key(|problem| problem.line);
     doubts.problems
 }

@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, human, models, privacy, reach, route, server, topics};
+use super::{callers, cost, human, models, modes, privacy, reach, route, server, topics};
 use crate::policy;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -35,6 +35,8 @@ const KEYS: &[&str] = &[
     "upstream",
     "records",
     "telemetry",
+    "shadow",
+    "canary",
 ];
 
 /// Reads a config file. Paths in it start at its own folder; `environment` answers for environment variables.
@@ -45,12 +47,27 @@ pub fn load(
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Vec<Problem>> {
+    load_as(Standing::Alone, path, environment)
+}
+
+/// Whether a file stands for itself, and may name others to stand beside it, or is one of those.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Alone,
+    Beside,
+}
+
+pub(super) fn load_as(
+    standing: Standing,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<Problem>> {
     let text = read(path).map_err(|(message, remedy)| {
         let report = Report::new(path);
         report.error(None, "", message, Some(remedy.to_owned()));
         report.into_problems()
     })?;
-    parse(&text, path, environment)
+    parse_as(standing, &text, path, environment)
 }
 
 /// Reads the text of a config file that is, or might be, at `file`.
@@ -62,12 +79,25 @@ pub fn parse(
     file: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Vec<Problem>> {
+    parse_as(Standing::Alone, text, file, environment)
+}
+
+fn parse_as(
+    standing: Standing,
+    text: &str,
+    file: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<Problem>> {
     let report = Report::new(file);
     let settings = match tree::parse(text) {
         Ok(node) => {
             let digest = Sha256::digest(text.as_bytes()).into();
             let secrets = Secrets::new(file, environment);
-            document(&report, &node).map(|root| settings(&root, &secrets, &report, digest, file))
+            document(&report, &node).map(|root| {
+                let mut settings = settings(&root, &secrets, &report, digest, file);
+                modes::read(&root, standing, &secrets, &report, &mut settings);
+                settings
+            })
         }
         Err(malformed) => {
             let remedy = Some(malformed.remedy.to_owned());
@@ -161,6 +191,8 @@ fn settings(
         desks: models.desks,
         handoff: Arc::new(handoff),
         promise,
+        shadow: None,
+        canary: None,
         server,
         encoder,
         topics,

@@ -13,8 +13,10 @@ mod defaults;
 mod human;
 mod known;
 mod lint;
+mod lint_modes;
 mod load;
 mod models;
+mod modes;
 mod place;
 mod privacy;
 mod problem;
@@ -34,7 +36,7 @@ pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
+    CacheSettings, Canary, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
     SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings, TopicSettings,
     TopicSource, UpstreamSettings,
 };

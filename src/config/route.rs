@@ -1,13 +1,14 @@
 //! `routes`, `quality`, `guard` and `latency`: what chooses among the models that may answer.
 
-use super::known::{one_of, refuse_twice, some_of, word};
+use super::known::{is_word, one_of, refuse_twice, some_of, word};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::PromiseSettings;
 use crate::calibration::Promise;
-use crate::domain::{Probability, Sentiment};
-use crate::policy::{Bar, Condition, Guard, HUMAN, Quality, RouteRule};
-use std::collections::BTreeSet;
+use crate::domain::{Probability, Sentiment, Tier};
+use crate::policy::{Bar, Condition, Cue, Guard, HUMAN, Quality, RouteRule};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use whatlang::Lang;
@@ -18,6 +19,12 @@ const THRESHOLD: f32 = 0.5;
 const DEADLINE: Duration = Duration::from_secs(300);
 /// The longest time a request can be given.
 const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
+
+/// For how long a conversation stays with the higher tier where `sticky` says nothing.
+const STICKY: Duration = Duration::from_secs(30 * 60);
+/// A stay shorter than this holds nobody, and after a day it is another conversation.
+const STICKY_SPANS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// Reads `routes`.
 pub(super) fn read(
@@ -85,7 +92,15 @@ pub(super) fn quality(
 ) -> (Quality, Option<PromiseSettings>) {
     let section = root.section(
         "quality",
-        &["threshold", "promise", "always_remote", "always_human"],
+        &[
+            "threshold",
+            "promise",
+            "always_remote",
+            "always_human",
+            "topics",
+            "escalate_on",
+            "sticky",
+        ],
     );
     let section = section.as_ref();
     let stated = section.and_then(|section| section.get("threshold"));
@@ -105,16 +120,84 @@ pub(super) fn quality(
         });
         BTreeSet::from_iter(topics.unwrap_or_default())
     };
-    let quality = Quality {
+    let mut quality = Quality {
         bar: match promised {
             Some(_) => Bar::Promise(None),
             None => Bar::Threshold(threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD))),
         },
         always_remote: always("always_remote"),
         always_human: always("always_human"),
+        topics: BTreeMap::new(),
+        escalate_on: section
+            .and_then(|section| section.get("escalate_on"))
+            .map_or_else(|| Cue::ALL.into(), |value| cues(&value)),
+        sticky: section
+            .and_then(|section| section.section("sticky", &["for"]))
+            .map(|sticky| sticky.read("for", STICKY, |value| value.duration(STICKY_SPANS))),
     };
+    if let Some(value) = section.and_then(|section| section.get("topics")) {
+        by_topic(&value, &mut quality);
+    }
     refuse_both(section, &quality);
     (quality, promise)
+}
+
+fn cues(value: &Value<'_>) -> BTreeSet<Cue> {
+    let cue = |item: &Value<'_>| item.choice(&Cue::ALL.map(|cue| (cue.as_str(), cue)));
+    value.each(cue).into_iter().collect()
+}
+
+/// Reads `quality.topics`: a threshold or a tier for each. A tier of people or of remote models is another way to name the
+/// topic in `always_human` or `always_remote`; the local tier is a threshold that everything keeps.
+fn by_topic(value: &Value<'_>, quality: &mut Quality) {
+    let Some(pairs) = value.as_pairs() else {
+        return value.not("a section of topics").unwrap_or_default();
+    };
+    for (name, value) in pairs {
+        if !is_word(name) {
+            let remedy = "use lower-case letters, digits, `-` and `_`, at most 64";
+            value.wrong(format!("`{name}` cannot be the name of a topic"), remedy);
+        }
+        let named = quality.always_remote.contains(name) || quality.always_human.contains(name);
+        if named {
+            let message = "the topic is in `always_remote` or `always_human` too";
+            value.wrong(message, "keep it in one place");
+        }
+        if let Some(section) = value.section(&["threshold", "tier"]) {
+            of_topic(&section, name.into(), quality);
+        }
+    }
+}
+
+fn of_topic(section: &Section<'_>, name: Arc<str>, quality: &mut Quality) {
+    const TIERS: [(&str, Option<Tier>); 3] = [
+        ("local", Some(Tier::Local)),
+        ("remote", Some(Tier::Remote)),
+        ("human", None),
+    ];
+    let threshold = section.get("threshold");
+    let tier = section.get("tier");
+    if threshold.is_some() == tier.is_some() {
+        let message = "exactly one of `threshold` and `tier` has to be given";
+        section
+            .value()
+            .wrong(message, "write `{threshold: 0.3}` or `{tier: remote}`");
+    }
+    if let Some(own) = threshold.and_then(|value| value.probability()) {
+        quality.topics.insert(name.clone(), own);
+    }
+    match tier.and_then(|value| value.choice(&TIERS)) {
+        Some(Some(Tier::Local)) => {
+            quality.topics.insert(name, Probability::clamped(1.0));
+        }
+        Some(Some(Tier::Remote)) => {
+            quality.always_remote.insert(name);
+        }
+        Some(None) => {
+            quality.always_human.insert(name);
+        }
+        None => {}
+    }
 }
 
 /// A topic for a person is for no model, so that what is said of it elsewhere would do nothing.

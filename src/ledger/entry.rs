@@ -6,10 +6,10 @@
 use super::keeper::Outbox;
 use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    ShadowSeen, UsageSeen,
 };
 use super::{Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Usage, Usd};
+use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Tier, Usage, Usd};
 use crate::policy::LocalLimit;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -76,6 +76,16 @@ impl Entry {
     /// What was measured. Texts and positions are left behind here.
     pub fn note_signals(&mut self, signals: &Signals) {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
+    }
+
+    /// The lowest tier that the conversation is still sent to.
+    pub fn note_floor(&mut self, tier: Tier) {
+        self.note(|record| record.floor = Some(Word::fixed(tier.as_str())));
+    }
+
+    /// What the policy beside the one that acts would do.
+    pub fn note_shadow(&mut self, seen: ShadowSeen) {
+        self.note(|record| record.shadow = Some(seen));
     }
 
     /// The data class.
@@ -326,7 +336,9 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         rule: None,
         local_threshold: None,
         calibration: None,
+        floor: None,
         data_class: None,
+        shadow: None,
         signals: None,
         plan: Vec::new(),
         considered: Vec::new(),

@@ -15,6 +15,7 @@ mod latency;
 mod read;
 mod recent;
 mod record;
+mod sessions;
 mod summary;
 mod window;
 mod word;
@@ -35,17 +36,17 @@ pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_sin
 pub use recent::{Decided, Judged};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    ShadowSeen, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, DecisionId, Usd};
+use crate::domain::{Caller, ChatRequest, DecisionId, Tier, Usd};
 use crate::policy::Standing;
 use keeper::{Find, Judge, Parcel};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// The ledger's front desk. A handle; cheap to clone.
@@ -54,6 +55,7 @@ pub struct Ledger {
     outbox: Arc<keeper::Outbox>,
     budgets: Budgets,
     latencies: Latencies,
+    sessions: sessions::Sessions,
 }
 
 impl Ledger {
@@ -62,6 +64,7 @@ impl Ledger {
             outbox: Arc::new(outbox),
             budgets,
             latencies,
+            sessions: sessions::Sessions::default(),
         }
     }
 
@@ -76,7 +79,19 @@ impl Ledger {
             budgets: self.budgets.standing(&caller.name, unix_seconds()),
             latencies: self.latencies.seen(),
             records_ok: self.health().records_ok(),
+            ..Standing::default()
         }
+    }
+
+    /// The lowest tier that a conversation is still sent to, where the higher one has answered it within that time.
+    pub fn floor(&self, request: &ChatRequest, within: Duration) -> Option<Tier> {
+        let stays = self.sessions.stays_up(request, within, Instant::now());
+        stays.then_some(Tier::Remote)
+    }
+
+    /// Notes that the higher tier answers this conversation now.
+    pub fn note_higher_tier(&self, request: &ChatRequest) {
+        self.sessions.note(request, Instant::now());
     }
 
     /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].

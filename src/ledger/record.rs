@@ -55,9 +55,15 @@ pub struct Record {
     /// The calibration that vouched for that threshold, by the first digits of its digest; none where nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Word>,
+    /// The lowest tier that its conversation was still sent to; none where it was free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Word>,
     /// The data class it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
+    /// What the policy beside the one that acted would have done; none where there was none, or nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowSeen>,
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,
@@ -104,6 +110,23 @@ pub struct Record {
     pub finish: Option<Word>,
     /// Where the time went.
     pub phases: Phases,
+}
+
+/// What a policy that never acts would have done with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowSeen {
+    /// The policy, as `name@hash`.
+    pub policy: Word,
+    /// Which way it would have sent the request, had every model that it asks answered.
+    pub route: Route,
+    /// The model that would have answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Word>,
+    /// Why it would have refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Word>,
+    /// Route, model or refusal are others than the acting policy's, seen in the same way.
+    pub differs: bool,
 }
 
 /// Which way a request went.

@@ -60,6 +60,7 @@ pub struct ShapeSeen {
     pub code: bool,
     pub question: bool,
     pub wants_human: bool,
+    pub answered: bool,
     pub repeats: bool,
     pub negative: bool,
 }
@@ -87,6 +88,7 @@ impl From<&Signals> for SignalsSummary {
                 code: shape.code,
                 question: shape.question,
                 wants_human: shape.wants_human,
+                answered: shape.answered,
                 repeats: shape.repeats,
                 negative: shape.sentiment == Sentiment::Negative,
             },

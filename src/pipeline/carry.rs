@@ -7,9 +7,9 @@ use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
 use crate::handoff::Ticket;
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
+use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::policy::{Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -68,6 +68,12 @@ impl<'a> Journey<'a> {
         self.told.phases.add(phase, took);
     }
 
+    pub(super) fn stands(&mut self, standing: &Standing) {
+        if let Some(tier) = standing.floor {
+            self.entry.note_floor(tier);
+        }
+    }
+
     pub(super) fn admitted(&mut self, admission: &Admission) {
         self.deadline = admission.deadline;
         let since_parsed = self
@@ -114,6 +120,10 @@ impl<'a> Journey<'a> {
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
         }
         self.passed(Phase::Decide, self.unaccounted());
+    }
+
+    pub(super) fn shadowed(&mut self, seen: ShadowSeen) {
+        self.entry.note_shadow(seen);
     }
 
     /// Ends without a plan.
@@ -365,6 +375,9 @@ impl<'a> Journey<'a> {
             Tier::Local => Route::Local,
             Tier::Remote => Route::Remote,
         };
+        if endpoint.tier == Tier::Remote && self.visit.settings().quality.sticky.is_some() {
+            self.visit.rooms.ledger.note_higher_tier(self.request);
+        }
         let model = endpoint.name.clone();
         self.told.route = route;
         self.told.model = Some(model.clone());
@@ -431,7 +444,7 @@ impl<'a> Journey<'a> {
     }
 }
 
-fn nobody_left() -> Refused {
+pub(super) fn nobody_left() -> Refused {
     Refused {
         code: RefusalCode::PolicyQuality,
         rule: "models".into(),

@@ -2,13 +2,14 @@
 
 use super::carry::Journey;
 use super::matching::Matching;
+use super::shadow::{Outlook, Shadow};
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
-use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
+use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, Wanted};
 use crate::handoff;
 use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
 use crate::local;
-use crate::policy::{self, AUTO, Admission, Policy, Refused};
+use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
 use crate::signals;
 use crate::upstream;
 use std::collections::BTreeMap;
@@ -33,6 +34,18 @@ pub struct Generation {
     pub signals: signals::Reader,
     /// Where people are told of what is theirs.
     pub handoff: Arc<handoff::Settings>,
+    /// A policy that is decided beside this one and never acts.
+    pub shadow: Option<Shadow>,
+    /// What holds in this one's place for a share of the callers.
+    pub canary: Option<Canary>,
+}
+
+/// A generation for a share of the callers. It has no canary of its own.
+pub struct Canary {
+    /// For whom it holds.
+    pub share: policy::Share,
+    /// What holds for them.
+    pub generation: Arc<Generation>,
 }
 
 /// What stays through reloads.
@@ -67,10 +80,10 @@ impl Pipeline {
 
     /// Lets a caller in by its key, or says why not. The policy taken here holds to the end of the request.
     pub fn enter(&self, key: Option<&KeyDigest>) -> Result<Visit, Refused> {
-        let generation = self.live.borrow().clone();
-        let caller = generation.policy.identify(key)?;
+        let live = self.live.borrow().clone();
+        let caller = live.policy.identify(key)?;
         Ok(Visit {
-            generation,
+            generation: live.holding_for(&caller),
             rooms: self.rooms.clone(),
             caller,
         })
@@ -79,6 +92,22 @@ impl Pipeline {
     /// What is live now.
     pub fn generation(&self) -> Arc<Generation> {
         self.live.borrow().clone()
+    }
+}
+
+impl Generation {
+    /// What holds for this caller: this, or the canary.
+    fn holding_for(self: Arc<Self>, caller: &Caller) -> Arc<Self> {
+        match &self.canary {
+            Some(canary) if canary.share.takes(&caller.name) => canary.generation.clone(),
+            Some(_) | None => self,
+        }
+    }
+
+    /// What has to be measured for the policy that acts, and for the one beside it.
+    fn wanted(&self, admission: &Admission) -> Wanted {
+        let shadow = self.shadow.as_ref().map(|shadow| shadow.policy.wanted());
+        admission.wanted.or(shadow.unwrap_or_default())
     }
 }
 
@@ -124,7 +153,8 @@ impl Visit {
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
-        let standing = self.rooms.ledger.standing(&request.caller);
+        let standing = self.standing(request);
+        journey.stands(&standing);
         let admission = match self.generation.policy.admit(request, &standing) {
             Ok(admission) => admission,
             Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),
@@ -139,10 +169,19 @@ impl Visit {
         let signals = self
             .generation
             .signals
-            .read(request, admission.wanted, admission.signals_deadline)
+            .read(
+                request,
+                self.generation.wanted(&admission),
+                admission.signals_deadline,
+            )
             .await;
         journey.measured(&signals);
-        let decision = match self.generation.policy.decide(request, &signals, &standing) {
+        let decided = self.generation.policy.decide(request, &signals, &standing);
+        if let Some(shadow) = &self.generation.shadow {
+            let live = Outlook::of(&decided, &self.generation.desks, request, &signals);
+            journey.shadowed(shadow.decide(request, &signals, &standing, &live));
+        }
+        let decision = match decided {
             Ok(decision) => decision,
             Err(undecided) => return Err(journey.undecided(undecided)),
         };
@@ -150,6 +189,16 @@ impl Visit {
         let slot = slot.filter(|_| decision.may_keep);
         let matching = Matching::of(self, request, &admission, &signals, &decision);
         journey.carry_out(decision, &signals, slot, matching).await
+    }
+
+    /// How things stand for this request, and whether its conversation stays with the higher tier.
+    fn standing(&self, request: &ChatRequest) -> Standing {
+        let ledger = &self.rooms.ledger;
+        let sticky = self.settings().quality.sticky;
+        Standing {
+            floor: sticky.and_then(|within| ledger.floor(request, within)),
+            ..ledger.standing(&request.caller)
+        }
     }
 
     /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.

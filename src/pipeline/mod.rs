@@ -6,13 +6,15 @@
 mod carry;
 mod handle;
 mod matching;
+mod shadow;
 mod told;
 mod watched;
 
 use crate::local::Day;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use handle::{Generation, Pipeline, Rooms, Visit};
+pub use handle::{Canary, Generation, Pipeline, Rooms, Visit};
+pub use shadow::Shadow;
 pub use told::{Fault, GatewayFault, Receipt, Refusal, Reply, Told};
 
 /// Today in UTC: what an approved answer's end date is compared with.

@@ -9,6 +9,7 @@ mod decide;
 mod decision;
 mod egress;
 mod settings;
+mod share;
 mod standing;
 
 pub use condition::Condition;
@@ -16,10 +17,11 @@ pub use decide::Undecided;
 pub use decision::{Admission, Decision, Handover, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
 pub use egress::Egress;
 pub use settings::{
-    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, HumanRule, Model, Near, Offer,
+    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard, HumanRule, Model, Near, Offer,
     OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule,
     Settings, Stamp, Unmet,
 };
+pub use share::Share;
 pub use standing::{BudgetStanding, LatencySeen, Standing};
 
 use crate::domain::{Caller, ChatRequest, DataClass, KeyDigest, Signals, Wanted};

@@ -7,7 +7,7 @@ use crate::domain::{
     Agreement, Certainty, DataClass, Endpoint, KeyDigest, PersonalKind, Probability, Region,
     Residency, Retention, Tier, Usd,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -239,6 +239,22 @@ pub struct Quality {
     pub always_remote: BTreeSet<Arc<str>>,
     /// Topics that no model answers: a person takes over.
     pub always_human: BTreeSet<Arc<str>>,
+    /// Topics for which local endpoints answer up to a complexity of their own.
+    pub topics: BTreeMap<Arc<str>, Probability>,
+    /// On which of these the local tier steps aside, where the higher tier or a person may answer instead.
+    pub escalate_on: BTreeSet<Cue>,
+    /// For how long after an answer of the higher tier a conversation stays with it; `None` lets each question be
+    /// measured by itself.
+    pub sticky: Option<Duration>,
+}
+
+/// What a person says of the answer before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cue {
+    /// They ask again, or say that it did not answer.
+    Repeats,
+    /// They are angry or disappointed.
+    Negative,
 }
 
 /// Up to which complexity local endpoints answer.
@@ -290,6 +306,19 @@ impl Stamp {
             name: name.into(),
             hash: hash.into(),
             text: format!("{name}@{hash}").into(),
+        }
+    }
+}
+
+impl Cue {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Repeats, Self::Negative];
+
+    /// The word for it in configuration and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeats => "repeats",
+            Self::Negative => "negative",
         }
     }
 }

@@ -41,6 +41,7 @@ pub struct Metrics {
     journal_healthy: Gauge,
     active: Gauge,
     health: Health,
+    shadow: Counters,
     handoffs: Counters,
     told: Counts,
 }
@@ -66,6 +67,7 @@ impl Metrics {
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
+            shadow: Family::default(),
             handoffs: Family::default(),
             told,
         };
@@ -148,6 +150,14 @@ impl Metrics {
         ];
         self.requests.get_or_create(&labels).inc();
         self.measure(route, &record.phases);
+        if let Some(shadow) = &record.shadow {
+            let labels = vec![
+                ("route", route.to_owned()),
+                ("shadow_route", shadow.route.as_str().to_owned()),
+                ("differs", shadow.differs.to_string()),
+            ];
+            self.shadow.get_or_create(&labels).inc();
+        }
     }
 
     fn measure(&self, route: &str, phases: &Phases) {
@@ -216,6 +226,11 @@ impl Metrics {
     }
 
     fn register_judged(&mut self) {
+        self.registry.register(
+            "shadow_decisions",
+            "Decisions of the policy that never acts, beside the way that was gone",
+            self.shadow.clone(),
+        );
         self.registry.register(
             "handoffs",
             "Notices to people of what is theirs, by what became of them",

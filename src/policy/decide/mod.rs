@@ -62,6 +62,7 @@ impl Case<'_> {
                 rejected,
             });
         }
+        self.step_up(&mut chosen, human, &mut rejected);
         let estimate = self.dearest(&chosen);
         let may_keep = self
             .settings
@@ -248,7 +249,9 @@ fn rule_of(reason: &Reason) -> Arc<str> {
     match reason {
         Reason::Privacy { rule, .. } => rule.clone(),
         Reason::NoRuleForClass => "privacy.rules".into(),
-        Reason::TooComplex { .. } => "quality.threshold".into(),
+        Reason::TooComplex { setting, .. } => (*setting).into(),
+        Reason::Escalated(_) => "quality.escalate_on".into(),
+        Reason::Sticky => "quality.sticky".into(),
         Reason::PromiseUnkept => "quality.promise".into(),
         Reason::AlwaysRemote => "quality.always_remote".into(),
         Reason::AlwaysHuman => "quality.always_human".into(),

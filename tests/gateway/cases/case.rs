@@ -2,7 +2,7 @@
 
 use firstline::domain::{
     ChatRequest, Findings, PersonalKind, Probability, Reading, Sentiment, Shape, Signals,
-    Tightening, Topic, Usd,
+    Tier, Tightening, Topic, Usd,
 };
 use firstline::policy::{BudgetStanding, LatencySeen, Policy, Settings, Standing};
 use firstline::privacy::{Detector, Unreadable};
@@ -24,6 +24,7 @@ pub(super) struct Case {
     spent: Vec<(String, Usd)>,
     seen: Vec<LatencySeen>,
     records_ok: bool,
+    higher_tier_answered: bool,
 }
 
 /// What came of a case, or what must come of it. Of what must, `None` says nothing.
@@ -46,6 +47,7 @@ struct Written {
     language: Option<&'static str>,
     tokens: Option<u64>,
     wants_human: bool,
+    answered: bool,
     repeats: bool,
     sentiment: Sentiment,
     unreadable: bool,
@@ -97,6 +99,7 @@ impl Case {
                 tokens: written.tokens.unwrap_or(request.estimated_input_tokens()),
                 messages: 1,
                 wants_human: written.wants_human,
+                answered: written.answered,
                 repeats: written.repeats,
                 sentiment: written.sentiment,
                 ..Shape::default()
@@ -124,6 +127,7 @@ impl Case {
         Ok(Standing {
             budgets: budgets.iter().map(standing).collect(),
             latencies: self.seen.clone().into(),
+            floor: self.higher_tier_answered.then_some(Tier::Remote),
             records_ok: self.records_ok,
         })
     }
@@ -141,6 +145,7 @@ impl Case {
             spent: Vec::new(),
             seen: Vec::new(),
             records_ok: true,
+            higher_tier_answered: false,
         }
     }
 
@@ -162,6 +167,7 @@ impl Case {
             }
             "spent" => self.spent.push(amount(value)?),
             "seen" => self.seen.push(latency(value)?),
+            "before" if value == "answered by the higher tier" => self.higher_tier_answered = true,
             "records" if value == "failing" => self.records_ok = false,
             _ => return Err("there is no such line".into()),
         }
@@ -200,6 +206,7 @@ impl Written {
             language: Some("eng"),
             tokens: None,
             wants_human: false,
+            answered: false,
             repeats: false,
             sentiment: Sentiment::Neutral,
             unreadable: false,
@@ -221,7 +228,8 @@ impl Written {
                 ("language", "unknown") => self.language = None,
                 ("tokens", value) => self.tokens = Some(number(value)?),
                 ("wants", "human") => self.wants_human = true,
-                ("asks", "again") => self.repeats = true,
+                ("answered", "before") => self.answered = true,
+                ("asks", "again") => (self.answered, self.repeats) = (true, true),
                 ("sentiment", "negative") => self.sentiment = Sentiment::Negative,
                 ("sentiment", "positive") => self.sentiment = Sentiment::Positive,
                 ("personal", "assumed") => self.unreadable = true,
