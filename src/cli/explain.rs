@@ -2,7 +2,7 @@
 
 use super::serve::{places, runtime, settings};
 use super::signals::request;
-use super::{Explain, What, show};
+use super::{Explain, What, modes, show};
 use crate::app::{self, Unkept};
 use crate::config::PromiseSettings;
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals};
@@ -22,21 +22,26 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
-    let mut settings = settings(Some(&asked.config))?;
+    let settings = settings(Some(&asked.config))?;
+    let caller = caller(&asked, &settings.policy)?;
+    let (mut settings, shadow, canary) = modes::acting(settings, &caller);
     let unkept = app::keep_promise(&mut settings, &places());
     let promise = in_one_line(settings.promise.as_ref(), &settings.policy, unkept);
-    let caller = caller(&asked, &settings.policy)?;
+    let shadow = shadow.map(modes::Beside::of);
     let request =
         request(body(&asked.what)?, &caller).with_context(|| match &asked.what.request {
             Some(file) => file.display().to_string(),
             None => "--message".to_owned(),
         })?;
     let policy = Policy::new(settings.policy);
-    let detect = &policy.settings().privacy.detectors;
+    let beside = shadow.as_ref().map(modes::Beside::wanted);
+    let beside = beside.unwrap_or_default();
+    let mut detect = policy.settings().privacy.detectors.clone();
+    detect.extend(shadow.iter().flat_map(modes::Beside::detectors));
     let measuring = app::measuring(
         &settings.encoder,
-        detect,
-        policy.wanted().needs_encoder(),
+        &detect,
+        policy.wanted().or(beside).needs_encoder(),
         &places(),
     )?
     .with_own(&settings.topics)?;
@@ -45,14 +50,23 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
     let wanted = policy
         .admit(&request, &standing)
         .map_err(|refused| anyhow!("refused: {refused}"))?
-        .wanted;
+        .wanted
+        .or(beside);
     let signals = runtime()?.block_on(measuring.reader.read(&request, wanted, PATIENCE));
     let decided = policy.decide(&request, &signals, &standing);
+    let mut more = Vec::new();
+    more.extend(canary.then(|| "this caller is in the canary's share".to_owned()));
+    more.extend(modes::sticky(&policy, &request, &signals, &standing, &decided));
+    if let Some(shadow) = shadow {
+        let told = shadow.tell(measuring.model.as_ref(), &request, &signals, &standing);
+        more.push(told?);
+    }
     let measured = in_words(&signals, measuring.reader.attack_threshold());
     if asked.json {
         let read = (&signals, &*measured);
         let mut told = as_json(&policy, read, &decided, &desks, &request);
         told["promise"] = promise.into();
+        told["modes"] = more.into();
         show::json(&told);
     } else {
         let read = (&signals, &*measured);
@@ -60,6 +74,8 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         if let Some(promise) = promise {
             show::line(&format!("promise   {promise}"));
         }
+        more.iter()
+            .for_each(|line| show::line(&format!("modes     {line}")));
     }
     drop(desks);
     measuring.join();
@@ -227,7 +243,7 @@ fn in_words(signals: &Signals, attack_threshold: Option<Probability>) -> String 
     words.join(" · ")
 }
 
-fn step_in_words(
+pub(super) fn step_in_words(
     step: &Step,
     desks: &BTreeMap<Arc<str>, Answerer>,
     request: &ChatRequest,

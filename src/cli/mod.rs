@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod learn;
 mod models;
+mod modes;
 mod outcomes;
 mod serve;
 mod show;

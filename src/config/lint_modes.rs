@@ -22,7 +22,6 @@ pub(super) fn unheard(this: &Settings, other: &Settings) -> Vec<Doubt> {
     let said = [
         ("listen", listeners(this) != listeners(other)),
         ("limits", limits(this) != limits(other)),
-        ("encoder", this.encoder != other.encoder),
         ("upstream", this.upstream != other.upstream),
         ("records", this.records != other.records),
         ("telemetry", this.telemetry != other.telemetry),

@@ -101,6 +101,13 @@ fn joined(place: &Value<'_>, this: &Settings, mut other: Box<Settings>) -> Box<S
             "give both files the same budgets, callers' own included: spending is counted once (`near` may differ)",
         );
     }
+    if other.source.says("encoder") && other.encoder != this.encoder {
+        place.wrong(
+            "its `encoder` is not that of this file, and requests are measured once",
+            "give both files the same `encoder`, or leave it out there",
+        );
+    }
+    other.encoder = this.encoder.clone();
     other.policy.records_required = this.policy.records_required;
     other.policy.signals_deadline = this.policy.signals_deadline;
     other
