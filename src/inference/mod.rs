@@ -6,6 +6,7 @@
 //! Never logs, keeps or returns in an error a text it was given. Knows nothing of chat, policy or HTTP.
 
 mod catalog;
+mod decoder;
 mod deterministic;
 mod digest;
 mod engine;
@@ -18,6 +19,10 @@ mod tokenizer;
 mod worker;
 
 pub use catalog::{Catalog, CatalogError, EncoderFiles, Fault, Package, PackageFile, Problem};
+pub use decoder::{
+    Chosen, Conversation, Decoder, DecoderError, DecoderSettings, DecoderThreads, End, EndReason,
+    Event, Job, Piece, Sampling, TokenUsage, Tokens, start_decoder,
+};
 pub use deterministic::DeterministicEngine;
 pub use engine::{Encoding, Engine, EngineError, InferenceError};
 pub use model::{Limits, Model, start};
