@@ -14,6 +14,7 @@ mod latency;
 mod read;
 mod record;
 mod summary;
+mod verify;
 mod window;
 mod word;
 mod writer;
@@ -34,6 +35,7 @@ pub use record::{
     UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
+pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
