@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
 
+mod audit;
 mod check;
 mod explain;
 mod models;
+mod report;
 mod serve;
 mod show;
 mod signals;
@@ -49,6 +51,10 @@ enum Command {
     Signals(Signals),
     /// Looks after the models that ship
     Models(Models),
+    /// Says what was spent and saved, who answered, and how long it took
+    Report(report::Report),
+    /// Proves what a journal says: that it is as it was written, and where each request went
+    Audit(audit::Audit),
 }
 
 #[derive(Args)]
@@ -160,6 +166,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Report(asked) => report::report(asked),
+        Command::Audit(audit) => audit::audit(audit),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

@@ -8,8 +8,10 @@ use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
     UsageSeen,
 };
-use super::{Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Usage, Usd};
+use super::{PlaceSeen, Reservation, SignalsSummary, Word};
+use crate::domain::{
+    ChatRequest, DataClass, Endpoint, Evidence, FinishReason, Signals, Usage, Usd,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -122,6 +124,16 @@ impl Entry {
             usage,
             cost,
             all_remote,
+        });
+    }
+
+    /// Where the endpoint is that a request goes to now.
+    pub fn note_place(&mut self, endpoint: &Endpoint) {
+        self.note(|record| {
+            let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
+            if !record.places.iter().any(known) {
+                record.places.push(PlaceSeen::from(endpoint));
+            }
         });
     }
 
@@ -320,6 +332,7 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         plan: Vec::new(),
         considered: Vec::new(),
         attempts: Vec::new(),
+        places: Vec::new(),
         escalation: None,
         evidence: None,
         cache: None,

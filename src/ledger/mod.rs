@@ -4,6 +4,7 @@
 //! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
+mod anchor;
 mod budget;
 mod entry;
 mod frame;
@@ -11,6 +12,7 @@ mod health;
 mod journal;
 mod keeper;
 mod latency;
+mod place;
 mod read;
 mod record;
 mod summary;
@@ -22,6 +24,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
 pub use budget::{Budget, Budgets, Exceeded, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -29,6 +32,7 @@ pub use health::{Health, JournalHealth};
 pub use journal::JournalSettings;
 pub use keeper::{Keeper, Observer, Settings, StartError, start};
 pub use latency::Latencies;
+pub use place::PlaceSeen;
 pub use read::{JournalError, Records, Summary, read, read_since, verify};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,

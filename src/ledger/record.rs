@@ -5,7 +5,7 @@
 //! else, and is versioned.
 
 use super::Phase;
-use super::{SignalsSummary, Word};
+use super::{PlaceSeen, SignalsSummary, Word};
 use crate::domain::{DecisionId, RequestId, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -64,6 +64,9 @@ pub struct Record {
     /// Every try at an endpoint, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// Where the endpoints tried were, each once, as the config stated it then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceSeen>,
     /// Why the local answer was not good enough, where a step up was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Word>,

@@ -235,6 +235,7 @@ impl<'a> Journey<'a> {
     async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
         let endpoint = egress.endpoint().name.clone();
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
+        self.entry.note_place(egress.endpoint());
         let outbound = privacy::release(egress, self.request);
         let began = Instant::now();
         self.entry

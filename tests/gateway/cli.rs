@@ -1,5 +1,6 @@
 //! The command line: every subcommand teaches, does what it says, and ends with the code that it says.
 
+mod audit;
 mod check;
 mod explain;
 mod signals;
@@ -28,7 +29,7 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn every_subcommand_teaches() {
-    let taught: [(&[&str], &[&str]); 9] = [
+    let taught: [(&[&str], &[&str]); 12] = [
         (
             &["--help"],
             &["Start here:", "firstline demo", "serve", "check", "explain"],
@@ -48,6 +49,18 @@ fn every_subcommand_teaches() {
         ),
         (&["signals", "--help"], &["--config", "JSON lines"]),
         (&["models", "--help"], &["list", "verify"]),
+        (
+            &["audit", "--help"],
+            &["verify", "head", "keygen", "report", "export"],
+        ),
+        (
+            &["audit", "verify", "--help"],
+            &["--anchor", "--public-key", "--json"],
+        ),
+        (
+            &["report", "--help"],
+            &["--from", "--to", "--format", "html"],
+        ),
         (&["models", "list", "--help"], &["--folder", "--json"]),
         (&["models", "verify", "--help"], &["--folder", "digest"]),
     ];

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("privacy", &["domain", "policy"]),
@@ -17,6 +17,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("cache", &["domain"]),
     ("ledger", &["domain", "policy"]),
     ("telemetry", &["domain", "ledger"]),
+    ("report", &["ledger"]),
     (
         "pipeline",
         &[
@@ -92,6 +93,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "knowledge",
             "local",
             "ledger",
+            "report",
             "pipeline",
             "server",
             "config",
