@@ -1,7 +1,7 @@
 //! What a record keeps of a request's signals: numbers, names, and kinds counted. Texts and positions stay behind here.
 
 use super::Word;
-use crate::domain::{Certainty, Finding, PersonalKind, Reading, Signals};
+use crate::domain::{Certainty, Finding, PersonalKind, Reading, Sentiment, Signals};
 use serde::{Deserialize, Serialize};
 
 /// What was measured of a request: numbers, and kinds counted. Never a text or a position.
@@ -60,6 +60,8 @@ pub struct ShapeSeen {
     pub code: bool,
     pub question: bool,
     pub wants_human: bool,
+    pub repeats: bool,
+    pub negative: bool,
 }
 
 impl From<&Signals> for SignalsSummary {
@@ -85,6 +87,8 @@ impl From<&Signals> for SignalsSummary {
                 code: shape.code,
                 question: shape.question,
                 wants_human: shape.wants_human,
+                repeats: shape.repeats,
+                negative: shape.sentiment == Sentiment::Negative,
             },
         }
     }

@@ -3,7 +3,9 @@
 mod audit;
 mod check;
 mod explain;
+mod learn;
 mod signals;
+mod similar;
 
 use crate::support::{Ran, new_folder, repository, run};
 use serde_json::Value;
@@ -29,7 +31,7 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn every_subcommand_teaches() {
-    let taught: [(&[&str], &[&str]); 12] = [
+    let taught: [(&[&str], &[&str]); 13] = [
         (
             &["--help"],
             &["Start here:", "firstline demo", "serve", "check", "explain"],
@@ -48,6 +50,10 @@ fn every_subcommand_teaches() {
             &["--message", "--request", "--caller", "sends nothing"],
         ),
         (&["signals", "--help"], &["--config", "JSON lines"]),
+        (
+            &["learn", "--help"],
+            &["--examples", "--output", "--json", "labelled"],
+        ),
         (&["models", "--help"], &["list", "verify"]),
         (
             &["audit", "--help"],
