@@ -5,13 +5,11 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
+    Record, Route, UsageSeen,
 };
 use super::{PlaceSeen, Reservation, SignalsSummary, Word};
-use crate::domain::{
-    ChatRequest, DataClass, Endpoint, Evidence, FinishReason, Signals, Usage, Usd,
-};
+use crate::domain::{ChatRequest, Endpoint, Evidence, FinishReason, Signals, Usage, Usd};
 use crate::policy::LocalLimit;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -80,9 +78,14 @@ impl Entry {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
     }
 
-    /// The data class.
-    pub fn note_data_class(&mut self, class: &DataClass) {
-        self.note(|record| record.data_class = Some(Word::from(&class.name)));
+    /// What measured it, by the digests of the files.
+    pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
+        self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
+    /// The data class, by its name.
+    pub fn note_data_class(&mut self, class: &Arc<str>) {
+        self.note(|record| record.data_class = Some(Word::from(class)));
     }
 
     /// The rule that made the plan, and the plan's steps in order.
@@ -340,6 +343,7 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         calibration: None,
         data_class: None,
         signals: None,
+        measured_by: None,
         plan: Vec::new(),
         considered: Vec::new(),
         attempts: Vec::new(),

@@ -30,6 +30,9 @@ pub struct PlaceSeen {
     /// Whether it trains on what it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trains_on_data: Option<bool>,
+    /// Agreements in force with its operator.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agreements: Vec<Word>,
 }
 
 impl PlaceSeen {
@@ -55,6 +58,11 @@ impl From<&Endpoint> for PlaceSeen {
             jurisdiction: residency.jurisdiction.as_ref().map(word),
             retention_days: residency.retention.map(|retention| retention.days),
             trains_on_data: residency.trains_on_data,
+            agreements: residency
+                .agreements
+                .iter()
+                .map(|agreement| Word::from(agreement.as_str().to_owned()))
+                .collect(),
         }
     }
 }

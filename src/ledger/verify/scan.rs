@@ -355,17 +355,40 @@ fn is_torn(bytes: &[u8], last: Link) -> bool {
     };
     let begins_right =
         right(8, 16, &(last.number + 1).to_le_bytes()) && right(16, FRAME_HEAD_BYTES, &last.hash);
-    let length = frame::u32_at(bytes, 0).map(|length| length as usize);
-    let is_short = length.is_none_or(|length| {
-        (1..=MAX_PAYLOAD_BYTES).contains(&length) && bytes.len() < FRAME_HEAD_BYTES + length
-    });
-    begins_right && is_short && !is_whole(bytes)
+    begins_right && is_short(bytes) && is_beginning(bytes)
 }
 
-/// A record that only says it is longer than it is. No beginning of a JSON object is one.
-fn is_whole(bytes: &[u8]) -> bool {
-    let payload = bytes.get(FRAME_HEAD_BYTES..).unwrap_or_default();
-    serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok()
+/// Shorter than it says it is, by a length that a record can have.
+fn is_short(bytes: &[u8]) -> bool {
+    let length = frame::u32_at(bytes, 0).map(|length| length as usize);
+    length.is_none_or(|length| {
+        (1..=MAX_PAYLOAD_BYTES).contains(&length) && bytes.len() < FRAME_HEAD_BYTES + length
+    })
+}
+
+/// The first bytes of a record and none taken out of their midst: a JSON object that breaks off and is neither whole nor
+/// wrong. Where one byte is missing, the checksum tells whether it is the closing brace or another.
+fn is_beginning(bytes: &[u8]) -> bool {
+    let Some(payload) = bytes.get(FRAME_HEAD_BYTES..) else {
+        return true;
+    };
+    let read = serde_json::from_slice::<serde::de::IgnoredAny>(payload);
+    read.is_err_and(|error| error.is_eof()) && ends_with_the_brace(bytes, payload)
+}
+
+/// True where more than one byte is missing, or the one that is missing is the last.
+fn ends_with_the_brace(bytes: &[u8], payload: &[u8]) -> bool {
+    let (Some(length), Some(crc)) = (frame::u32_at(bytes, 0), frame::u32_at(bytes, 4)) else {
+        return true;
+    };
+    let (Some(number), Some(Ok(before))) = (
+        frame::u64_at(bytes, 8),
+        bytes.get(16..FRAME_HEAD_BYTES).map(Hash::try_from),
+    ) else {
+        return true;
+    };
+    let whole = [payload, b"}"].concat();
+    whole.len() < length as usize || frame::checksum(number, &before, &whole) == crc
 }
 
 /// When a record says it came, in milliseconds since 1970.

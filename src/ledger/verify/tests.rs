@@ -164,6 +164,62 @@ fn a_flipped_byte(book: &Book, lots: &mut Lots) {
     assert_eq!((finding.file.clone(), finding.offset), place);
 }
 
+/// Some byte of some record but the last one: what a lost last byte looks like is what a crash leaves.
+fn a_byte_of_a_record(book: &Book, lots: &mut Lots) -> (usize, usize) {
+    let index = lots.below(book.frames.len() - 1);
+    let (_, from, to) = book.frames[index];
+    (index + 1, from + lots.below(to - from))
+}
+
+/// Fails unless that record, or bytes that are none, are named where it stands.
+fn placed(proof: &Proof, book: &Book, number: usize) {
+    let (file, from, to) = book.frames[number - 1];
+    let path = book.folder.file(file as u32 + 1);
+    let [finding] = proof.findings.as_slice() else {
+        panic!("record {number}: {:#?}", proof.findings);
+    };
+    let offsets = from as u64..=to as u64;
+    assert!(
+        finding.file == path && offsets.contains(&finding.offset),
+        "record {number}: {finding:#?}"
+    );
+    let wanted = number as u64;
+    let records = finding.records.as_ref();
+    assert!(
+        records.is_none_or(|records| records.contains(&wanted)),
+        "record {number}: {finding:#?}"
+    );
+}
+
+fn a_byte_taken_out(book: &Book, lots: &mut Lots) {
+    let (number, at) = a_byte_of_a_record(book, lots);
+    let (file, from, _) = book.frames[number - 1];
+    let mut bytes = book.files[file].clone();
+    bytes.remove(at);
+    let proof = book.with(&[(file, bytes)], &[]);
+    placed(&proof, book, number);
+    assert_eq!(proof.findings[0].offset, from as u64);
+}
+
+fn a_byte_put_in(book: &Book, lots: &mut Lots) {
+    let (number, at) = a_byte_of_a_record(book, lots);
+    let (file, ..) = book.frames[number - 1];
+    let mut bytes = book.files[file].clone();
+    bytes.insert(at, lots.below(256) as u8);
+    placed(&book.with(&[(file, bytes)], &[]), book, number);
+}
+
+fn two_bytes_swapped(book: &Book, lots: &mut Lots) {
+    let (number, at) = a_byte_of_a_record(book, lots);
+    let (file, from, to) = book.frames[number - 1];
+    let other = from + lots.below(to - from);
+    let mut bytes = book.files[file].clone();
+    if bytes[at] != bytes[other] {
+        bytes.swap(at, other);
+        placed(&book.with(&[(file, bytes)], &[]), book, number);
+    }
+}
+
 fn a_removed_record(book: &Book, lots: &mut Lots) {
     let number = 1 + lots.below(book.frames.len() - 1);
     let proof = book.with(&[book.replaced(number, &[])], &[]);
@@ -237,8 +293,11 @@ fn two_swapped_records(book: &Book, lots: &mut Lots) {
 
 /// Every kind of tampering, so many times each.
 fn tamper(book: &Book, times: usize) {
-    let kinds: [fn(&Book, &mut Lots); 6] = [
+    let kinds: [fn(&Book, &mut Lots); 9] = [
         a_flipped_byte,
+        a_byte_taken_out,
+        a_byte_put_in,
+        two_bytes_swapped,
         a_removed_record,
         a_copied_record,
         a_forged_record_put_in,
@@ -289,12 +348,35 @@ fn every_byte_of_a_small_journal_counts() {
     let (book, mut lots) = (Book::new(4), Lots(7));
     for (file, whole) in book.files.iter().enumerate() {
         for at in 0..whole.len() {
-            let flip = 1 + lots.below(255) as u8;
-            let mut bytes = whole.clone();
-            bytes[at] ^= flip;
-            let proof = book.with(&[(file, bytes)], &[]);
-            assert!(!proof.holds(), "file {file}, byte {at}, flip {flip}");
+            let other = 1 + lots.below(255) as u8;
+            let mut flipped = whole.clone();
+            flipped[at] ^= other;
+            let proof = book.with(&[(file, flipped)], &[]);
+            assert!(
+                !proof.findings.is_empty(),
+                "file {file}, byte {at}, {other}"
+            );
         }
+    }
+}
+
+#[test]
+fn a_byte_taken_out_of_the_last_file_or_put_in_is_no_torn_end() {
+    let (book, mut lots) = (Book::new(4), Lots(9));
+    let file = book.files.len() - 1;
+    let whole = &book.files[file];
+    let torn = &whole[..whole.len() - 1];
+    for at in 0..whole.len() {
+        let (mut fewer, mut more) = (whole.clone(), whole.clone());
+        fewer.remove(at);
+        more.insert(at, lots.below(256) as u8);
+        // What a crash leaves, too, is told as a torn end.
+        let looks_torn = fewer == torn;
+        let proof = book.with(&[(file, fewer)], &[]);
+        assert_eq!(proof.findings.is_empty(), looks_torn, "without byte {at}");
+        assert_eq!(proof.torn_bytes > 0, looks_torn, "without byte {at}");
+        let proof = book.with(&[(file, more)], &[]);
+        assert!(!proof.findings.is_empty(), "one more before byte {at}");
     }
 }
 
