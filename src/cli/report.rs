@@ -28,6 +28,9 @@ pub(super) struct Report {
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,7 +47,12 @@ pub(super) fn report(asked: Report) -> anyhow::Result<bool> {
     audit::each(&journal, &filter, |record| spend.add(record))?;
     let heading = format!("Firstline: {}", journal.display());
     let (tables, unknown) = (spend.tables(), spend.unknown());
-    match asked.format {
+    let format = if asked.json {
+        Format::Json
+    } else {
+        asked.format
+    };
+    match format {
         Format::Text => show::line(page::text(&heading, &tables, &unknown).trim_end()),
         Format::Html => show::line(page::html(&heading, &tables, &unknown).trim_end()),
         Format::Json => show::json(&json!({"journal": journal, "report": spend.as_json()})),

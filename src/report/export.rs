@@ -1,10 +1,11 @@
 //! A record as one row of a table that spreadsheets read (RFC 4180).
 
 use super::when;
+use super::whereto::Journey;
 use crate::ledger::{CacheOutcome, Outcome, Record, Route};
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 27] = [
     "at",
     "decision",
     "request",
@@ -16,6 +17,9 @@ pub const COLUMNS: [&str; 24] = [
     "endpoint",
     "rule",
     "sent_to",
+    "places",
+    "left_this_machine",
+    "why",
     "escalation",
     "cache",
     "outcome",
@@ -35,11 +39,7 @@ pub const COLUMNS: [&str; 24] = [
 pub fn csv_row(record: &Record) -> String {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let dollars = |micros: i128| format!("{:.6}", micros as f64 / 1e6);
-    let sent_to: Vec<&str> = record
-        .attempts
-        .iter()
-        .map(|attempt| &*attempt.endpoint)
-        .collect();
+    let journey = Journey::of(record);
     let signals = record.signals.as_ref();
     let topic = signals.and_then(|signals| signals.topic.as_ref()?.label.as_deref());
     let complexity = signals.and_then(|signals| signals.complexity);
@@ -55,7 +55,10 @@ pub fn csv_row(record: &Record) -> String {
         text(record.model.as_deref()),
         text(record.endpoint.as_deref()),
         text(record.rule.as_deref()),
-        sent_to.join(" "),
+        journey.sent_to.join(" "),
+        journey.places().join("; "),
+        journey.left.to_string(),
+        journey.why(),
         text(record.escalation.as_deref()),
         text(
             record

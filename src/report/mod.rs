@@ -5,12 +5,14 @@
 mod export;
 pub mod page;
 mod spend;
+mod tally;
 pub mod when;
 mod whereto;
 
 pub use export::{COLUMNS, csv_row};
 pub use spend::{Spend, Table};
-pub use whereto::{Claim, Journey, Tally, Whereabouts};
+pub use tally::{Sent, Tally};
+pub use whereto::{Claim, Journey, Whereabouts};
 
 use crate::ledger::Record;
 

@@ -3,6 +3,7 @@
 //! Told with caution: an attempt counts as sent unless its code says that nothing was, and a place counts as this
 //! machine only where the record says so.
 
+use super::tally::{NOT_RECORDED, Tally, words};
 use super::{Filter, when};
 use crate::ledger::{PlaceSeen, Record, Route};
 use serde_json::{Value, json};
@@ -15,28 +16,11 @@ const NOTHING_SENT: &str = "upstream_breaker_open";
 #[derive(Debug, Default)]
 pub struct Whereabouts {
     filter: Filter,
-    /// Requests of the filter.
-    pub requests: u64,
-    /// Those of them that were sent to somewhere else than this machine, or to a place not recorded.
-    pub left: u64,
-    /// Requests by route: how many.
-    pub routes: BTreeMap<&'static str, u64>,
-    /// What each endpoint was sent.
-    pub endpoints: BTreeMap<String, Tally>,
-    /// Requests of the caller and time that ended before their class was known: refused at the door or answered from
-    /// the cache.
-    pub unclassed: u64,
-    /// Those of them that were sent anywhere nonetheless.
-    pub unclassed_sent: u64,
-}
-
-/// What one endpoint was sent.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Tally {
-    /// Requests sent there, answered or not.
-    pub requests: u64,
-    /// Where it was, as recorded with the last of them.
-    pub place: Option<PlaceSeen>,
+    /// Where those of each class went.
+    pub classes: BTreeMap<String, Tally>,
+    /// Requests of the caller and time that ended before their class was known: refused at the door, or given up while
+    /// they were measured. They are of no class, so they are counted whatever class the filter names.
+    pub unclassed: Tally,
 }
 
 /// Where one request went, and why.
@@ -75,27 +59,34 @@ impl Whereabouts {
             return None;
         }
         let journey = Journey::of(record);
-        if record.data_class.is_none() && self.filter.class.is_some() {
-            self.unclassed += 1;
-            self.unclassed_sent += u64::from(!journey.sent_to.is_empty());
+        let wanted = self.filter.has_class(record);
+        match record.data_class.as_deref() {
+            None => self.unclassed.add(&journey),
+            Some(class) if wanted => self
+                .classes
+                .entry(class.to_owned())
+                .or_default()
+                .add(&journey),
+            Some(_) => {}
         }
-        if !self.filter.has_class(record) {
-            return None;
-        }
-        self.requests += 1;
-        self.left += u64::from(journey.left);
-        *self.routes.entry(journey.route()).or_default() += 1;
-        for endpoint in &journey.sent_to {
-            let tally = self.endpoints.entry((*endpoint).to_owned()).or_default();
-            tally.requests += 1;
-            tally.place = journey.place(endpoint).cloned().or(tally.place.take());
-        }
-        Some(journey)
+        wanted.then_some(journey)
+    }
+
+    /// Requests of the filter whose class was known.
+    pub fn requests(&self) -> u64 {
+        self.classes.values().map(|tally| tally.requests).sum()
+    }
+
+    /// Requests that were sent to somewhere else than this machine, or to a place not recorded. One of no class may be
+    /// of any, so it counts.
+    pub fn left(&self) -> u64 {
+        let left: u64 = self.classes.values().map(|tally| tally.left).sum();
+        left + self.unclassed.left
     }
 
     /// What can be said, given whether the journal was found to be as it was written.
     pub fn claim(&self, chain_holds: bool) -> Claim {
-        match (chain_holds, self.left + self.unclassed_sent) {
+        match (chain_holds, self.left()) {
             (false, _) => Claim::NotShown,
             (true, 0) => Claim::NoneLeft,
             (true, _) => Claim::SomeLeft,
@@ -104,22 +95,19 @@ impl Whereabouts {
 
     /// The counts as JSON.
     pub fn as_json(&self) -> Value {
-        let endpoints = self.endpoints.iter().map(|(endpoint, tally)| {
-            json!({"endpoint": endpoint, "requests": tally.requests, "place": tally.place})
-        });
+        let classes = self.classes.iter();
+        let classes = classes.map(|(class, tally)| (class.clone(), tally.as_json()));
         json!({
-            "requests": self.requests,
-            "left": self.left,
-            "routes": self.routes,
-            "endpoints": endpoints.collect::<Vec<_>>(),
-            "without_class": self.unclassed,
-            "without_class_sent": self.unclassed_sent,
+            "requests": self.requests(),
+            "left": self.left(),
+            "classes": classes.collect::<Value>(),
+            "without_class": self.unclassed.as_json(),
         })
     }
 }
 
 impl<'a> Journey<'a> {
-    fn of(record: &'a Record) -> Self {
+    pub(super) fn of(record: &'a Record) -> Self {
         let sent = record.attempts.iter();
         let sent = sent.filter(|attempt| &*attempt.code != NOTHING_SENT);
         let mut sent_to: Vec<&str> = sent.map(|attempt| &*attempt.endpoint).collect();
@@ -138,7 +126,8 @@ impl<'a> Journey<'a> {
         journey
     }
 
-    fn place(&self, endpoint: &str) -> Option<&'a PlaceSeen> {
+    /// Where one of the endpoints was when this request was sent there; none where the record does not say.
+    pub fn place(&self, endpoint: &str) -> Option<&'a PlaceSeen> {
         let mut places = self.record.places.iter();
         places.find(|place| &*place.endpoint == endpoint)
     }
@@ -146,6 +135,11 @@ impl<'a> Journey<'a> {
     /// `local`, `remote`, `cache`, `refused`, or `none` where it ended before that was settled.
     pub fn route(&self) -> &'static str {
         self.record.route.map_or("none", Route::as_str)
+    }
+
+    /// The error's code, where it ended with one.
+    pub fn code(&self) -> Option<&'a str> {
+        self.record.error.as_deref()
     }
 
     /// Why it went there: the rule that made the plan or the code of the refusal, why models were passed over, and why
@@ -169,7 +163,7 @@ impl<'a> Journey<'a> {
         let record = self.record;
         let to = match self.sent_to.as_slice() {
             [] => "sent nowhere".to_owned(),
-            names => format!("sent to {}", self.places_of(names)),
+            _ => format!("sent to {}", self.places().join(", ")),
         };
         let (at, class) = (
             when::moment(record.started_at),
@@ -204,38 +198,15 @@ impl<'a> Journey<'a> {
         })
     }
 
-    /// Endpoints, each with where it is.
-    fn places_of(&self, names: &[&str]) -> String {
-        let named = names.iter().map(|name| match self.place(name) {
-            Some(place) => format!("{name} [{}]", words(place)),
-            None => format!("{name} [place not recorded]"),
+    /// The endpoints it was sent to, each with where it was.
+    pub fn places(&self) -> Vec<String> {
+        let places = self.sent_to.iter().map(|name| {
+            let place = self.place(name);
+            let place = place.map_or_else(|| NOT_RECORDED.to_owned(), words);
+            format!("{name} [{place}]")
         });
-        named.collect::<Vec<_>>().join(", ")
+        places.collect()
     }
-}
-
-impl Tally {
-    /// Where it is, in words.
-    pub fn place_in_words(&self) -> String {
-        self.place
-            .as_ref()
-            .map_or_else(|| "place not recorded".to_owned(), words)
-    }
-}
-
-fn words(place: &PlaceSeen) -> String {
-    if place.is_this_machine() {
-        return "this machine".to_owned();
-    }
-    let unstated = "not stated";
-    let processing = place.processing.as_ref().map(|regions| {
-        let regions: Vec<&str> = regions.iter().map(|region| &**region).collect();
-        regions.join("+")
-    });
-    let processing = processing.as_deref().unwrap_or(unstated);
-    let storage = place.storage.as_deref().unwrap_or(unstated);
-    let law = place.jurisdiction.as_deref().unwrap_or(unstated);
-    format!("processing {processing}, storage {storage}, law {law}")
 }
 
 fn or_dash(text: Option<&str>) -> &str {
