@@ -118,6 +118,24 @@ pub(super) fn any_later(bytes: &[u8]) -> bool {
     (1..last).any(|at| matches!(parse(&bytes[at..]), Frame::Whole { .. }))
 }
 
+/// True for a record of its full length, or with its whole content, that is not as it was written: somebody changed it,
+/// for a crash writes the beginning of a record and no more. `number` and `before` are those that it should have.
+pub(super) fn is_changed(bytes: &[u8], number: u64, before: &Hash) -> bool {
+    let Some(payload) = bytes.get(FRAME_HEAD_BYTES..) else {
+        return false;
+    };
+    let is_in_place = u64_at(bytes, 8) == Some(number) && bytes[16..FRAME_HEAD_BYTES] == *before;
+    let length = u32_at(bytes, 0).map(|length| length as usize);
+    let is_full = is_in_place && length == Some(payload.len()) && payload.ends_with(b"}");
+    is_full || is_object(payload)
+}
+
+/// True for a whole JSON object, which no beginning of one is.
+pub(super) fn is_object(payload: &[u8]) -> bool {
+    payload.first() == Some(&b'{')
+        && serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok()
+}
+
 /// The hash of a record.
 pub(super) fn hash(before: &Hash, number: u64, payload: &[u8]) -> Hash {
     let digest = Sha256::new()

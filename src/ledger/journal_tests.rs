@@ -85,7 +85,7 @@ fn a_changed_byte_anywhere_is_found_and_placed() {
     let folder = Folder::new();
     let ends = write(&folder.settings(), &["a", "b"]);
     let whole = fs::read(folder.file(1)).unwrap();
-    for at in 0..ends[0] as usize {
+    for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x20;
         fs::write(folder.file(1), &bytes).unwrap();
@@ -93,8 +93,10 @@ fn a_changed_byte_anywhere_is_found_and_placed() {
         assert_eq!(path, folder.file(1));
         let expected = if at < HEADER_BYTES {
             0
-        } else {
+        } else if at < ends[0] as usize {
             HEADER_BYTES as u64
+        } else {
+            ends[0]
         };
         assert_eq!(offset, expected, "changed at {at}");
         let refused = Journal::open(&folder.settings());

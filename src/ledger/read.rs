@@ -270,7 +270,7 @@ impl Walk {
             }
             Frame::Short | Frame::Damaged if self.is_torn() => Ok(None),
             Frame::Short | Frame::Damaged => {
-                Err(self.broken("a damaged record with others after it"))
+                Err(self.broken("a changed record, or a damaged one with others after it"))
             }
         }
     }
@@ -317,7 +317,8 @@ impl Walk {
     }
 
     fn is_torn(&self) -> bool {
-        self.last && !frame::any_later(&self.bytes[self.offset..])
+        let rest = &self.bytes[self.offset..];
+        self.last && !frame::any_later(rest) && !frame::is_changed(rest, self.next, &self.head)
     }
 
     fn broken(&self, what: &'static str) -> JournalError {

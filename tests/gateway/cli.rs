@@ -31,7 +31,7 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn every_subcommand_teaches() {
-    let taught: [(&[&str], &[&str]); 13] = [
+    let taught: [(&[&str], &[&str]); 14] = [
         (
             &["--help"],
             &["Start here:", "firstline demo", "serve", "check", "explain"],
@@ -58,6 +58,10 @@ fn every_subcommand_teaches() {
         (
             &["audit", "--help"],
             &["verify", "head", "keygen", "report", "export"],
+        ),
+        (
+            &["audit", "report", "--help"],
+            &["--data-class", "--from", "--to", "--summary", "--json"],
         ),
         (
             &["audit", "verify", "--help"],

@@ -2,6 +2,7 @@
 
 use super::rows;
 use crate::support::{Act, Gateway, Ran, StandIn, ask, chat_body, completion, new_folder, run};
+use firstline::ledger::Route;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -180,6 +181,43 @@ async fn the_report_says_where_each_went_and_claims_only_what_is_so() {
     assert_eq!(told["requests"].as_array().unwrap().len(), 2);
     let ran = audit(&folder, &["report", "journal", "--from", "2999-01-01"]).ended(0);
     assert!(ran.out.contains("no request of this filter"), "{ran:#?}");
+}
+
+#[tokio::test]
+async fn a_repeated_question_has_its_class_and_who_was_refused_at_the_door_stands_apart() {
+    let local = StandIn::always(Act::Answer(200, "", completion("from here"))).await;
+    let gateway = Gateway::start(&format!(
+        r#"models: [{{name: here, tier: local, upstream: {{base_url: "{}", model: m}}}}]
+privacy:
+  default_class: public
+  on_error: restricted
+  raise: [{{class: restricted, any: [iban]}}]
+  rules: [{{class: restricted, require: local, on_violation: local}}]
+quality: {{threshold: 1}}
+cache: {{exact: {{}}}}
+"#,
+        local.base_url()
+    ));
+    for (model, status) in [("here", 200), ("here", 200), ("nobody", 404)] {
+        let answered = ask(&gateway, &[], chat_body(model, IBAN).to_string()).await;
+        assert_eq!(answered.status, status, "{model}");
+    }
+    let folder = gateway.folder.clone();
+    let records = gateway.stop();
+    assert_eq!(records[1].route, Some(Route::Cache));
+    assert_eq!(records[1].data_class.as_deref(), Some("restricted"));
+    let models = records[0].measured_by.as_ref().unwrap();
+    assert_eq!((models.encoder.len(), models.heads.len()), (64, 64));
+    let class = ["--data-class", "restricted", "--summary"];
+    let ran = audit(&folder, &[&["report", "journal"], &class[..]].concat()).ended(0);
+    for part in [
+        "restricted: 2 requests (cache 1, local 1), none left this machine",
+        "of no class, ended before it was known: 1 request (refused 1: caller_model_unknown 1)",
+        "none left this machine: so say 3 records",
+    ] {
+        assert!(ran.out.contains(part), "`{part}` is not in {ran:#?}");
+    }
+    assert_eq!(ran.out.matches("sent to").count(), 1, "{ran:#?}");
 }
 
 #[tokio::test]
