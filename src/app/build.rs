@@ -3,6 +3,7 @@
 use super::encoder::measures_with;
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
+use super::scan::searching;
 use super::{desks, keep_promise, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
@@ -81,6 +82,7 @@ pub async fn build(
     .with_own(&settings.topics)?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
+    let reader = searching(&reader, &settings.policy.privacy)?;
     let desks = desks(&settings.desks, model.as_ref())?;
     let export = export(&settings)?.map(Arc::new);
     let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;

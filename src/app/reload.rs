@@ -7,6 +7,7 @@ use super::build::{budgets, endpoints};
 use super::encoder::measures_with;
 use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
+use super::scan::searching;
 use super::{desks, keep_promise};
 use crate::config;
 use crate::inference::Model;
@@ -167,6 +168,7 @@ impl Watch {
             &self.kept.reader,
             self.kept.model.as_ref(),
         )?;
+        let reader = searching(&self.kept.reader, &settings.policy.privacy)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -181,7 +183,7 @@ impl Watch {
             .budgets()
             .replace(budgets(&settings.policy));
         endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
-        let signals = self.kept.reader.with_own(own);
+        let signals = reader.with_own(own);
         self.live.send_replace(Arc::new(Generation {
             policy,
             desks,
