@@ -18,6 +18,9 @@ pub(super) const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 const MAGIC: [u8; 8] = *b"FLJRNL\r\n";
 const VERSION: u32 = 2;
 
+/// Fewer zeros than this at the end of a file may have been written.
+const NEVER_WRITTEN: usize = 16;
+
 /// The hash of a record, and of everything before it.
 pub type Hash = [u8; 32];
 
@@ -126,8 +129,15 @@ pub(super) fn is_changed(bytes: &[u8], number: u64, before: &Hash) -> bool {
     };
     let is_in_place = u64_at(bytes, 8) == Some(number) && bytes[16..FRAME_HEAD_BYTES] == *before;
     let length = u32_at(bytes, 0).map(|length| length as usize);
-    let is_full = is_in_place && length == Some(payload.len()) && payload.ends_with(b"}");
-    is_full || is_object(payload)
+    let is_full = is_in_place && length == Some(payload.len());
+    (is_full && never_written(payload) == 0) || is_object(payload)
+}
+
+/// How many bytes at the end were never written: a file system made the file longer and lost power, which leaves zeros.
+/// A few may be anybody's.
+pub(super) fn never_written(bytes: &[u8]) -> usize {
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    if zeros >= NEVER_WRITTEN { zeros } else { 0 }
 }
 
 /// True for a whole JSON object, which no beginning of one is.

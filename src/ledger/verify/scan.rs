@@ -14,8 +14,6 @@ use std::path::PathBuf;
 const REMEMBERED: usize = 1024;
 /// Numbers of records this far apart are no numbers of one journal.
 const FAR: u64 = 1 << 32;
-/// So many zeros at the end of a file were never written: a file system made the file longer and lost power.
-const NEVER_WRITTEN: usize = 16;
 
 /// A byte in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,9 +344,7 @@ fn begins_header(bytes: &[u8], number: u32, last: Link) -> bool {
 
 /// What a crash leaves of the record after `last`: its first bytes, and nothing or zeros after them.
 fn is_torn(bytes: &[u8], last: Link) -> bool {
-    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
-    let never_written = if zeros >= NEVER_WRITTEN { zeros } else { 0 };
-    let bytes = &bytes[..bytes.len() - never_written];
+    let bytes = &bytes[..bytes.len() - frame::never_written(bytes)];
     let right = |from: usize, to: usize, wanted: &[u8]| {
         let there = bytes.get(from..to.min(bytes.len())).unwrap_or_default();
         wanted.starts_with(there)
@@ -372,7 +368,8 @@ fn is_beginning(bytes: &[u8]) -> bool {
     let Some(payload) = bytes.get(FRAME_HEAD_BYTES..) else {
         return true;
     };
-    let read = serde_json::from_slice::<serde::de::IgnoredAny>(payload);
+    // As a value, because a number that breaks off is an end to it, and a fault where numbers are passed over.
+    let read = serde_json::from_slice::<serde_json::Value>(payload);
     read.is_err_and(|error| error.is_eof()) && ends_with_the_brace(bytes, payload)
 }
 

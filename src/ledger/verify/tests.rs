@@ -368,7 +368,7 @@ fn tamper(book: &Book, times: usize) {
 
 #[test]
 fn any_change_removal_insertion_or_swap_is_found_and_named() {
-    tamper(&Book::new(2_000), 20);
+    tamper(&Book::new(2_000), 10);
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn at_least_200_000_records_are_verified_in_a_second() {
 
 #[test]
 fn every_byte_of_a_small_journal_counts() {
-    let (book, mut lots) = (Book::new(4), Lots(7));
+    let (book, mut lots) = (Book::new(2), Lots(7));
     for (file, whole) in book.files.iter().enumerate() {
         for at in 0..whole.len() {
             let other = 1 + lots.below(255) as u8;
@@ -424,7 +424,7 @@ fn every_byte_of_a_small_journal_counts() {
 
 #[test]
 fn a_byte_taken_out_of_the_last_file_or_put_in_is_no_torn_end() {
-    let (book, mut lots) = (Book::new(4), Lots(9));
+    let (book, mut lots) = (Book::new(2), Lots(9));
     let file = book.files.len() - 1;
     let whole = &book.files[file];
     let torn = &whole[..whole.len() - 1];
