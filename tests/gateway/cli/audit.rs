@@ -194,7 +194,7 @@ privacy:
   raise: [{{class: restricted, any: [iban]}}]
   rules: [{{class: restricted, require: local, on_violation: local}}]
 quality: {{threshold: 1}}
-cache: {{exact: {{}}}}
+cache: {{exact: {{}}, never: {{}}}}
 "#,
         local.base_url()
     ));
@@ -212,7 +212,7 @@ cache: {{exact: {{}}}}
     let ran = audit(&folder, &[&["report", "journal"], &class[..]].concat()).ended(0);
     for part in [
         "restricted: 2 requests (cache 1, local 1), none left this machine",
-        "of no class, ended before it was known: 1 request (refused 1: caller_model_unknown 1)",
+        "of no class, ended before it was known: 1 request (refused 1: caller_model_not_found 1)",
         "none left this machine: so say 3 records",
     ] {
         assert!(ran.out.contains(part), "`{part}` is not in {ran:#?}");
