@@ -24,6 +24,7 @@ pub use decoder::{
     Event, Job, Piece, Sampling, TokenUsage, Tokens, start_decoder,
 };
 pub use deterministic::DeterministicEngine;
+pub use digest::sha256_hex;
 pub use engine::{Encoding, Engine, EngineError, InferenceError};
 pub use model::{Limits, Model, start};
 pub use onnx::OnnxEngine;
