@@ -1,4 +1,5 @@
-//! The small encoder in the process: ONNX sessions, tokenizers, and the threads that own them.
+//! The small models in the process: ONNX sessions, tokenizers, and the threads that own them. An encoder measures
+//! texts; a decoder (folder `decoder`) writes them.
 //!
 //! Promises: each thread owns its engine outright, so nothing is locked while a model runs; the inbox is bounded and
 //! a full one says [`Busy`](InferenceError::Busy) at once; callers who have left are skipped; an engine that panics

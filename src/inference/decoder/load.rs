@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 
 /// How a decoder is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,27 +63,20 @@ pub fn start_decoder(
         template,
     };
     let (inbox_in, inbox) = mpsc::channel();
-    let limits = SchedulerLimits {
-        slots: settings.slots,
-        context,
-        chunk: settings.chunk,
-    };
-    let ends = ends_of_turn(&folder, &vocabulary);
-    let (waiting, desk) = (VecDeque::new(), Desk::default());
     let scheduler = Scheduler {
         engine,
-        vocabulary,
         inbox,
-        ends,
-        limits,
-        waiting,
-        desk,
+        ends: ends_of_turn(&folder, &vocabulary),
+        vocabulary,
+        limits: SchedulerLimits {
+            slots: settings.slots,
+            context,
+            chunk: settings.chunk,
+        },
+        waiting: VecDeque::new(),
+        desk: Desk::default(),
     };
-    let thread = std::thread::Builder::new()
-        .name("decoder".to_owned())
-        .spawn(move || scheduler.run());
-    let thread = thread
-        .map_err(|error| DecoderError::Failed(format!("the system refuses a thread: {error}")))?;
+    let thread = spawn(scheduler)?;
     let (readers, workers) = Pool::start("decoder-reader", vec![reader], settings.queue.max(1));
     let waker = Waker(thread.thread().clone());
     let threads = DecoderThreads {
@@ -90,6 +84,12 @@ pub fn start_decoder(
         readers: workers,
     };
     Ok((Decoder::new(inbox_in, waker, readers, facts), threads))
+}
+
+fn spawn(scheduler: Scheduler) -> Result<JoinHandle<()>, DecoderError> {
+    let thread = thread::Builder::new().name("decoder".to_owned());
+    let thread = thread.spawn(move || scheduler.run());
+    thread.map_err(|error| DecoderError::Failed(format!("the system refuses a thread: {error}")))
 }
 
 impl DecoderSettings {

@@ -239,9 +239,9 @@ async fn a_thousand_cancels_leave_no_slot_taken() {
                 tokio::task::yield_now().await;
             }
         }
-        if held.len() > 12 || (random >> 16) % 3 == 0 {
+        if held.len() > 12 || !held.is_empty() && (random >> 16).is_multiple_of(3) {
             let mut gone = held.swap_remove((random >> 20) as usize % held.len());
-            if (random >> 28) % 2 == 0 {
+            if (random >> 28).is_multiple_of(2) {
                 let _ = gone.next().await;
             }
             drop(gone);

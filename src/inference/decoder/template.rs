@@ -100,10 +100,12 @@ fn refused(error: &Error) -> EngineError {
         .line()
         .map_or(String::new(), |line| format!(" in line {line}"));
     let kind = error.kind();
-    let what = match kind {
-        ErrorKind::OutOfFuel => "it takes too many steps".to_owned(),
-        ErrorKind::InvalidOperation => "it refuses this conversation".to_owned(),
-        _ => kind.to_string(),
+    let what = if kind == ErrorKind::OutOfFuel {
+        "it takes too many steps".to_owned()
+    } else if kind == ErrorKind::InvalidOperation {
+        "it refuses this conversation".to_owned()
+    } else {
+        kind.to_string()
     };
     EngineError::new(format!("the chat template fails{line}: {what}"))
 }
