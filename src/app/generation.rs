@@ -1,6 +1,7 @@
 //! One generation of what a reload replaces: the policy that acts, the one beside it, and the one for some callers.
 
 use super::desks;
+use super::encoder::measures_with;
 use super::own::own_heads;
 use super::scan::searching;
 use crate::config;
@@ -36,10 +37,12 @@ pub(super) fn generation(
         .transpose()?;
     let searching = searching(reader, &looked_for(settings))?;
     let own = own_heads(&settings.topics, reader, model)?;
+    let signals = searching.with_own(own);
     Ok(Generation {
         policy: Policy::new(settings.policy.clone()),
         desks: desks(&settings.desks, model)?,
-        signals: searching.with_own(own),
+        measured_by: measures_with(&signals),
+        signals,
         handoff: settings.handoff.clone(),
         shadow,
         canary,
@@ -50,9 +53,7 @@ pub(super) fn generation(
 fn looked_for(settings: &config::Settings) -> Privacy {
     let mut privacy = settings.policy.privacy.clone();
     if let Some(shadow) = &settings.shadow {
-        privacy
-            .detectors
-            .extend(&shadow.policy.privacy.detectors);
+        privacy.detectors.extend(&shadow.policy.privacy.detectors);
         let raises = shadow.policy.privacy.raises.iter().cloned();
         privacy.raises.extend(raises);
     }

@@ -50,7 +50,9 @@ pub fn keep_promise(settings: &mut config::Settings, places: &Places) -> Option<
 
 /// [`keep_promise`] for these settings and for those beside them, each with its own promise.
 pub fn keep_promises(settings: &mut config::Settings, places: &Places) -> Vec<Unkept> {
-    let beside = settings.beside_mut().filter_map(|other| keep_promise(other, places));
+    let beside = settings
+        .beside_mut()
+        .filter_map(|other| keep_promise(other, places));
     let mut unkept: Vec<Unkept> = beside.collect();
     unkept.extend(keep_promise(settings, places));
     unkept

@@ -56,7 +56,9 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
     let decided = policy.decide(&request, &signals, &standing);
     let mut more = Vec::new();
     more.extend(canary.then(|| "this caller is in the canary's share".to_owned()));
-    more.extend(modes::sticky(&policy, &request, &signals, &standing, &decided));
+    more.extend(modes::sticky(
+        &policy, &request, &signals, &standing, &decided,
+    ));
     if let Some(shadow) = shadow {
         let told = shadow.tell(measuring.model.as_ref(), &request, &signals, &standing);
         more.push(told?);

@@ -92,7 +92,10 @@ impl Beside {
                 let steps = steps.map(|step| step_in_words(step, &desks, request, signals));
                 let steps: Vec<String> = steps.collect();
                 let rule = &decision.rule;
-                format!("shadow {stamp} would, by {rule}, try {}", steps.join("; then "))
+                format!(
+                    "shadow {stamp} would, by {rule}, try {}",
+                    steps.join("; then ")
+                )
             }
         })
     }

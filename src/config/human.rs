@@ -26,9 +26,14 @@ pub(super) fn read(
     let Some(section) = root.section("human", &["answer", "queue", "webhook"]) else {
         return (None, handoff::Settings::default());
     };
-    let answer = section.required("answer", "\"A colleague takes over and writes to you here.\"");
+    let answer = section.required(
+        "answer",
+        "\"A colleague takes over and writes to you here.\"",
+    );
     let answer = answer.and_then(|value| value.text()).unwrap_or_default();
-    let queue = section.get("queue").and_then(|value| queue(&value, secrets));
+    let queue = section
+        .get("queue")
+        .and_then(|value| queue(&value, secrets));
     let webhook = section.get("webhook");
     let webhook = webhook.and_then(|value| self::webhook(&value, secrets));
     let (webhook, conversation_to) = webhook.unzip();
@@ -71,10 +76,7 @@ fn queue(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<Queue> {
 }
 
 /// The webhook, and itself again where the conversation is to go there.
-fn webhook(
-    value: &Value<'_>,
-    secrets: &Secrets<'_>,
-) -> Option<(Webhook, Option<Arc<Endpoint>>)> {
+fn webhook(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<(Webhook, Option<Arc<Endpoint>>)> {
     let section = value.section(&[
         "url",
         "api_key",

@@ -13,7 +13,12 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Doubt> {
     found.extend(people(settings));
     found.extend(tiers(settings));
     found.extend(topics(settings));
-    found.extend(settings.canary.as_ref().and_then(|one| canary(settings, one)));
+    found.extend(
+        settings
+            .canary
+            .as_ref()
+            .and_then(|one| canary(settings, one)),
+    );
     found
 }
 
@@ -35,7 +40,8 @@ pub(super) fn unheard(this: &Settings, other: &Settings) -> Vec<Doubt> {
         .filter(|(key, differs)| *differs && other.source.says(key));
     unheard
         .map(|(key, _)| {
-            let message = "this does nothing: the file beside which this one stands says it for both";
+            let message =
+                "this does nothing: the file beside which this one stands says it for both";
             (key.to_owned(), message.to_owned(), "leave it out here")
         })
         .collect()

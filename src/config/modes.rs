@@ -145,7 +145,11 @@ fn refuse_other_measuring(place: &Value<'_>, this: &Settings, shadow: &Settings)
 /// The caches are made once, by this file.
 fn refuse_other_rooms(place: &Value<'_>, this: &Settings, canary: &Settings) {
     let missing = [
-        ("exact", this.cache.exact.is_some(), canary.cache.exact.is_some()),
+        (
+            "exact",
+            this.cache.exact.is_some(),
+            canary.cache.exact.is_some(),
+        ),
         (
             "semantic",
             this.cache.semantic.is_some(),

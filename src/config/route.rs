@@ -23,8 +23,7 @@ const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
 /// For how long a conversation stays with the higher tier where `sticky` says nothing.
 const STICKY: Duration = Duration::from_secs(30 * 60);
 /// A stay shorter than this holds nobody, and after a day it is another conversation.
-const STICKY_SPANS: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(86_400);
+const STICKY_SPANS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// Reads `routes`.
 pub(super) fn read(

@@ -61,8 +61,14 @@ pub fn unknown_topics(settings: &Settings, known: &[Arc<str>]) -> Vec<Problem> {
         topics.map(move |topic| (path.clone(), topic))
     });
     let quality = &settings.policy.quality;
-    let remote = quality.always_remote.iter().map(|topic| ("always_remote", topic));
-    let human = quality.always_human.iter().map(|topic| ("always_human", topic));
+    let remote = quality
+        .always_remote
+        .iter()
+        .map(|topic| ("always_remote", topic));
+    let human = quality
+        .always_human
+        .iter()
+        .map(|topic| ("always_human", topic));
     let own = quality.topics.keys().map(|topic| ("topics", topic));
     let in_quality = remote
         .chain(human)

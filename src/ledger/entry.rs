@@ -5,11 +5,11 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    ShadowSeen, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
+    Record, Route, ShadowSeen, UsageSeen,
 };
-use super::{Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Tier, Usage, Usd};
+use super::{PlaceSeen, Reservation, SignalsSummary, Word};
+use crate::domain::{ChatRequest, Endpoint, Evidence, FinishReason, Signals, Tier, Usage, Usd};
 use crate::policy::LocalLimit;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -78,6 +78,11 @@ impl Entry {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
     }
 
+    /// What measured it, by the digests of the files.
+    pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
+        self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
     /// The lowest tier that the conversation is still sent to.
     pub fn note_floor(&mut self, tier: Tier) {
         self.note(|record| record.floor = Some(Word::fixed(tier.as_str())));
@@ -88,9 +93,9 @@ impl Entry {
         self.note(|record| record.shadow = Some(seen));
     }
 
-    /// The data class.
-    pub fn note_data_class(&mut self, class: &DataClass) {
-        self.note(|record| record.data_class = Some(Word::from(&class.name)));
+    /// The data class, by its name.
+    pub fn note_data_class(&mut self, class: &Arc<str>) {
+        self.note(|record| record.data_class = Some(Word::from(class)));
     }
 
     /// The rule that made the plan, and the plan's steps in order.
@@ -141,6 +146,16 @@ impl Entry {
             usage,
             cost,
             all_remote,
+        });
+    }
+
+    /// Where the endpoint is that a request goes to now.
+    pub fn note_place(&mut self, endpoint: &Endpoint) {
+        self.note(|record| {
+            let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
+            if !record.places.iter().any(known) {
+                record.places.push(PlaceSeen::from(endpoint));
+            }
         });
     }
 
@@ -340,9 +355,11 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         data_class: None,
         shadow: None,
         signals: None,
+        measured_by: None,
         plan: Vec::new(),
         considered: Vec::new(),
         attempts: Vec::new(),
+        places: Vec::new(),
         escalation: None,
         evidence: None,
         cache: None,

@@ -36,7 +36,15 @@ fn a_conversation_that_stepped_up_late_is_known_by_its_second_question() {
         &conversation(&["hello", "Hi!", "my order?", "On its way.", "prove it"]),
         now,
     );
-    let same = ["hello", "Hi!", "my order?", "On its way.", "prove it", "So.", "ok"];
+    let same = [
+        "hello",
+        "Hi!",
+        "my order?",
+        "On its way.",
+        "prove it",
+        "So.",
+        "ok",
+    ];
     let other = ["hello", "Hi!", "my refund?", "Soon.", "ok"];
     assert!(sessions.stays_up(&conversation(&same), HALF_AN_HOUR, now));
     assert!(!sessions.stays_up(&conversation(&other), HALF_AN_HOUR, now));

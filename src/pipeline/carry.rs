@@ -5,11 +5,13 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
+use crate::domain::{Answer, ChatRequest, DataClass, Endpoint, Served, Signals, Tier};
 use crate::handoff::Ticket;
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
+use crate::ledger::{Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided};
+use crate::policy::{
+    Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -100,12 +102,15 @@ impl<'a> Journey<'a> {
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        if let Some(models) = &self.visit.generation.measured_by {
+            self.entry.note_measured_by(models);
+        }
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
         self.class = Some(decision.class.name.clone());
-        self.entry.note_data_class(&decision.class);
+        self.entry.note_data_class(&decision.class.name);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
@@ -128,7 +133,7 @@ impl<'a> Journey<'a> {
 
     /// Ends without a plan.
     pub(super) fn undecided(mut self, undecided: Undecided) -> Refusal {
-        self.entry.note_data_class(&undecided.class);
+        self.entry.note_data_class(&undecided.class.name);
         for rejected in &undecided.rejected {
             self.entry
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
@@ -177,8 +182,14 @@ impl<'a> Journey<'a> {
         self.give_again(&found.recorded)
     }
 
+    /// Gives the answer to the same question, which is of the class that it was of.
+    pub(super) fn give_same(mut self, recorded: &cache::Recorded) -> Reply {
+        self.entry.note_data_class(&recorded.class);
+        self.give_again(recorded)
+    }
+
     /// Gives an answer that was given before.
-    pub(super) fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
+    fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
@@ -199,6 +210,7 @@ impl<'a> Journey<'a> {
     ) -> Result<Reply, Refusal> {
         let Decision {
             plan,
+            class,
             otherwise,
             estimate,
             budgets,
@@ -237,6 +249,7 @@ impl<'a> Journey<'a> {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &endpoint,
+                                &class,
                                 reply,
                                 std::mem::take(&mut keep),
                             ));
@@ -298,6 +311,7 @@ impl<'a> Journey<'a> {
     async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
         let endpoint = egress.endpoint().name.clone();
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
+        self.entry.note_place(egress.endpoint());
         let outbound = privacy::release(egress, self.request);
         let began = Instant::now();
         self.entry
@@ -347,6 +361,17 @@ impl<'a> Journey<'a> {
         self.told.route = Route::Human;
         self.told.model = Some(name.clone());
         self.entry.note_answer(Route::Human, &name);
+        if let Some(egress) = &conversation {
+            // Whatever becomes of the notice, its place may have the conversation from now on.
+            let place = egress.endpoint();
+            self.entry.note_place(place);
+            self.entry.note_attempt(
+                &place.name,
+                Attempt::HANDED_OVER,
+                Instant::now(),
+                Duration::ZERO,
+            );
+        }
         let topic = signals.topic.as_ref();
         let ticket = Ticket {
             decision: self.request.decision.clone(),
@@ -368,6 +393,7 @@ impl<'a> Journey<'a> {
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
+        class: &DataClass,
         reply: upstream::Reply,
         keep: Keep,
     ) -> Reply {
@@ -389,6 +415,7 @@ impl<'a> Journey<'a> {
         } else {
             let origin = cache::Origin {
                 model: model.clone(),
+                class: class.name.clone(),
                 price: endpoint.price,
                 estimated_input_tokens: self.request.estimated_input_tokens(),
             };

@@ -99,7 +99,10 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
         free_text: raising().any(|kind| PersonalKind::FREE_TEXT.contains(kind)),
         language: similar || conditions().any(|when| when.languages.is_some()),
         embedding: desk || similar,
-        wording: desk || similar || local_endpoint && !settings.quality.escalate_on.is_empty() || conditions().any(super::Condition::reads_wording),
+        wording: desk
+            || similar
+            || local_endpoint && !settings.quality.escalate_on.is_empty()
+            || conditions().any(super::Condition::reads_wording),
     }
 }
 

@@ -14,12 +14,14 @@ mod standing;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, Handover, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
+pub use decision::{
+    Admission, Decision, Handover, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step,
+};
 pub use egress::Egress;
 pub use settings::{
-    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard, HumanRule, Model, Near, Offer,
-    OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule,
-    Settings, Stamp, Unmet,
+    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard, HumanRule,
+    Model, Near, Offer, OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule,
+    ScopeRule, Settings, Stamp, Unmet,
 };
 pub use share::Share;
 pub use standing::{BudgetStanding, LatencySeen, Standing};

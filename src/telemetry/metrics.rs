@@ -126,9 +126,7 @@ impl Metrics {
         for told in Told::ALL {
             let labels = vec![("outcome", told.as_str().to_owned())];
             let counter = self.handoffs.get_or_create(&labels);
-            counter
-                .inner()
-                .store(self.told.of(told), Ordering::Relaxed);
+            counter.inner().store(self.told.of(told), Ordering::Relaxed);
         }
         let open = self.health.open_requests();
         self.active.set(i64::try_from(open).unwrap_or(i64::MAX));

@@ -37,7 +37,9 @@ fn webhook(at: &StandIn, more: &str) -> String {
 fn queued(gateway: &Gateway) -> Vec<Value> {
     let text = fs::read_to_string(gateway.folder.join("data/handoffs.jsonl")).unwrap_or_default();
     let whole = text.lines().filter(|_| text.ends_with('\n'));
-    whole.map(|line| serde_json::from_str(line).unwrap()).collect()
+    whole
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 async fn queue_holds(gateway: &Gateway, count: usize) -> Vec<Value> {
@@ -50,7 +52,9 @@ async fn queue_holds(gateway: &Gateway, count: usize) -> Vec<Value> {
 
 /// The words of a streamed answer, joined.
 fn said(events: &str) -> String {
-    let datas = events.lines().filter_map(|line| line.strip_prefix("data: "));
+    let datas = events
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
     let chunks = datas.filter_map(|data| serde_json::from_str::<Value>(data).ok());
     let pieces = chunks.map(|chunk| {
         let piece = &chunk["choices"][0]["delta"]["content"];
@@ -77,7 +81,10 @@ async fn who_asks_for_a_person_is_answered_in_the_operators_words_whole_and_stre
     assert_eq!(said(&streamed.text()), WORDS);
     assert!(streamed.text().trim_end().ends_with("data: [DONE]"));
     let lines = queue_holds(&gateway, 2).await;
-    assert_eq!(lines[0]["decision"], whole.header("x-firstline-decision-id"));
+    assert_eq!(
+        lines[0]["decision"],
+        whole.header("x-firstline-decision-id")
+    );
     assert_eq!(lines[0]["caller"], "anonymous");
     assert_eq!(lines[0]["policy"], whole.header("x-firstline-policy"));
     assert!(lines.iter().all(|line| line.get("messages").is_none()));
@@ -121,9 +128,16 @@ async fn a_conversation_goes_to_a_webhook_only_where_the_operator_and_privacy_le
         .iter()
         .map(|seen| serde_json::from_slice(&seen.body).unwrap())
         .collect();
-    assert!(seen[0].head.starts_with("POST /hook HTTP/1.1"), "{}", seen[0].head);
+    assert!(
+        seen[0].head.starts_with("POST /hook HTTP/1.1"),
+        "{}",
+        seen[0].head
+    );
     assert!(seen[0].head.contains("authorization: Bearer hook-key"));
-    assert_eq!(notices[0]["decision"], first.header("x-firstline-decision-id"));
+    assert_eq!(
+        notices[0]["decision"],
+        first.header("x-firstline-decision-id")
+    );
     assert_eq!(notices[0]["data_class"], "public");
     assert_eq!(notices[0]["messages"][0]["content"], ASKS);
     assert_eq!(notices[1]["data_class"], "personal");
@@ -131,6 +145,10 @@ async fn a_conversation_goes_to_a_webhook_only_where_the_operator_and_privacy_le
     assert!(!String::from_utf8_lossy(&seen[1].body).contains("canary"));
     assert!(queue_holds(&gateway, 2).await[1].get("messages").is_none());
     let records = gateway.stop();
+    // What was sent is in the record with its place, for whoever has to prove where it went.
+    assert_eq!(&*records[0].places[0].endpoint, "human.webhook");
+    assert_eq!(&*records[0].attempts[0].code, "handed_over");
+    assert!(records[1].places.is_empty() && records[1].attempts.is_empty());
     let kept_back = records[1].considered.iter().find(|one| !one.eligible);
     assert_eq!(&*kept_back.unwrap().endpoint, "human.webhook");
 }
@@ -186,7 +204,10 @@ async fn a_notice_is_sent_again_under_one_key_until_it_is_taken() {
 #[tokio::test]
 async fn a_person_comes_after_models_that_fail() {
     let remote = StandIn::always(Act::Answer(500, "", "{}".into())).await;
-    let rest = config(&remote, "", "").replace("{wants_human: true}, use: human", "{}, use: [remote, human]");
+    let rest = config(&remote, "", "").replace(
+        "{wants_human: true}, use: human",
+        "{}, use: [remote, human]",
+    );
     let gateway = Gateway::start(&rest);
     let reply = chat(&gateway, "What is your name?").await;
     assert_eq!(reply.status, 200, "{}", reply.text());
@@ -233,6 +254,10 @@ quality:
         "quality.escalate_on[0]: `anger` is not known here",
         "quality.sticky.for: `0s` is out of range",
     ] {
-        assert!(ran.out.contains(part), "`{part}` is missing in\n{}", ran.out);
+        assert!(
+            ran.out.contains(part),
+            "`{part}` is missing in\n{}",
+            ran.out
+        );
     }
 }

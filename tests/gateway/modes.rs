@@ -31,7 +31,10 @@ fn callers() -> String {
     let mut text = "callers:\n".to_owned();
     for number in 0..10 {
         let digest = firstline_digest(&format!("key-{number}"));
-        let _ = writeln!(text, "  - {{name: caller-{number}, key_sha256: \"{digest}\"}}");
+        let _ = writeln!(
+            text,
+            "  - {{name: caller-{number}, key_sha256: \"{digest}\"}}"
+        );
     }
     text
 }
@@ -213,12 +216,24 @@ encoder: {{deadline: 1ms}}
         reply.header("x-firstline-model").to_owned()
     };
     let hard = [("user", "hard one")];
-    let then = [("user", "hard one"), ("assistant", "large"), ("user", "fine")];
-    assert_eq!(asked(&then, false).await, "small", "nothing was answered yet");
+    let then = [
+        ("user", "hard one"),
+        ("assistant", "large"),
+        ("user", "fine"),
+    ];
+    assert_eq!(
+        asked(&then, false).await,
+        "small",
+        "nothing was answered yet"
+    );
     assert_eq!(asked(&hard, true).await, "large");
     assert_eq!(asked(&then, false).await, "large", "it stays");
     assert_eq!(asked(&hard, false).await, "small", "a new one is free");
-    let other = [("user", "easy one"), ("assistant", "small"), ("user", "fine")];
+    let other = [
+        ("user", "easy one"),
+        ("assistant", "small"),
+        ("user", "fine"),
+    ];
     assert_eq!(asked(&other, false).await, "small");
     let records = gateway.stop();
     assert_eq!(records[2].floor.as_deref(), Some("remote"));
@@ -236,8 +251,16 @@ async fn files_beside_another_are_checked_with_it() {
     write("live.yaml", main("shadow: {policy: other.yaml}"));
     write("other.yaml", policy("other", &at, "colour: blue"));
     let ran = run(&folder, &["check", "live.yaml"]).ended(1);
-    assert!(ran.out.contains("other.yaml:5: colour: unknown key `colour`"), "{}", ran.out);
-    write("other.yaml", policy("other", &at, "shadow: {policy: live.yaml}"));
+    assert!(
+        ran.out
+            .contains("other.yaml:5: colour: unknown key `colour`"),
+        "{}",
+        ran.out
+    );
+    write(
+        "other.yaml",
+        policy("other", &at, "shadow: {policy: live.yaml}"),
+    );
     let ran = run(&folder, &["check", "live.yaml"]).ended(1);
     assert!(ran.out.contains("has none beside itself"), "{}", ran.out);
     let others = [
@@ -260,14 +283,31 @@ async fn files_beside_another_are_checked_with_it() {
         let ran = run(&folder, &["check", "live.yaml"]).ended(1);
         assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
     }
-    write("live.yaml", main("canary: {policy: other.yaml, share: 0.1}"));
+    write(
+        "live.yaml",
+        main("canary: {policy: other.yaml, share: 0.1}"),
+    );
     write("other.yaml", policy("other", &at, "cache: {exact: {}}"));
     let ran = run(&folder, &["check", "live.yaml"]).ended(1);
-    assert!(ran.out.contains("it has `cache.exact`, and this file"), "{}", ran.out);
+    assert!(
+        ran.out.contains("it has `cache.exact`, and this file"),
+        "{}",
+        ran.out
+    );
     write("other.yaml", policy("other", &at, "debug_headers: true"));
     let ran = run(&folder, &["check", "live.yaml"]).ended(0);
-    assert!(ran.out.contains("other.yaml:5: warning: debug_headers: this does nothing"), "{}", ran.out);
-    assert!(ran.out.contains("canary.share: without `callers` everyone is one caller"), "{}", ran.out);
+    assert!(
+        ran.out
+            .contains("other.yaml:5: warning: debug_headers: this does nothing"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out
+            .contains("canary.share: without `callers` everyone is one caller"),
+        "{}",
+        ran.out
+    );
 }
 
 #[tokio::test]
@@ -284,8 +324,14 @@ async fn explain_tells_of_the_shadow_and_of_the_canary() {
     };
     let shadow = explain("shadow: {policy: other.yaml}");
     assert!(shadow.contains("policy    main@"), "{shadow}");
-    assert!(shadow.contains("would, by routes[0], try a person takes over"), "{shadow}");
+    assert!(
+        shadow.contains("would, by routes[0], try a person takes over"),
+        "{shadow}"
+    );
     let canary = explain("canary: {policy: other.yaml, share: 1}");
     assert!(canary.contains("policy    other@"), "{canary}");
-    assert!(canary.contains("this caller is in the canary's share"), "{canary}");
+    assert!(
+        canary.contains("this caller is in the canary's share"),
+        "{canary}"
+    );
 }

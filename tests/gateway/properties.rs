@@ -3,7 +3,9 @@
 mod random;
 
 use firstline::domain::{ChatRequest, Endpoint, PersonalKind, Region, Signals, Tier};
-use firstline::policy::{Decision, Egress, Policy, PrivacyRule, Requirement, Settings, Standing, Step};
+use firstline::policy::{
+    Decision, Egress, Policy, PrivacyRule, Requirement, Settings, Standing, Step,
+};
 use random::{CLASSES, KINDS, Random, number};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -76,10 +76,7 @@ impl Case<'_> {
             .budgets()
             .map(|(budget, _)| budget.name.clone())
             .collect();
-        let mut plan: Vec<Step> = chosen
-            .into_iter()
-            .map(|model| step(model, &rule))
-            .collect();
+        let mut plan: Vec<Step> = chosen.into_iter().map(|model| step(model, &rule)).collect();
         if human {
             plan.extend(self.handover(&rule, &class, &mut rejected));
         }

@@ -98,7 +98,9 @@ impl Case<'_> {
         }
         let common = self.common_limit()?.threshold;
         let lower = topics.values().filter(|own| **own < common);
-        lower.copied().reduce(|one, other| if other < one { other } else { one })
+        lower
+            .copied()
+            .reduce(|one, other| if other < one { other } else { one })
     }
 
     /// The limit, raised where a budget is nearly spent. A raised one is vouched for by nobody.

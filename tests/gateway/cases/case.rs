@@ -1,8 +1,8 @@
 //! One case as written: `key: value` lines, `---`, and what must come of it.
 
 use firstline::domain::{
-    ChatRequest, Findings, PersonalKind, Probability, Reading, Sentiment, Shape, Signals,
-    Tier, Tightening, Topic, Usd,
+    ChatRequest, Findings, PersonalKind, Probability, Reading, Sentiment, Shape, Signals, Tier,
+    Tightening, Topic, Usd,
 };
 use firstline::policy::{BudgetStanding, LatencySeen, Policy, Settings, Standing};
 use firstline::privacy::{Detector, Unreadable};

@@ -7,8 +7,8 @@ use firstline::domain::{
     Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Bar, ClassRule, Condition, HumanRule, Model, Offer, OnViolation, PrivacyRule, Requirement, RouteRule,
-    Settings,
+    Bar, ClassRule, Condition, HumanRule, Model, Offer, OnViolation, PrivacyRule, Requirement,
+    RouteRule, Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
