@@ -157,3 +157,7 @@ fn canary(settings: &Settings, canary: &Canary) -> Option<Doubt> {
     };
     Some(("canary.share".into(), message, remedy))
 }
+
+#[cfg(test)]
+#[path = "lint_modes_tests.rs"]
+mod tests;

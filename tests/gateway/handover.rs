@@ -9,7 +9,7 @@ use std::fs;
 use std::time::Duration;
 
 const WORDS: &str = "A colleague takes over and writes to you here, within the hour.";
-const ASKS: &str = "I want to speak to a human being about order 4711.";
+const ASKS: &str = "My order is 4711. I want to speak to a human.";
 
 /// A remote model here, a webhook there, and who asks for a person gets one.
 fn config(remote: &StandIn, human: &str, more: &str) -> String {
