@@ -36,6 +36,8 @@ pub mod server;
 
 pub mod config;
 
+pub mod cases;
+
 pub mod app;
 
 pub mod demo;
