@@ -56,9 +56,8 @@ impl Doubts<'_> {
     fn routes(&mut self) {
         let policy = &self.settings.policy;
         for index in 0..policy.routes.len() {
-            if let Some(why) = prove::never_taken(policy, &self.space, index) {
+            if let Some((why, remedy)) = prove::never_taken(policy, &self.space, index) {
                 self.unreached.insert(index);
-                let remedy = "put the narrower route first, or delete this one";
                 self.doubt(&format!("routes[{index}]"), why, remedy);
             }
         }

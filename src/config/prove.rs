@@ -4,10 +4,15 @@
 use super::cover::Space;
 use super::example::Lawful;
 use crate::domain::Day;
-use crate::policy::{CallerRule, Offer, PrivacyRule, Requirement, RouteRule, Settings};
+use crate::policy::{AUTO, CallerRule, Offer, PrivacyRule, Requirement, RouteRule, Settings};
 
-/// Why no request ever reaches the route at `index`; `None` where one does, or where that cannot be told.
-pub(super) fn never_taken(settings: &Settings, space: &Space, index: usize) -> Option<String> {
+/// Why no request ever reaches the route at `index`, and what would be right; `None` where one does, or where that cannot
+/// be told.
+pub(super) fn never_taken(
+    settings: &Settings,
+    space: &Space,
+    index: usize,
+) -> Option<(String, &'static str)> {
     let (earlier, route) = (&settings.routes[..index], &settings.routes[index]);
     if !space.left(earlier, route)?.is_empty() {
         return None;
@@ -30,28 +35,28 @@ pub(super) fn never_taken(settings: &Settings, space: &Space, index: usize) -> O
     let shown = verdict.rule.as_ref().map_or_else(String::new, |rule| {
         format!(": {example} is taken by {rule}")
     });
-    Some(format!(
-        "never taken: {} {verb} first{shown}",
-        before.join(", ")
-    ))
+    let message = format!("never taken: {} {verb} first{shown}", before.join(", "));
+    Some((message, "put the narrower route first, or delete this one"))
 }
 
 /// A condition that no request can meet.
-fn nobody(callers: &[CallerRule], route: &RouteRule) -> String {
-    let named = route.when.callers.as_ref();
-    match named {
-        Some(named) if !callers.is_empty() => {
-            let names: Vec<&str> = named.iter().map(|name| &**name).collect();
-            format!(
-                "never taken: {} may not ask for `auto`, and only such requests are routed",
-                names.join(", ")
-            )
-        }
-        Some(_) | None if !callers.is_empty() && route.when.complexity_below.is_none() => {
-            "never taken: no caller may ask for `auto`, and only such requests are routed".into()
-        }
-        Some(_) | None => "never taken: no request can match the condition".into(),
+fn nobody(callers: &[CallerRule], route: &RouteRule) -> (String, &'static str) {
+    let asks_auto = |caller: &CallerRule| {
+        let names = caller.models.as_ref();
+        names.is_none_or(|names| names.contains(AUTO))
+    };
+    let meant = |caller: &&CallerRule| {
+        let named = route.when.callers.as_ref();
+        named.is_none_or(|named| named.contains(&caller.name))
+    };
+    let mut meant = callers.iter().filter(meant);
+    if callers.is_empty() || meant.any(asks_auto) {
+        let message = "never taken: no request can match the condition";
+        return (message.into(), "widen the condition, or delete the route");
     }
+    let message = "never taken: no caller that it holds for may ask for `auto`, and only such requests are routed";
+    let remedy = "add `auto` to what the caller may ask for, or delete the route";
+    (message.into(), remedy)
 }
 
 /// Why the privacy rule at `index` leaves nothing to refuse; `None` where it does.
