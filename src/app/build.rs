@@ -1,5 +1,6 @@
 //! From settings to a running gateway.
 
+use super::encoder::measures_with;
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::scan::searching;
@@ -94,6 +95,7 @@ pub async fn build(
     let (live, watching) = watch::channel(Arc::new(Generation {
         policy,
         desks,
+        measured_by: measures_with(&reader),
         signals: reader.clone(),
         promise,
     }));

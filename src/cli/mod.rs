@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
 
+mod audit;
 mod calibrate;
 mod cases;
 mod check;
@@ -9,6 +10,7 @@ mod explain;
 mod learn;
 mod models;
 mod outcomes;
+mod report;
 mod serve;
 mod show;
 mod signals;
@@ -62,6 +64,10 @@ enum Command {
     Similar(Similar),
     /// Looks after the models that ship
     Models(Models),
+    /// Says what was spent and saved, who answered, and how long it took
+    Report(report::Report),
+    /// Proves what a journal says: that it is as it was written, and where each request went
+    Audit(audit::Audit),
 }
 
 #[derive(Args)]
@@ -235,6 +241,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema => check::schema(),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Report(asked) => report::report(asked),
+        Command::Audit(audit) => audit::audit(audit),
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),
