@@ -246,9 +246,11 @@ impl Lawful {
 impl Verdict {
     /// The first rule that keeps the example from a model, where a rule does.
     pub(super) fn first_rule(&self) -> Option<&Arc<str>> {
-        self.kept_from.iter().find_map(|one| match &one.reason {
-            Reason::Privacy { rule, .. } => Some(rule),
-            _ => None,
+        self.kept_from.iter().find_map(|one| {
+            let Reason::Privacy { rule, .. } = &one.reason else {
+                return None;
+            };
+            Some(rule)
         })
     }
 }
