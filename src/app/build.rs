@@ -16,9 +16,10 @@ use crate::pipeline::{Pipeline, Rooms};
 use crate::policy::{self, Offer, Period};
 use crate::server::Readiness;
 use crate::similar::Head;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, Untraced};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
 use anyhow::{Context, anyhow};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -61,6 +62,7 @@ pub async fn build(
 ) -> anyhow::Result<App> {
     let unkept = keep_promises(&mut settings, places);
     unkept.iter().for_each(Unkept::warn);
+    refuse_lapsed(&settings)?;
     let api = bind(settings.server.api).await?;
     let admin = match settings.server.admin {
         Some(address) => Some(bind(address).await?),
@@ -79,8 +81,9 @@ pub async fn build(
     )?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
-    let generation = generation(&settings, model.as_ref(), &reader)?;
-    let export = export(&settings)?.map(Arc::new);
+    let generation = generation(&settings, model.as_ref(), &reader, &unkept)?;
+    let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
+    let export = export(&settings, &untraced)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
     let (ledger, keeper, metrics) = ledger(&settings, handoff.counts(), export.clone())?;
     let (live, watching) = watch::channel(Arc::new(generation));
@@ -93,6 +96,8 @@ pub async fn build(
         ledger: ledger.clone(),
         upstream: upstream.clone(),
         similar: similar.is_some(),
+        collector: settings.telemetry.otlp.clone(),
+        untraced,
     };
     let rooms = Rooms {
         upstream,
@@ -127,19 +132,67 @@ impl App {
     }
 }
 
+/// Tells of statements that have ended or soon will; refuses where some class has no lawful way any more.
+pub(super) fn refuse_lapsed(settings: &config::Settings) -> anyhow::Result<()> {
+    let today = crate::pipeline::today();
+    let all = std::iter::once(settings).chain(settings.beside());
+    let problems: Vec<_> = all.flat_map(|one| config::lapsed(one, today)).collect();
+    let wrong = |problem: &&config::Problem| problem.severity == config::Severity::Error;
+    let errors: Vec<String> = problems
+        .iter()
+        .filter(wrong)
+        .map(ToString::to_string)
+        .collect();
+    if !errors.is_empty() {
+        return Err(anyhow!(
+            "the configuration is not valid today\n{}",
+            errors.join("\n")
+        ));
+    }
+    for doubt in &problems {
+        tracing::warn!(doubt = %doubt, "a statement of residency ends");
+    }
+    Ok(())
+}
+
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; is another program using the port? choose another with --listen or `listen.api`")
     })
 }
 
-fn export(settings: &config::Settings) -> anyhow::Result<Option<telemetry::Guard>> {
+/// The classes whose requests are not traced, because the collector may not hold their data.
+pub(super) fn untraced(
+    collector: Option<&config::Collector>,
+    settings: &config::Settings,
+) -> BTreeSet<Arc<str>> {
+    let Some(collector) = collector else {
+        return BTreeSet::new();
+    };
+    let today = crate::pipeline::today();
+    let canary = settings.canary.as_ref();
+    let canary = canary.map(|canary| &canary.settings.policy.privacy);
+    // A record names its class: where the policies that act mean different things by one, the stricter holds.
+    let acting = std::iter::once(&settings.policy.privacy).chain(canary);
+    let kept = acting.flat_map(|privacy| {
+        let (tier, residency) = (collector.tier, &collector.residency);
+        let classes = privacy.classes.iter();
+        classes.filter(move |class| !privacy.may_hold(class, tier, residency, today))
+    });
+    kept.map(|class| class.name.clone()).collect()
+}
+
+fn export(
+    settings: &config::Settings,
+    untraced: &Untraced,
+) -> anyhow::Result<Option<telemetry::Guard>> {
     let Some(collector) = &settings.telemetry.otlp else {
         return Ok(None);
     };
     let to = telemetry::Settings {
         endpoints: acting(settings).cloned().collect(),
-        ..telemetry::Settings::new(collector.as_str())
+        untraced: untraced.clone(),
+        ..telemetry::Settings::new(collector.url.as_str())
     };
     Ok(Some(telemetry::start(
         &to,

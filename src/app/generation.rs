@@ -1,9 +1,9 @@
 //! One generation of what a reload replaces: the policy that acts, the one beside it, and the one for some callers.
 
-use super::desks;
 use super::encoder::measures_with;
 use super::own::own_heads;
 use super::scan::searching;
+use super::{Unkept, desks, promise_in_words};
 use crate::config;
 use crate::inference::Model;
 use crate::pipeline::{Canary, Generation, Shadow};
@@ -11,11 +11,13 @@ use crate::policy::{Policy, Privacy};
 use crate::signals::Reader;
 use std::sync::Arc;
 
-/// Makes a generation of these settings; `model` and `reader` stay through all of them.
+/// Makes a generation of these settings; `model` and `reader` stay through all of them, and `unkept` says which promises
+/// nothing keeps.
 pub(super) fn generation(
     settings: &config::Settings,
     model: Option<&Model>,
     reader: &Reader,
+    unkept: &[Unkept],
 ) -> anyhow::Result<Generation> {
     let shadow = settings.shadow.as_deref();
     let shadow = shadow
@@ -31,18 +33,20 @@ pub(super) fn generation(
         .map(|canary| {
             anyhow::Ok(Canary {
                 share: canary.share.clone(),
-                generation: Arc::new(generation(&canary.settings, model, reader)?),
+                generation: Arc::new(generation(&canary.settings, model, reader, unkept)?),
             })
         })
         .transpose()?;
     let searching = searching(reader, &looked_for(settings))?;
     let own = own_heads(&settings.topics, reader, model)?;
     let signals = searching.with_own(own);
+    let unkept = unkept.iter().find(|one| one.file == settings.source.file);
     Ok(Generation {
         policy: Policy::new(settings.policy.clone()),
         desks: desks(&settings.desks, model)?,
         measured_by: measures_with(&signals),
         signals,
+        promise: promise_in_words(settings, unkept),
         handoff: settings.handoff.clone(),
         shadow,
         canary,

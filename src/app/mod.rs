@@ -23,4 +23,4 @@ pub use learn::{Learning, learn};
 pub use outcomes::{LocalOutcome, fair_draw, local_outcomes};
 pub use own::topic_names;
 pub use places::Places;
-pub use promise::{Unkept, keep_promise, keep_promises};
+pub use promise::{Unkept, keep_promise, keep_promises, promise_in_words};

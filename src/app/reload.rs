@@ -3,7 +3,7 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
-use super::build::{acting, budgets};
+use super::build::{acting, budgets, refuse_lapsed, untraced};
 use super::generation::{generation, needs_encoder};
 use super::own::refuse_unknown_topics;
 use super::places::Places;
@@ -13,6 +13,7 @@ use crate::inference::Model;
 use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::signals::Reader;
+use crate::telemetry::Untraced;
 use crate::upstream;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
@@ -54,6 +55,9 @@ pub(super) struct Kept {
     pub(super) upstream: upstream::Client,
     /// The semantic cache was made at start.
     pub(super) similar: bool,
+    /// The collector, which is fixed at start, and the classes of which it is told nothing.
+    pub(super) collector: Option<config::Collector>,
+    pub(super) untraced: Untraced,
 }
 
 /// Watches the file that `settings` came from.
@@ -145,6 +149,7 @@ impl Watch {
             })?;
         self.watch_sources(&settings);
         refuse_unknown_topics(&settings, &self.kept.places)?;
+        refuse_lapsed(&settings)?;
         let unkept = keep_promises(&mut settings, &self.kept.places);
         if needs_encoder(&settings) && self.kept.model.is_none() {
             return Err(anyhow!(
@@ -159,7 +164,7 @@ impl Watch {
             .context("restart to use it");
         }
         let model = self.kept.model.as_ref();
-        let generation = generation(&settings, model, &self.kept.reader)?;
+        let generation = generation(&settings, model, &self.kept.reader, &unkept)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -167,6 +172,8 @@ impl Watch {
         }
         unkept.iter().for_each(Unkept::warn);
         let stamp = settings.policy.stamp.text.clone();
+        let untraced = untraced(self.kept.collector.as_ref(), &settings);
+        self.kept.untraced.replace(untraced);
         self.kept
             .ledger
             .budgets()

@@ -54,16 +54,26 @@ pub(super) fn refuse_unanswered(
     if human.is_some() {
         return;
     }
+    let uses = |index: usize| within(root.get("routes")?.list()?.get(index)?.clone(), &["use"]);
+    let always = || within(root.get("quality")?, &["always_human", "topics"]);
     let route = routes.iter().position(|route| route.human);
-    let path = match route {
-        Some(index) => format!("routes[{index}].use"),
-        None if !quality.always_human.is_empty() => "quality.always_human".to_owned(),
-        None => return,
-    };
-    root.value().within(&path).wrong(
-        "a person takes over, and nothing says what is answered then",
-        "add `human: {answer: \"A colleague takes over and writes to you here.\"}`",
-    );
+    let people = !quality.always_human.is_empty();
+    let place = route
+        .and_then(uses)
+        .or_else(|| people.then(always).flatten());
+    if let Some(place) = place {
+        place.wrong(
+            "a person takes over, and nothing says what is answered then",
+            "add `human: {answer: \"A colleague takes over and writes to you here.\"}`",
+        );
+    }
+}
+
+/// The first of these keys in a section; notes nothing.
+fn within<'a>(section: Value<'a>, wanted: &[&str]) -> Option<Value<'a>> {
+    let pairs = section.as_pairs()?;
+    let found = pairs.into_iter().find(|(key, _)| wanted.contains(key));
+    found.map(|(_, value)| value)
 }
 
 fn queue(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<Queue> {

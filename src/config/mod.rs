@@ -9,9 +9,12 @@
 
 mod callers;
 mod cost;
+mod cover;
 mod defaults;
+mod example;
 mod human;
 mod known;
+mod lapse;
 mod lint;
 mod lint_modes;
 mod load;
@@ -21,9 +24,11 @@ mod place;
 mod privacy;
 mod problem;
 mod process;
+mod prove;
 mod reach;
 mod reader;
 mod route;
+mod schema;
 mod secrets;
 mod server;
 mod settings;
@@ -31,14 +36,16 @@ mod topics;
 mod tree;
 
 pub use defaults::defaults;
+pub use lapse::lapsed;
 pub use lint::lint;
 pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
+pub use schema::schema;
 pub use settings::{
-    CacheSettings, Canary, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
-    SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings, TopicSettings,
-    TopicSource, UpstreamSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
+    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
+    TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

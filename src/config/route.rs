@@ -25,6 +25,19 @@ const STICKY: Duration = Duration::from_secs(30 * 60);
 /// A stay shorter than this holds nobody, and after a day it is another conversation.
 const STICKY_SPANS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
+/// Every key of a route.
+const ROUTE_KEYS: &[&str] = &["name", "when", "use"];
+/// Every key of `quality`.
+const QUALITY_KEYS: &[&str] = &[
+    "threshold",
+    "promise",
+    "always_remote",
+    "always_human",
+    "topics",
+    "escalate_on",
+    "sticky",
+];
+
 /// Reads `routes`.
 pub(super) fn read(
     root: &Section<'_>,
@@ -35,7 +48,7 @@ pub(super) fn read(
     let mut routes = Vec::new();
     let entries = root.get("routes").and_then(|value| value.list());
     for entry in entries.unwrap_or_default() {
-        let Some(section) = entry.section(&["name", "when", "use"]) else {
+        let Some(section) = entry.section(ROUTE_KEYS) else {
             continue;
         };
         let mut id = entry.path().to_owned();
@@ -89,18 +102,7 @@ pub(super) fn quality(
     root: &Section<'_>,
     secrets: &Secrets<'_>,
 ) -> (Quality, Option<PromiseSettings>) {
-    let section = root.section(
-        "quality",
-        &[
-            "threshold",
-            "promise",
-            "always_remote",
-            "always_human",
-            "topics",
-            "escalate_on",
-            "sticky",
-        ],
-    );
+    let section = root.section("quality", QUALITY_KEYS);
     let section = section.as_ref();
     let stated = section.and_then(|section| section.get("threshold"));
     let promised = section.and_then(|section| section.get("promise"));

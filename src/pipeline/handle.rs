@@ -32,6 +32,8 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// What the policy promises of local answers and what keeps it, in words; `None` where it promises nothing.
+    pub promise: Option<Arc<str>>,
     /// The models that measure, for records; `None` where none does.
     pub measured_by: Option<MeasuredBySeen>,
     /// Where people are told of what is theirs.
@@ -107,7 +109,7 @@ impl Generation {
     }
 
     /// What has to be measured for the policy that acts, and for the one beside it.
-    fn wanted(&self, admission: &Admission) -> Wanted {
+    pub(super) fn wanted(&self, admission: &Admission) -> Wanted {
         let shadow = self.shadow.as_ref().map(|shadow| shadow.policy.wanted());
         admission.wanted.or(shadow.unwrap_or_default())
     }
@@ -180,7 +182,13 @@ impl Visit {
         journey.measured(&signals);
         let decided = self.generation.policy.decide(request, &signals, &standing);
         if let Some(shadow) = &self.generation.shadow {
-            let live = Outlook::of(&decided, &self.generation.desks, request, &signals);
+            let live = Outlook::of(
+                &decided,
+                &self.generation.desks,
+                request,
+                &signals,
+                standing.today,
+            );
             journey.shadowed(shadow.decide(request, &signals, &standing, &live));
         }
         let decision = match decided {
@@ -194,7 +202,7 @@ impl Visit {
     }
 
     /// How things stand for this request, and whether its conversation stays with the higher tier.
-    fn standing(&self, request: &ChatRequest) -> Standing {
+    pub(super) fn standing(&self, request: &ChatRequest) -> Standing {
         let ledger = &self.rooms.ledger;
         let sticky = self.settings().quality.sticky;
         Standing {

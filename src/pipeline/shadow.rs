@@ -1,7 +1,7 @@
 //! A policy decided beside the live one, on the same signals. What comes of it is a note in the record: the leave to send
 //! that its plan holds is dropped here, unspent.
 
-use crate::domain::{ChatRequest, Signals, Tier};
+use crate::domain::{ChatRequest, Day, Signals, Tier};
 use crate::ledger::{Route, ShadowSeen, Word};
 use crate::local::Answerer;
 use crate::policy::{Decision, Policy, Refused, Standing, Step, Undecided};
@@ -40,7 +40,7 @@ impl Shadow {
             Err(refused) => Outlook::refused(&refused),
             Ok(_) => {
                 let decided = self.policy.decide(request, signals, standing);
-                Outlook::of(&decided, &self.desks, request, signals)
+                Outlook::of(&decided, &self.desks, request, signals, standing.today)
             }
         };
         ShadowSeen {
@@ -60,6 +60,7 @@ impl Outlook {
         desks: &Desks,
         request: &ChatRequest,
         signals: &Signals,
+        today: Day,
     ) -> Self {
         let decision = match decided {
             Ok(decision) => decision,
@@ -68,7 +69,7 @@ impl Outlook {
         let answers = |step: &&Step| match step {
             Step::Upstream(_) | Step::Human(_) => true,
             Step::Local(model) => desks.get(model).is_some_and(|desk| {
-                let answer = desk.answer(request, signals, super::today());
+                let answer = desk.answer(request, signals, today);
                 answer.is_ok()
             }),
         };
