@@ -86,6 +86,7 @@ pub async fn build(
     };
     let rooms = Rooms {
         signals: reader,
+        detectors: ledger::detectors(&settings.policy.privacy.detectors),
         upstream,
         cache: Cache::new(cache_settings(settings.cache.as_ref())),
         ledger,

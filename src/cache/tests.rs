@@ -43,6 +43,7 @@ fn cache() -> Cache {
 
 fn recorded(text: &str) -> Recorded {
     Recorded {
+        decision: DecisionId::new("d"),
         model: "gpt".into(),
         chunks: vec![Chunk::Text(text.into())].into(),
         cost: Usd(5),
@@ -68,6 +69,7 @@ fn waiting(cache: &Cache, key: &Key) -> Waiting {
 
 fn origin() -> Origin {
     Origin {
+        decision: DecisionId::new("d"),
         model: "gpt".into(),
         price: Price {
             input: 2_500_000,

@@ -8,8 +8,8 @@ use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
     UsageSeen,
 };
-use super::{Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Usage, Usd};
+use super::{Asked, Reservation, SignalsSummary, Word};
+use crate::domain::{ChatRequest, DataClass, DecisionId, Evidence, FinishReason, Signals, Usage, Usd, Wanted};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -70,6 +70,25 @@ impl Entry {
     /// The model asked for is none of ours: its name is a text of the caller's, and no content is recorded.
     pub fn note_unknown_model(&mut self) {
         self.note(|record| record.model_asked = Record::UNKNOWN_MODEL);
+    }
+
+    /// What policy looks at before anything is measured.
+    pub fn note_asked(&mut self, asked: Asked) {
+        self.note(|record| record.asked = Some(asked));
+    }
+
+    /// What is to be measured, and the kinds of personal data that are looked for.
+    pub fn note_measured(&mut self, wanted: Wanted, detectors: impl Into<Word>) {
+        self.note(|record| {
+            if let Some(asked) = &mut record.asked {
+                asked.note_measured(wanted, detectors.into());
+            }
+        });
+    }
+
+    /// The decision whose answer is given again.
+    pub fn note_answer_of(&mut self, decision: &DecisionId) {
+        self.note(|record| record.answer_of = Some(Word::from(decision.as_str().to_owned())));
     }
 
     /// What was measured. Texts and positions are left behind here.
@@ -316,6 +335,8 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         endpoint: None,
         rule: None,
         data_class: None,
+        asked: None,
+        answer_of: None,
         signals: None,
         plan: Vec::new(),
         considered: Vec::new(),

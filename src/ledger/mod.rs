@@ -4,6 +4,7 @@
 //! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
+mod asked;
 mod budget;
 mod entry;
 mod frame;
@@ -21,6 +22,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use asked::{Asked, BudgetSeen, EndpointSeen, detectors};
 pub use budget::{Budget, Budgets, Exceeded, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;

@@ -5,7 +5,7 @@
 //! else, and is versioned.
 
 use super::Phase;
-use super::{SignalsSummary, Word};
+use super::{Asked, SignalsSummary, Word};
 use crate::domain::{DecisionId, RequestId, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -52,6 +52,12 @@ pub struct Record {
     /// The data class it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
+    /// What policy looked at beside the signals; none in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// The decision whose answer was given again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_of: Option<Word>,
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,

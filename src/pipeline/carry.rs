@@ -4,10 +4,12 @@ use super::handle::Visit;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Slot};
-use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
+use crate::domain::{Answer, ChatRequest, Demand, Endpoint, Served, Signals, Tier, Wanted};
+use crate::ledger::{Asked, CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::policy::{
+    Admission, Decision, Egress, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -81,13 +83,24 @@ impl<'a> Journey<'a> {
         self.entry.note_cache(outcome, None);
     }
 
-    pub(super) fn measured(&mut self, signals: &Signals) {
+    /// What policy looks at before anything is measured.
+    pub(super) fn asked(&mut self, demand: &Demand, standing: &Standing) {
+        let settings = self.visit.settings();
+        let classes = &settings.privacy.classes;
+        let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
+        let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
+        self.entry.note_asked(asked);
+    }
+
+    pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
         self.told.complexity = signals
             .complexity
             .as_ref()
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        self.entry
+            .note_measured(wanted, &self.visit.rooms.detectors);
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {
@@ -139,6 +152,7 @@ impl<'a> Journey<'a> {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
+        self.entry.note_answer_of(&recorded.decision);
         let served = Served::Cache {
             model: recorded.model.clone(),
         };
@@ -294,6 +308,7 @@ impl<'a> Journey<'a> {
             None => reply.body,
             Some(slot) => {
                 let origin = cache::Origin {
+                    decision: self.request.decision.clone(),
                     model: model.clone(),
                     price: endpoint.price,
                     estimated_input_tokens: self.request.estimated_input_tokens(),

@@ -33,6 +33,8 @@ pub struct Generation {
 pub struct Rooms {
     /// Reads signals.
     pub signals: signals::Reader,
+    /// The kinds of personal data that it looks for, as records name them.
+    pub detectors: Arc<str>,
     /// Asks endpoints.
     pub upstream: upstream::Client,
     /// Answers given before.
@@ -106,7 +108,10 @@ impl Visit {
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
         let standing = self.rooms.ledger.standing(&request.caller);
-        let admission = match self.generation.policy.admit(request, &standing) {
+        let demand = request.demand();
+        journey.asked(&demand, &standing);
+        let policy = &self.generation.policy;
+        let admission = match policy.admit_demand(&demand, &standing) {
             Ok(admission) => admission,
             Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),
         };
@@ -122,8 +127,8 @@ impl Visit {
             .signals
             .read(request, admission.wanted, admission.signals_deadline)
             .await;
-        journey.measured(&signals);
-        let decision = match self.generation.policy.decide(request, &signals, &standing) {
+        journey.measured(&signals, admission.wanted);
+        let decision = match policy.decide_demand(&demand, &signals, &standing) {
             Ok(decision) => decision,
             Err(undecided) => return Err(journey.undecided(undecided)),
         };

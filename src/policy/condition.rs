@@ -1,6 +1,6 @@
 //! When a route applies.
 
-use crate::domain::{Caller, ChatRequest, Probability, Signals};
+use crate::domain::{Caller, Demand, Probability, Signals};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Condition {
 
 impl Condition {
     /// Whether the condition holds for this request.
-    pub fn holds(&self, request: &ChatRequest, signals: &Signals) -> bool {
+    pub fn holds(&self, request: &Demand, signals: &Signals) -> bool {
         self.holds_for_signals(signals) && self.holds_for_request(&request.caller, request, signals)
     }
 
@@ -63,7 +63,7 @@ impl Condition {
                 .is_none_or(|wanted| language.is_some_and(|code| wanted.contains(code)))
     }
 
-    fn holds_for_request(&self, caller: &Caller, request: &ChatRequest, signals: &Signals) -> bool {
+    fn holds_for_request(&self, caller: &Caller, request: &Demand, signals: &Signals) -> bool {
         self.tools
             .is_none_or(|wanted| wanted == request.needs.tools)
             && self

@@ -6,7 +6,7 @@ use super::egress::Egress;
 use super::settings::{BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
 use super::standing::{BudgetStanding, Standing};
 use crate::domain::{
-    ChatRequest, DataClass, Endpoint, Finding, Probability, Signals, Tier, Usage, Usd,
+    DataClass, Demand, Endpoint, Finding, Probability, Residency, Signals, Tier, Usage, Usd,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const ENOUGH_SAMPLES: u32 = 8;
 /// Everything one decision is made from.
 pub(super) struct Case<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) request: &'a ChatRequest,
+    pub(super) request: &'a Demand,
     pub(super) signals: &'a Signals,
     pub(super) standing: &'a Standing,
 }
@@ -183,16 +183,25 @@ impl Case<'_> {
 
     /// Privacy: every rule for this class or a lower one must be met, and what leaves must have been spoken for.
     fn not_allowed(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Reason> {
+        self.not_allowed_at(endpoint.tier, &endpoint.residency, class)
+    }
+
+    pub(super) fn not_allowed_at(
+        &self,
+        tier: Tier,
+        residency: &Residency,
+        class: &DataClass,
+    ) -> Option<Reason> {
         let rules = self.settings.privacy.rules.iter();
         for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
-            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, &endpoint.residency) {
+            if let Some(unmet) = rule.require.unmet_by(tier, residency) {
                 return Some(Reason::Privacy {
                     rule: rule.id.clone(),
                     unmet,
                 });
             }
         }
-        let stays = endpoint.tier == Tier::Remote && !self.may_leave();
+        let stays = tier == Tier::Remote && !self.may_leave();
         stays.then_some(Reason::NoRuleForClass)
     }
 
@@ -315,7 +324,7 @@ impl Case<'_> {
         if endpoint.price.is_free() {
             return Usd::ZERO;
         }
-        let input = self.request.estimated_billed_tokens();
+        let input = self.request.billed_tokens;
         let answers = u64::from(self.request.needs.answers.max(1));
         let output = self.output_tokens().saturating_mul(answers);
         endpoint.price.cost(&Usage {
