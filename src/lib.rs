@@ -22,6 +22,8 @@ pub mod cache;
 
 pub mod ledger;
 
+pub mod replay;
+
 pub mod telemetry;
 
 pub mod pipeline;

@@ -40,8 +40,7 @@ pub(super) fn check(check: &Check) -> anyhow::Result<bool> {
 fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
     let unset = RefCell::new(BTreeSet::new());
     let environment = |name: &str| {
-        let set = config::process_environment(name).filter(|text| !text.trim().is_empty());
-        set.or_else(|| {
+        set(name).or_else(|| {
             unset.borrow_mut().insert(name.to_owned());
             Some(stand_in(name))
         })
@@ -73,6 +72,15 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
         });
     }
     (Some(settings), problems)
+}
+
+/// The environment of a policy that is looked at and not run: what is not set here is stood in for.
+pub(super) fn environment(name: &str) -> Option<String> {
+    set(name).or_else(|| Some(stand_in(name)))
+}
+
+fn set(name: &str) -> Option<String> {
+    config::process_environment(name).filter(|text| !text.trim().is_empty())
 }
 
 /// What stands for a variable that is not set where the file is checked, which need not be where it will run: 64

@@ -5,9 +5,11 @@
 mod check;
 mod explain;
 mod models;
+mod replay;
 mod serve;
 mod show;
 mod signals;
+mod time;
 
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -47,6 +49,8 @@ enum Command {
     Explain(Explain),
     /// Reads requests as JSON lines and writes every signal of each
     Signals(Signals),
+    /// Puts recorded requests to another policy: what would go elsewhere, what it would cost, what must not have left
+    Replay(Replay),
     /// Looks after the models that ship
     Models(Models),
 }
@@ -121,6 +125,31 @@ struct Signals {
 }
 
 #[derive(Args)]
+struct Replay {
+    /// The policy to put them to
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The folder of the journal
+    #[arg(value_name = "JOURNAL")]
+    journal: PathBuf,
+    /// Only requests from this moment on: 2026-11-21 or 2026-11-21T08:30:00Z, in UTC
+    #[arg(long, value_name = "TIME", value_parser = time::millis)]
+    from: Option<u64>,
+    /// Only requests before this moment
+    #[arg(long, value_name = "TIME", value_parser = time::millis)]
+    to: Option<u64>,
+    /// Verdicts on answers, as JSON lines: {"decision_id": …, "verdict": "good" | "bad" | "escalated_to_human"}
+    #[arg(long, value_name = "FILE")]
+    outcomes: Option<PathBuf>,
+    /// Rows shown of each table
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    limit_rows: usize,
+    /// Write it as JSON, with every decision
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -160,6 +189,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Replay(replay) => replay::replay(&replay),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

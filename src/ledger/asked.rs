@@ -191,7 +191,9 @@ pub(super) fn period(per: Period) -> &'static str {
 impl BudgetSeen {
     /// True when this is how that budget stood: the same name over the same time for the same callers.
     pub fn is_of(&self, rule: &BudgetRule) -> bool {
-        *self.name == *rule.name && &*self.per == period(rule.per) && self.own == rule.caller.is_some()
+        *self.name == *rule.name
+            && &*self.per == period(rule.per)
+            && self.own == rule.caller.is_some()
     }
 }
 

@@ -9,7 +9,9 @@ use super::record::{
     UsageSeen,
 };
 use super::{Asked, Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, DataClass, DecisionId, Evidence, FinishReason, Signals, Usage, Usd, Wanted};
+use crate::domain::{
+    ChatRequest, DataClass, DecisionId, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

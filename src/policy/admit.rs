@@ -3,9 +3,7 @@
 use super::decision::{Admission, RefusalCode, Refused};
 use super::settings::{CacheRule, CallerRule, Offer, ScopeRule, Settings};
 use super::standing::Standing;
-use crate::domain::{
-    CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, Tier, Wanted,
-};
+use crate::domain::{CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, Tier, Wanted};
 use std::sync::Arc;
 
 /// The caller that a key belongs to. Where the config names no callers, everyone is `anonymous`.

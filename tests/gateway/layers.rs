@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("privacy", &["domain", "policy"]),
@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("upstream", &["domain", "privacy"]),
     ("cache", &["domain"]),
     ("ledger", &["domain", "policy"]),
+    ("replay", &["domain", "policy", "ledger"]),
     ("telemetry", &["domain", "ledger"]),
     (
         "pipeline",
@@ -92,6 +93,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "knowledge",
             "local",
             "ledger",
+            "replay",
             "pipeline",
             "server",
             "config",

@@ -27,6 +27,7 @@ mod lifecycle;
 mod local_answers;
 mod observability;
 mod properties;
+mod replay;
 mod residency;
 mod retries;
 mod shipped;
