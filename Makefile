@@ -1,6 +1,6 @@
 # The front door. Everything is set up by the target that needs it, once; a second run costs nothing.
 
-.PHONY: demo test check runtime release clients bench
+.PHONY: demo test check runtime release clients bench bench-encoder
 
 DENY := .cache/tools/bin/cargo-deny
 
@@ -37,6 +37,10 @@ clients: runtime release
 # The gateway's own cost beside a bare proxy, in one run.
 bench: runtime
 	cargo bench --locked --bench gateway
+
+# What measuring one text costs, by its length.
+bench-encoder: runtime
+	cargo bench --locked --bench encoder
 
 $(DENY):
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target .cache/tools \

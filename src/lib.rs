@@ -6,17 +6,23 @@ pub mod domain;
 
 pub mod policy;
 
+pub mod calibration;
+
 pub mod privacy;
 
 pub mod inference;
 
 pub mod signals;
 
+pub mod learning;
+
 pub mod knowledge;
 
 pub mod local;
 
 pub mod upstream;
+
+pub mod similar;
 
 pub mod cache;
 

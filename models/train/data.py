@@ -31,6 +31,7 @@ ROUTING_FILES = [
     "routing/zeroeval_crux.jsonl.zst",
     "routing/zeroeval_math-l5.jsonl.zst",
 ]
+STRONGEST_WHERE_NONE_IS_STRONG = "llama-3.1-nemotron-51b-instruct"  # of the nine models of LLMRouter
 ARENA_FILE = "routing/arena_hard_prompts_unlabelled.jsonl.zst"
 JAILBREAK_FILE = "jailbreak/train.jsonl.zst"
 FAQ_FILE = "support/dstc9_faq.jsonl.zst"
@@ -38,7 +39,7 @@ GROUNDED_FILE = "dialogue/dstc9_grounded_responses.jsonl.zst"
 PAIR_FILES = ["paraphrase/bitext_pairs.jsonl.zst", "paraphrase/clinc_pairs.jsonl.zst"]
 PAWS_FILE = "paraphrase/paws_wiki_dev.jsonl.zst"
 HOTEL_FILE = "support/nlupp_hotels.jsonl.zst"
-PII_FILES = ["pii/synthetic_support.jsonl.zst", "pii/presidio_templates.jsonl.zst"]
+PII_FILES = ["pii/synthetic_support.jsonl.zst", "pii/presidio_templates.jsonl.zst", "pii/multidogo_slots.jsonl.zst"]
 SGD_FILE = "dialogue/sgd_train.jsonl.zst"
 CODE_AND_CHAT_FILE = "instruct/gpteacher.jsonl.zst"
 GRADE_SCHOOL_FILE = "instruct/gsm8k_train.jsonl.zst"
@@ -119,7 +120,9 @@ def clusters(texts, shingle=5, share=0.3):
                         shared[j] += 1
         for j, count in shared.items():
             if count >= share * min(len(grams), len(shingles[j])):
-                parent[root(i)] = root(j)
+                # The first text of a cluster stands for it, in whatever order the clusters grow together.
+                first, second = sorted((root(i), root(j)))
+                parent[second] = first
     return [root(i) for i in range(len(texts))]
 
 
@@ -132,16 +135,25 @@ def routing_rows(data):
             if row.get("small_mean") is None or key in seen:
                 continue
             seen.add(key)
+            scores = [score for score in row["scores"].values() if score is not None]
             rows.append(
                 {
                     "text": row["prompt"],
                     "benchmark": row["benchmark"],
                     "small": row["small_mean"],
-                    "strong": row.get("strong_mean"),
+                    "strong": strong(row),
+                    "every": sum(scores) / len(scores),
                     "held_out": held_out(key),
                 }
             )
     return rows
+
+
+def strong(row):
+    """What the strong end of a weak/strong pair scored: the mean of the strong models, or the best of a file that has
+    none."""
+    known = row.get("strong_mean")
+    return row["scores"].get(STRONGEST_WHERE_NONE_IS_STRONG) if known is None else known
 
 
 def jailbreak_rows(data):
@@ -154,12 +166,13 @@ def jailbreak_rows(data):
 
 def support_rows(data):
     """Support utterances with intents. Conversations stay whole; a held-out text
-    that also occurs on the training side is dropped from the held-out side."""
+    that also occurs on the training side is dropped from the held-out side. Intents set aside are held out whole."""
     rows = []
     for name in SUPPORT_FILES:
         for row in read(data, name):
             row["file"] = name.split("/")[1].split(".")[0]
-            row["held_out"] = held_out(row["conv"] if "conv" in row else group_key(row))
+            aside = row["file"] == "clinc150" and held_intent(row["intent"])
+            row["held_out"] = aside or held_out(row["conv"] if "conv" in row else group_key(row))
             rows.append(row)
     trained = {group_key(r) for r in rows if not r["held_out"]}
     return [r for r in rows if not (r["held_out"] and group_key(r) in trained)]
@@ -184,22 +197,61 @@ def grounded_rows(data):
 
 
 def pair_rows(data):
-    """Labelled paraphrase pairs; a pair is held out when either text is."""
+    """Labelled paraphrase pairs; a pair is held out when either text is. Pairs of set-aside intents are held out."""
     rows = []
     for name in PAIR_FILES:
         for row in read(data, name):
             sides = [held_out(re.sub(r"[0-9]+", "0", normal_form(row[k]))) for k in ("text_a", "text_b")]
-            row["held_out"] = any(sides)
-            row["both_held_out"] = all(sides)
+            aside = "clinc" in name and any(held_intent(row[k]) for k in ("intent_a", "intent_b"))
+            row["held_out"] = any(sides) or aside
+            row["both_held_out"] = all(sides) or aside
             rows.append(row)
     return rows
 
 
+def paws_rows(data):
+    """Pairs that share nearly all words and mean the same or not, in the form of pair_rows."""
+    rows = read(data, PAWS_FILE)
+    for row in rows:
+        row["held_out"] = row["both_held_out"] = held_out(row["id"])
+        row["intent_a"] = row["intent_b"] = row["id"]
+    return rows
+
+
+def personal_held_out(row):
+    """True for the templates of personal data that no training step may see."""
+    return held_out("personal-template:" + (row.get("template") or group_key(row)))
+
+
+def personal_rows(data):
+    """Texts with spans of personal data; all fillings of one template are on one side."""
+    rows = []
+    for name in PII_FILES:
+        for row in read(data, name):
+            row["file"] = name.split("/")[1].split(".")[0]
+            row["held_out"] = personal_held_out(row)
+            rows.append(row)
+    return rows
+
+
+def thinned(texts, most):
+    """At most that many of the texts, always the same ones, in their order."""
+    texts = list(dict.fromkeys(texts))
+    ranked = sorted(texts, key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
+    kept = set(ranked[:most])
+    return [text for text in texts if text in kept]
+
+
 def unlabelled_corpus(data):
-    """Training-side texts for distillation, each once, in a fixed order."""
-    texts = [r["text"] for r in support_rows(data) if not r["held_out"]]
-    texts += [r["answer"] for r in support_rows(data) if not r["held_out"] and r.get("answer")]
-    texts += [t for r in pair_rows(data) if not r["held_out"] for t in (r["text_a"], r["text_b"])]
+    """Training-side texts for distillation, each once, in a fixed order. Large families of likely texts are thinned."""
+    support = [r for r in support_rows(data) if not r["held_out"]]
+    by_file = {}
+    for row in support:
+        by_file.setdefault(row["file"], []).append(row["text"])
+    texts = [text for file in sorted(by_file) for text in thinned(by_file[file], 14000)]
+    texts += thinned([r["answer"] for r in support if r.get("answer")], 1500)
+    pairs = [r for r in pair_rows(data) + paws_rows(data) if not r["held_out"]]
+    texts += thinned([t for r in pairs for t in (r["text_a"], r["text_b"])], 16000)
     for row in faq_rows(data):
         if not row["held_out"]:
             texts += [row["text"], row["answer"]]
@@ -207,15 +259,16 @@ def unlabelled_corpus(data):
     texts += [r["text"] for r in jailbreak_rows(data) if not r["held_out"]]
     texts += [r["text"] for r in routing_rows(data) if not r["held_out"]]
     texts += [r["prompt"] for r in read(data, ARENA_FILE) if not held_out(group_key(r))]
-    texts += [r["text"] for r in read(data, HOTEL_FILE)]
-    texts += [r["text"] for name in PII_FILES for r in read(data, name)]
-    texts += [r[k] for r in read(data, PAWS_FILE) if not held_out(r["id"]) for k in ("text_a", "text_b")]
+    texts += thinned([r["text"] for r in personal_rows(data) if not r["held_out"]], 9000)
     for name in (CODE_AND_CHAT_FILE, GRADE_SCHOOL_FILE):
-        texts += [r["messages"][0]["content"] for r in read(data, name) if not held_out(r["id"])]
+        texts += thinned([r["messages"][0]["content"] for r in read(data, name) if not held_out(r["id"])], 5000)
+    turns = []
     for row in read(data, SGD_FILE):
         if not held_out(row["id"]):
-            texts += [m["content"] for m in row["messages"] if m["role"] == "user"][:3]
-    held = {group_key(r) for r in support_rows(data) + jailbreak_rows(data) + routing_rows(data) if r["held_out"]}
+            turns += [m["content"] for m in row["messages"] if m["role"] == "user"][:3]
+    texts += thinned(turns, 14000)
+    held = support_rows(data) + jailbreak_rows(data) + routing_rows(data) + personal_rows(data)
+    held = {group_key(r) for r in held if r["held_out"]}
     seen, out = set(), []
     for text in texts:
         form = normal_form(text)

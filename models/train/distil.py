@@ -1,16 +1,16 @@
-"""Distils MiniLM-L6-v2 (6 layers) into a 3-layer encoder with the same output space.
+"""Trains the encoder: MiniLM-L6-v2 cut down to two narrow layers, taught by its old self, and by the tasks it will do.
 
-    python distil.py --data FOLDER --work FOLDER [--layers 0,4,5] [--epochs 1] [--stop-at STEP]
+    python distil.py --data FOLDER --work FOLDER [--epochs 3] [--stop-at STEP] [--no-tasks]
 
-The student starts as a copy of three teacher layers and learns to give the
-teacher's own vectors, so its embeddings stay general: nothing but the texts is
-used here, except for a light contrastive term over paraphrase pairs, question
-and answer pairs. Word embeddings are frozen, which keeps rare words, seen by the
-teacher but absent from this corpus, where they were.
+Every step gives the teacher's own vectors for some texts, so that embeddings stay general, and one lesson of one task:
+labels of personal data for each token, attack logits for each token (judged by their worst window), pairs that one
+answer does or does not serve, and topics. Word embeddings are frozen, which keeps rare words, seen by the teacher but
+absent from this corpus, where they were. `--no-tasks` leaves the lessons out, to see what they change.
 """
 
 import argparse
 import hashlib
+import itertools
 import math
 import random
 import time
@@ -18,18 +18,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 import data
 import encoder
 import export
+import lessons
 
 SEED = 20
 CORPUS_TOKENS = 96  # texts are cut here for distillation; almost all are far shorter
 BATCH_TOKENS = 1536
-PEAK_RATE, WARM_UP = 4e-4, 0.05
+PEAK_RATE, WARM_UP = 8e-4, 0.04
 RELATION_WEIGHT = 10.0
-PAIRS_EVERY, PAIRS, PAIR_WEIGHT, TEMPERATURE = 5, 64, 0.1, 0.05
+PRUNING_TEXTS = 400
 
 
 def teacher_vectors(work, rows):
@@ -57,88 +58,81 @@ def batches(rows, generator):
     return out
 
 
-def positive_pairs(folder):
-    """(text, text, group) that should lie close; one group never opposes itself."""
-    pairs = []
-    for row in data.pair_rows(folder):
-        if row["label"] == 1 and not row["held_out"]:
-            pairs.append((row["text_a"], row["text_b"], row["intent_a"]))
-    for row in data.faq_rows(folder):
-        if not row["held_out"]:
-            pairs.append((row["text"], row["answer"], data.normal_form(row["text"])))
-    for row in data.grounded_rows(folder):
-        if not row["held_out"]:
-            pairs.append((row["faq_question"], row["response"], data.normal_form(row["faq_question"])))
-    return pairs
+def imitation(got, wanted):
+    """Distance to the teacher's vectors, and of the likeness of the batch's texts to one another."""
+    distance = (1 - (got * wanted).sum(1)).mean()
+    return distance, distance + RELATION_WEIGHT * ((got @ got.T - wanted @ wanted.T) ** 2).mean()
 
 
-def contrast(left, right, groups):
-    """Symmetric in-batch InfoNCE; other members of one's own group are no negatives."""
-    scores = left @ right.T / TEMPERATURE
-    same = torch.tensor([[a == b for b in groups] for a in groups])
-    scores = scores.masked_fill(same & ~torch.eye(len(groups), dtype=torch.bool), -1e4)
-    target = torch.arange(len(groups))
-    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+def rate_at(step, steps):
+    """Share of the peak rate: a short rise, then half a cosine."""
+    warm = max(1, int(WARM_UP * steps))
+    return max(0.01, min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * max(0, step - warm) / (steps - warm)))))
 
 
-def train(folder, work, layers, epochs, stop_at):
-    """Runs the distillation and leaves `student.pt` in the work folder.
-
-    `stop_at` ends the run early without changing the schedule up to that step."""
+def train(given, work):
+    """Runs the training and leaves `student.pt` in the work folder."""
     torch.manual_seed(SEED)
     generator = random.Random(SEED)
     tokenizer = encoder.make_tokenizer()
-    rows = [encoder.token_ids(tokenizer, t, CORPUS_TOKENS) for t in data.unlabelled_corpus(folder)]
+    rows = [encoder.token_ids(tokenizer, t, CORPUS_TOKENS) for t in data.unlabelled_corpus(given.data)]
     started = time.time()
     target = teacher_vectors(work, rows)
     print(f"corpus {len(rows)} texts, {sum(map(len, rows))} tokens; teacher {time.time() - started:.0f} s", flush=True)
-    ids = {}
-    pairs = positive_pairs(folder)
-    for left, right, _ in pairs:
-        for text in (left, right):
-            ids.setdefault(text, encoder.token_ids(tokenizer, text, CORPUS_TOKENS))
-
-    student = encoder.from_base(layers)
+    layers = [int(x) for x in given.layers.split(",")]
+    student = encoder.pruned(layers, given.heads, given.inner, generator.sample(rows, PRUNING_TEXTS))
+    if given.resume:
+        known = torch.load(work / given.resume, weights_only=True)
+        student.load_state_dict({k: v for k, v in known.items() if not k.startswith("tokens")}, strict=False)
     student.words.weight.requires_grad_(False)
     student.train()
-    weights = [p for p in student.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    plan = [batch for _ in range(epochs) for batch in batches(rows, generator)]
-    warm = max(1, int(WARM_UP * len(plan)))
-    started, running = time.time(), None
-    for step, batch in enumerate(plan[:stop_at]):
-        rate = min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * max(0, step - warm) / (len(plan) - warm))))
+    tasks = [] if given.no_tasks else lessons.all_of(given.data, tokenizer)
+    parts = nn.ModuleList([student, *(task.head for task in tasks if task.head is not None)])
+    weights = [p for p in parts.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=given.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    plan = [batch for _ in range(given.epochs) for batch in batches(rows, generator)]
+    turns = itertools.cycle([task for task in tasks for _ in range(task.turns)])
+    started, running = time.time(), {}
+    for step, batch in enumerate(plan[: given.stop_at]):
         for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * max(rate, 0.01)
-        wanted = target[batch]
-        got = student(*encoder.pad([rows[i] for i in batch]))
-        distance = (1 - (got * wanted).sum(1)).mean()
-        relation = ((got @ got.T - wanted @ wanted.T) ** 2).mean()
-        loss = distance + RELATION_WEIGHT * relation
-        if step % PAIRS_EVERY == 0:
-            chosen = generator.sample(pairs, PAIRS)
-            both = student(*encoder.pad([ids[a] for a, _, _ in chosen] + [ids[b] for _, b, _ in chosen]))
-            loss = loss + PAIR_WEIGHT * contrast(both[:PAIRS], both[PAIRS:], [g for _, _, g in chosen])
+            group["lr"] = given.rate * rate_at(step, len(plan))
+        distance, loss = imitation(student(*encoder.pad([rows[i] for i in batch]))[0], target[batch])
+        seen = {"1-cos": distance.item()}
+        if tasks:
+            task = next(turns)
+            lesson = task.loss(student, generator)
+            seen[task.name] = lesson.item()
+            loss = loss + task.weight * lesson
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
-        running = distance.item() if running is None else 0.98 * running + 0.02 * distance.item()
+        for name, value in seen.items():
+            running[name] = 0.97 * running.get(name, value) + 0.03 * value
         if step % 50 == 0:
-            print(f"step {step}/{len(plan)} 1-cos {running:.4f} {time.time() - started:.0f} s", flush=True)
-    torch.save(student.state_dict(), work / "student.pt")
+            told = " ".join(f"{name} {value:.4f}" for name, value in running.items())
+            print(f"step {step}/{len(plan)} {told} {time.time() - started:.0f} s", flush=True)
+        if step % 500 == 499:
+            torch.save(student.state_dict(), work / "student-so-far.pt")
+    torch.save(student.state_dict(), work / given.output)
     print(f"done in {time.time() - started:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
-    parser.add_argument("--layers", default="0,4,5")
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--layers", default=",".join(map(str, encoder.LAYERS)))
+    parser.add_argument("--heads", type=int, default=encoder.HEADS)
+    parser.add_argument("--inner", type=int, default=encoder.INNER)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--stop-at", type=int, default=None)
+    parser.add_argument("--no-tasks", action="store_true")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE)
+    parser.add_argument("--resume", help="weights in the work folder to go on from; the token head starts anew")
+    parser.add_argument("--output", default="student.pt")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     Path(given.work).mkdir(parents=True, exist_ok=True)
-    train(given.data, Path(given.work), [int(x) for x in given.layers.split(",")], given.epochs, given.stop_at)
+    train(given, Path(given.work))

@@ -4,8 +4,7 @@
 
 Writes `scores.json` into the work folder and prints it. Intervals are 95 %
 percentile bootstraps over rows. Every model score comes from `encoder.onnx` and
-`heads.json` as shipped; only "unseen benchmark" refits the head, once for each
-family left out, because no single head can have seen none of them.
+`heads.json` as shipped. What `judge_complexity.py` found, run before, is taken over.
 """
 
 import argparse
@@ -16,7 +15,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
 import data
@@ -24,193 +22,7 @@ import encoder
 import export
 import heads as fitting
 import topics
-
-SEED, ROUNDS = 20, 300
-
-
-def interval(statistic, *arrays):
-    """[value, low, high] of a statistic over jointly resampled rows."""
-    generator, size, values = np.random.RandomState(SEED), len(arrays[0]), []
-    for _ in range(ROUNDS):
-        chosen = generator.randint(0, size, size)
-        values.append(statistic(*(a[chosen] for a in arrays)))
-    low, high = np.nanpercentile(values, [2.5, 97.5])  # NaN: a resample with one class only
-    return [round(float(x), 4) for x in (statistic(*arrays), low, high)]
-
-
-def calibration_error(labels, chances, bins=10):
-    """Expected calibration error over equal-width bins."""
-    place = np.minimum((chances * bins).astype(int), bins - 1)
-    gaps = [abs(labels[place == b].mean() - chances[place == b].mean()) * (place == b).mean() for b in set(place)]
-    return float(sum(gaps))
-
-
-def within_groups(labels, scores, groups):
-    """Mean AUC inside each benchmark with both outcomes: what is left when the benchmark is known."""
-    found = {}
-    for group in sorted(set(groups)):
-        chosen = groups == group
-        if min(labels[chosen].sum(), (1 - labels[chosen]).sum()) >= 10:
-            found[group] = round(float(roc_auc_score(labels[chosen], scores[chosen])), 3)
-    return {"mean": round(float(np.mean(list(found.values()))), 4), "each": found}
-
-
-def length_model(texts, labels, weights):
-    """The baseline to beat: logistic regression on the logarithm of the prompt's length."""
-    lengths = np.log1p([len(t) for t in texts])[:, None]
-    model = LogisticRegression().fit(lengths, labels, weights)
-    return lambda asked: model.predict_proba(np.log1p([len(t) for t in asked])[:, None])[:, 1]
-
-
-def score_complexity(folder, head, embed):
-    """Held-out rows of seen benchmarks, and benchmarks left out whole."""
-    rows = fitting.complexity_rows(folder)
-    train = [r for r in rows if not r["held_out"]]
-    test = [r for r in rows if r["held_out"] and r["group"] not in ("support", "arena-hard")]
-    easy = [r for r in rows if r["held_out"] and r["group"] == "support"]
-
-    def column(part, key):
-        return np.array([r[key] for r in part])
-
-    texts = [r["text"] for r in test]
-    labels, groups = column(test, "target"), column(test, "group")
-    chance = fitting.linear_score(head, embed(texts), texts)
-    hard = (column(train, "target") >= 0.5).astype(int)
-    length = length_model([r["text"] for r in train], hard, column(train, "weight"))
-    by_length = length(texts)
-    rate = {g: np.mean([r["target"] for r in train if r["group"] == g]) for g in set(column(train, "group"))}
-    by_name = np.array([rate[g] for g in groups])
-    majority = max(labels.mean(), 1 - labels.mean())
-
-    def accuracy(y, p):
-        return float(((p >= 0.5) == y).mean())
-
-    out = {
-        "rows": len(test),
-        "share_hard": round(float(labels.mean()), 4),
-        "model": {
-            "auc": interval(roc_auc_score, labels, chance),
-            "accuracy": interval(accuracy, labels, chance),
-            "ece": interval(calibration_error, labels, chance),
-            "within_benchmark_auc": within_groups(labels, chance, groups),
-        },
-        "length": {
-            "auc": interval(roc_auc_score, labels, by_length),
-            "accuracy": interval(accuracy, labels, by_length),
-            "ece": interval(calibration_error, labels, by_length),
-            "within_benchmark_auc": within_groups(labels, by_length, groups),
-        },
-        "auc_gain_over_length": interval(
-            lambda y, p, q: roc_auc_score(y, p) - roc_auc_score(y, q), labels, chance, by_length
-        ),
-        "benchmark_name_known": {"auc": interval(roc_auc_score, labels, by_name)},
-        "majority": {"auc": 0.5, "accuracy": round(float(majority), 4)},
-        "per_benchmark": {
-            g: {
-                "rows": int((groups == g).sum()),
-                "hard": round(float(labels[groups == g].mean()), 3),
-                "mean_probability": round(float(chance[groups == g].mean()), 3),
-            }
-            for g in sorted(set(groups))
-        },
-    }
-    both = [i for i, r in enumerate(test) if r["strong"] is not None]
-    gain = np.array([float(test[i]["small"] < 0.5 <= test[i]["strong"]) for i in both])
-    out["only_the_strong_model_right"] = {
-        "rows": len(both),
-        "share": round(float(gain.mean()), 4),
-        "auc": interval(roc_auc_score, gain, chance[both]),
-        "length_auc": interval(roc_auc_score, gain, by_length[both]),
-    }
-    easy_texts = [r["text"] for r in easy]
-    easy_chance = fitting.linear_score(head, embed(easy_texts), easy_texts)
-    out["support_questions"] = {
-        "rows": len(easy),
-        "mean_probability": round(float(easy_chance.mean()), 4),
-        "at_or_above_half": round(float((easy_chance >= 0.5).mean()), 4),
-        "auc_against_benchmark_rows_hard": interval(
-            roc_auc_score,
-            np.concatenate([np.zeros(len(easy)), np.ones(int(labels.sum()))]),
-            np.concatenate([easy_chance, chance[labels == 1]]),
-        ),
-    }
-    out["unseen_benchmark"] = unseen_benchmarks(rows, head["strength"], embed)
-    return out
-
-
-def unseen_benchmarks(rows, strength, embed):
-    """Leaves each benchmark family out of the fit and scores all of its rows."""
-    families = np.array([fitting.family(r["group"]) for r in rows])
-    vectors = embed([r["text"] for r in rows])
-    scores, by_length, measured = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows), bool)
-    for name in sorted(set(families) - {"support", "arena-hard"}):
-        seen, unseen = np.flatnonzero(families != name), np.flatnonzero(families == name)
-        part = [rows[i] for i in seen]
-        head = fitting.fit_complexity(part, vectors[seen], strength, calibrate=False)
-        texts = [rows[i]["text"] for i in unseen]
-        scores[unseen] = fitting.linear_score(head, vectors[unseen], texts)
-        hard = np.array([r["target"] >= 0.5 for r in part]).astype(int)
-        by_length[unseen] = length_model([r["text"] for r in part], hard, [r["weight"] for r in part])(texts)
-        measured[unseen] = True
-    labels = np.array([r["target"] for r in rows])[measured]
-    each = {}
-    for name in sorted(set(families[measured])):
-        chosen = families[measured] == name
-        if min(labels[chosen].sum(), (1 - labels[chosen]).sum()) >= 20:
-            each[name] = {
-                "rows": int(chosen.sum()),
-                "hard": round(float(labels[chosen].mean()), 3),
-                "mean_probability": round(float(scores[measured][chosen].mean()), 3),
-                "auc": interval(roc_auc_score, labels[chosen], scores[measured][chosen]),
-                "length_auc": interval(roc_auc_score, labels[chosen], by_length[measured][chosen]),
-            }
-    return {
-        "rows": int(measured.sum()),
-        "pooled_auc": interval(roc_auc_score, labels, scores[measured]),
-        "pooled_length_auc": interval(roc_auc_score, labels, by_length[measured]),
-        "ece": interval(calibration_error, labels, scores[measured]),
-        "mean_auc_within": round(float(np.mean([e["auc"][0] for e in each.values()])), 4),
-        "mean_length_auc_within": round(float(np.mean([e["length_auc"][0] for e in each.values()])), 4),
-        "each": each,
-    }
-
-
-def score_attack(folder, head, embed):
-    """Ranking quality, and false alarms on each kind of harmless text."""
-    rows = fitting.attack_rows(folder)
-    train, test = [r for r in rows if not r["held_out"]], [r for r in rows if r["held_out"]]
-    texts = [r["text"] for r in test]
-    labels, groups = np.array([r["label"] for r in test]), np.array([r["group"] for r in test])
-    chance = fitting.linear_score(head, embed(texts), texts)
-    length = length_model([r["text"] for r in train], [r["label"] for r in train], None)(texts)
-    own = np.isin(groups, ["jailbreak-template", "dan", "tap"]) | np.char.startswith(groups, "benign")
-
-    def caught(y, p):
-        return float((p[y == 1] > np.quantile(p[y == 0], 0.99)).mean())
-
-    out = {"rows": len(test), "attacks": int(labels.sum()), "majority_accuracy": round(float((labels == 0).mean()), 4)}
-    for name, chosen in (
-        ("all", np.ones(len(test), bool)),
-        ("jailbreak_file_only", own),
-        ("synthetic_only", np.char.startswith(groups, "synthetic")),
-    ):
-        y, p = labels[chosen], chance[chosen]
-        out[name] = {
-            "rows": int(chosen.sum()),
-            "attacks": int(y.sum()),
-            "auc": interval(roc_auc_score, y, p),
-            "length_auc": interval(roc_auc_score, y, length[chosen]),
-            "caught_at_1_percent_false_alarms": interval(caught, y, p),
-            "caught_at_half": round(float((p[y == 1] >= 0.5).mean()), 4),
-            "false_alarms_at_half": round(float((p[y == 0] >= 0.5).mean()), 4),
-            "ece": interval(calibration_error, y, p),
-        }
-    out["false_alarms_at_half_by_kind"] = {
-        g: [int((groups == g).sum()), round(float((chance[groups == g] >= 0.5).mean()), 4)]
-        for g in sorted(set(groups[labels == 0]))
-    }
-    out["threshold_for_1_percent_false_alarms"] = round(float(np.quantile(chance[labels == 0], 0.99)), 4)
-    return out
+from measures import calibration_error, interval
 
 
 def score_topic(folder, head, embed):
@@ -364,8 +176,7 @@ if __name__ == "__main__":
     embedder, teacher_of = fitting.Embedder(given.model, given.work), teacher_embedder(given.work)
     result = {"encoder_sha256": embedder.sha256}
     result["latency_ms"] = latency(given.model)
-    result["complexity"] = score_complexity(given.data, shipped["complexity"], embedder)
-    result["attack"] = score_attack(given.data, shipped["attack"], embedder)
+    result["complexity"] = json.loads((Path(given.work) / "complexity.json").read_text(encoding="utf-8"))
     result["topic"] = score_topic(given.data, shipped["topic"], embedder)
     result["knowledge"] = score_knowledge(given.data, shipped["knowledge"], embedder, teacher_of)
     result["likeness"] = score_likeness(given.data, embedder, teacher_of)

@@ -17,6 +17,9 @@ FEATURES = [
     "newlines",
     "choices",
     "reasoning_words",
+    "choice_chars",
+    "longest_word",
+    "distinct_words",
 ]
 FEATURE_CLIP = 4.0
 
@@ -62,9 +65,21 @@ def _is_choice(line):
     return len(line) >= 2 and "A" <= line[0] <= "J" and line[1] in ".):"
 
 
+def _choice_chars(lines):
+    """Mean length of the lines that offer an answer, so that a question's own length can be told from theirs."""
+    lengths = [len(line) for line in lines if _is_choice(line)]
+    return sum(lengths) / len(lengths) if lengths else 0.0
+
+
+def _distinct_words(text):
+    """Share of different words among the runs of ASCII letters: low where one thing is spoken of at length."""
+    runs = [run for run in _ascii_letter_runs(text) if run]
+    return len(set(runs)) / max(1, len(runs))
+
+
 def features(text):
     """The feature values, in the order of FEATURES."""
-    chars, words = len(text), _words(text)
+    chars, words, lines = len(text), _words(text), text.split("\n")
     per_char, per_word = max(1, chars), max(1, len(words))
     return [
         math.log(1 + chars),
@@ -78,6 +93,9 @@ def features(text):
         sum(ord(c) > 127 for c in text) / per_char,
         math.log(1 + text.count("?")),
         math.log(1 + text.count("\n")),
-        math.log(1 + sum(_is_choice(line) for line in text.split("\n"))),
+        math.log(1 + sum(_is_choice(line) for line in lines)),
         math.log(1 + sum(run in REASONING_WORDS for run in _ascii_letter_runs(text))),
+        math.log(1 + _choice_chars(lines)),
+        math.log(1 + max(map(len, words), default=0)),
+        _distinct_words(text),
     ]

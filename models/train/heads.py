@@ -15,23 +15,21 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold
 
+import attack_head
 import data
 import encoder
 import export
-import features as surface
 import synthetic
 import topics
+from complexity import complexity_rows, fit_complexity
+from logistic import fold_numbers
 
-SEED, FOLDS = 20, 5
+SEED = 20
 TOPIC_CAP = 1000  # rows per topic and file: the large files would drown the small topics
 ATTACK_STRENGTH, TOPIC_STRENGTH = 20.0, 30.0
-COMPLEXITY_STRENGTHS = [0.001, 0.003, 0.01, 0.03]
-SUPPORT_AS_EASY, EASY_WEIGHT = 4000, 0.4
-ARENA_TARGET, ARENA_WEIGHT = 0.85, 0.5
 WANTED_PRECISION = 0.97
+TOKEN_THRESHOLD = 0.5  # mean probability from which a span of free text counts
 
 
 class Embedder:
@@ -66,218 +64,6 @@ class Embedder:
             keys[:] = list(self.known)
             np.savez(self.store, texts=keys, vectors=np.stack(list(self.known.values())))
         return np.stack([self.known[t] for t in texts])
-
-
-def sigmoid(z):
-    """Logistic function."""
-    return 1 / (1 + np.exp(-z))
-
-
-def fold_numbers(keys):
-    """A fixed fold for each key."""
-    return np.array([hashlib.sha256(k.encode("utf-8")).digest()[0] % FOLDS for k in keys])
-
-
-def soft_fit(inputs, targets, weights, strength):
-    """Logistic regression on targets in [0, 1]: each row counts once for either class."""
-    doubled = np.concatenate([inputs, inputs])
-    labels = np.concatenate([np.ones(len(inputs)), np.zeros(len(inputs))])
-    shares = np.concatenate([weights * targets, weights * (1 - targets)])
-    keep = shares > 0
-    model = LogisticRegression(C=strength, max_iter=2000)
-    return model.fit(doubled[keep], labels[keep], sample_weight=shares[keep])
-
-
-def platt(scores, labels, weights):
-    """Scale and shift that turn held-out scores into probabilities."""
-    model = soft_fit(scores[:, None], labels, weights, 1e6)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
-
-
-# ---------------------------------------------------------------- complexity
-
-
-class Complexity:
-    """Inputs of the complexity head: scaled embedding and clipped, standardised features."""
-
-    def __init__(self, texts):
-        raw = np.array([surface.features(t) for t in texts])
-        self.mean, self.std = raw.mean(0), raw.std(0) + 1e-6
-
-    def features(self, texts):
-        raw = np.array([surface.features(t) for t in texts])
-        return np.clip((raw - self.mean) / self.std, -surface.FEATURE_CLIP, surface.FEATURE_CLIP)
-
-    # A unit-length vector has entries near 0.05; without this factor one and the
-    # same penalty would hold the embedding back far more than the features.
-    SCALE = 10.0
-
-    def inputs(self, texts, vectors):
-        return np.concatenate([vectors * self.SCALE, self.features(texts)], axis=1)
-
-
-def complexity_rows(folder):
-    """(text, target, weight, group, held_out). Target: do the small models fail?
-
-    Benchmarks weigh by the square root of their size, so that MMLU-Pro does not
-    decide alone. Support turns count as easy with a modest weight, the selected
-    arena-hard prompts, for which no scores exist, as probably hard.
-    """
-    rows = data.routing_rows(folder)
-    counts = {}
-    for row in rows:
-        counts[row["benchmark"]] = counts.get(row["benchmark"], 0) + 1
-    out = [
-        {
-            "text": r["text"],
-            "target": float(r["small"] < 0.5),
-            "soft": 1.0 - r["small"],
-            "small": r["small"],
-            "strong": r["strong"],
-            "weight": (500 / counts[r["benchmark"]]) ** 0.5,
-            "group": r["benchmark"],
-            "held_out": r["held_out"],
-        }
-        for r in rows
-    ]
-    easy = [r for r in data.support_rows(folder) if r["file"] != "multidogo_customer_turns"]
-    easy = random.Random(SEED).sample(easy, SUPPORT_AS_EASY)
-    for row in easy:
-        side = row["held_out"]
-        out.append(dict(text=row["text"], target=0.0, soft=0.0, weight=EASY_WEIGHT, group="support", held_out=side))
-    for row in data.read(folder, data.ARENA_FILE):
-        side = data.held_out(data.group_key(row))
-        guess = {"target": ARENA_TARGET, "soft": ARENA_TARGET, "weight": ARENA_WEIGHT}
-        out.append(dict(guess, text=row["prompt"], group="arena-hard", held_out=side))
-    return out
-
-
-def family(benchmark):
-    """Benchmarks that share a source of questions; one family is never on both sides of a fold."""
-    for name in ("mmlu", "mbpp", "arc", "math"):
-        if name in benchmark:
-            return name
-    return benchmark
-
-
-def fit_complexity(rows, vectors, strength=None, calibrate=True):
-    """Head as a dict. The strength is chosen on folds that leave whole benchmark
-    families out; the calibration is fitted on out-of-fold scores of random rows."""
-    texts = [r["text"] for r in rows]
-    head = Complexity(texts)
-    inputs = head.inputs(texts, vectors)
-    soft = np.array([r["soft"] for r in rows])
-    target = np.array([r["target"] for r in rows])
-    weight = np.array([r["weight"] for r in rows])
-    if strength is None:
-        strength = choose_strength(rows, inputs)
-    a, b = 1.0, 0.0
-    if calibrate:
-        folds, scores = fold_numbers(texts), np.zeros(len(rows))
-        for fold in range(FOLDS):
-            seen = folds != fold
-            trial = soft_fit(inputs[seen], soft[seen], weight[seen], strength)
-            scores[~seen] = trial.decision_function(inputs[~seen])
-        a, b = platt(scores, target, weight)
-    model = soft_fit(inputs, soft, weight, strength)
-    size = vectors.shape[1]
-    return {
-        "features": surface.FEATURES,
-        "feature_mean": head.mean.tolist(),
-        "feature_std": head.std.tolist(),
-        "feature_clip": surface.FEATURE_CLIP,
-        "weights_embedding": (model.coef_[0, :size] * head.SCALE).tolist(),
-        "weights_features": model.coef_[0, size:].tolist(),
-        "bias": float(model.intercept_[0]),
-        "calibration": {"kind": "platt", "a": a, "b": b},
-        "strength": strength,
-    }
-
-
-def choose_strength(rows, inputs):
-    """The penalty that ranks best within benchmarks that the fit has not seen."""
-    soft = np.array([r["soft"] for r in rows])
-    target = np.array([r["target"] for r in rows])
-    weight = np.array([r["weight"] for r in rows])
-    groups = np.array([family(r["group"]) for r in rows])
-    best = (-1.0, None)
-    for strength in COMPLEXITY_STRENGTHS:
-        scores = np.zeros(len(rows))
-        for seen, unseen in GroupKFold(5).split(inputs, groups=groups):
-            trial = soft_fit(inputs[seen], soft[seen], weight[seen], strength)
-            scores[unseen] = trial.decision_function(inputs[unseen])
-        measured = ~np.isin(groups, ["support", "arena-hard"])
-        within = []
-        for group in sorted(set(groups[measured])):
-            chosen = groups == group
-            if 20 < target[chosen].sum() < chosen.sum() - 20:
-                within.append(roc_auc_score(target[chosen], scores[chosen]))
-        pooled = roc_auc_score(target[measured], scores[measured])
-        quality = (np.mean(within) + pooled) / 2
-        print(f"complexity C={strength}: within unseen {np.mean(within):.4f}, pooled {pooled:.4f}", flush=True)
-        best = max(best, (quality, strength))
-    return best[1]
-
-
-def linear_score(head, vectors, texts):
-    """Probability of a complexity or attack head: the formula of FEATURES.md."""
-    z = head["bias"] + vectors @ np.array(head["weights_embedding"])
-    if head["features"]:
-        raw = np.array([surface.features(t) for t in texts])
-        scaled = (raw - np.array(head["feature_mean"])) / np.array(head["feature_std"])
-        z = z + np.clip(scaled, -head["feature_clip"], head["feature_clip"]) @ np.array(head["weights_features"])
-    return sigmoid(head["calibration"]["a"] * z + head["calibration"]["b"])
-
-
-# -------------------------------------------------------------------- attack
-
-
-def attack_rows(folder):
-    """Jailbreak data, hand-made injections, and everyday prompts as further harmless rows."""
-    rows = [
-        {"text": r["text"], "label": r["label"], "held_out": r["held_out"], "group": r["type"]}
-        for r in data.jailbreak_rows(folder)
-    ]
-    rows += [dict(r, group="synthetic-attack" if r["label"] else "synthetic-benign") for r in synthetic.attack_rows()]
-    pick = random.Random(SEED)
-    more = [(r["text"], r["held_out"], "routing") for r in pick.sample(data.routing_rows(folder), 4000)]
-    more += [(r["text"], r["held_out"], "support") for r in pick.sample(data.support_rows(folder), 4000)]
-    for name in (data.ARENA_FILE, data.CODE_AND_CHAT_FILE):
-        for row in data.read(folder, name):
-            text = row.get("prompt") or row["messages"][0]["content"]
-            side = data.held_out(data.group_key({"text": text}))
-            more.append((text, side, "arena" if "prompt" in row else "instruct"))
-    known = {r["text"] for r in rows}
-    rows += [
-        {"text": text, "label": 0, "held_out": side, "group": group} for text, side, group in more if text not in known
-    ]
-    return rows
-
-
-def fit_attack(rows, vectors):
-    """Attack head: embedding only, both classes with equal total weight.
-
-    No length feature on purpose: the public attacks are long, and the head would
-    take length for guilt."""
-    label = np.array([r["label"] for r in rows], float)
-    weight = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
-    model = soft_fit(vectors, label, weight, ATTACK_STRENGTH)
-    folds, scores = fold_numbers([r["text"] for r in rows]), np.zeros(len(rows))
-    for fold in range(FOLDS):
-        seen = folds != fold
-        trial = soft_fit(vectors[seen], label[seen], weight[seen], ATTACK_STRENGTH)
-        scores[~seen] = trial.decision_function(vectors[~seen])
-    a, b = platt(scores, label, weight)
-    return {
-        "features": [],
-        "feature_mean": [],
-        "feature_std": [],
-        "feature_clip": surface.FEATURE_CLIP,
-        "weights_embedding": model.coef_[0].tolist(),
-        "weights_features": [],
-        "bias": float(model.intercept_[0]),
-        "calibration": {"kind": "platt", "a": a, "b": b},
-    }
 
 
 # --------------------------------------------------------------------- topic
@@ -461,20 +247,30 @@ def rounded(value):
     return value
 
 
-def build(folder, work, model):
-    """Fits all heads on training rows and writes heads.json."""
-    embed = Embedder(model, work)
+def build(folder, work, model, only=None):
+    """Fits the heads on training rows and writes heads.json; with `only`, one head of a file that is there."""
+    embed, path = Embedder(model, work), Path(model) / "heads.json"
 
     def trained(rows):
         kept = [r for r in rows if not r["held_out"]]
         return kept, embed([r["text"] for r in kept])
 
-    heads = {"version": 1, "encoder_sha256": embed.sha256, "embedding_dim": encoder.HIDDEN}
-    heads["complexity"] = fit_complexity(*trained(complexity_rows(folder)))
-    heads["attack"] = fit_attack(*trained(attack_rows(folder)))
-    heads["topic"] = fit_topic(*trained(topic_rows(folder)))
-    heads["knowledge"] = fit_knowledge(nearest(knowledge_cases(folder, 0), embed))
-    (Path(model) / "heads.json").write_text(json.dumps(rounded(heads), ensure_ascii=False) + "\n", encoding="utf-8")
+    fits = {
+        "complexity": lambda: fit_complexity(*trained(complexity_rows(folder))),
+        "attack": lambda: attack_head.fit(folder, model),
+        "topic": lambda: fit_topic(*trained(topic_rows(folder))),
+        "knowledge": lambda: fit_knowledge(nearest(knowledge_cases(folder, 0), embed)),
+    }
+    heads = {"version": 2, "encoder_sha256": embed.sha256, "embedding_dim": encoder.HIDDEN}
+    if only:
+        heads = json.loads(path.read_text(encoding="utf-8"))
+        if heads["encoder_sha256"] != embed.sha256:
+            raise SystemExit("the heads there belong to another encoder; fit all of them")
+    for name in [only] if only else fits:
+        heads[name] = fits[name]()
+    kinds = [label[2:] for label in encoder.LABELS if label.startswith("B-")]
+    heads["tokens"] = {"labels": encoder.LABELS, "thresholds": {kind: TOKEN_THRESHOLD for kind in kinds}}
+    path.write_text(json.dumps(rounded(heads), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -482,5 +278,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--only", choices=["complexity", "attack", "topic", "knowledge"])
     given = parser.parse_args()
-    build(given.data, given.work, given.model)
+    build(given.data, given.work, given.model, given.only)

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import attack_head
 import data
 import encoder
 import export
 import features as surface
 import heads as fitting
+from logistic import linear_score
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 SHIPPED = ["encoder.onnx", "tokenizer.json", "heads.json", "golden.json"]
 
 CODE = '''def fib(n):
@@ -66,10 +68,9 @@ GOLDEN_TEXTS = [
 
 
 def write_encoder(work, model):
-    """Quantises the distilled student and copies the cleaned tokenizer."""
+    """Quantises the trained student and copies the cleaned tokenizer."""
     state = torch.load(Path(work) / "student.pt", map_location="cpu", weights_only=True)
-    layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
-    student = encoder.Encoder(layers)
+    student = encoder.Encoder()
     student.load_state_dict(state)
     with torch.no_grad():
         # Only MAX_TOKENS positions can ever be read.
@@ -84,6 +85,7 @@ def golden(model):
     heads = json.loads((model / "heads.json").read_text(encoding="utf-8"))
     tokenizer = encoder.Tokenizer.from_file(str(model / "tokenizer.json"))
     session = export.Session(model / "encoder.onnx", 1)
+    scorer = attack_head.Scorer(model)
     cases = []
     for text in GOLDEN_TEXTS:
         full = tokenizer.encode(text).ids
@@ -101,8 +103,8 @@ def golden(model):
                 "embedding_first8": vector[:8].tolist(),
                 "embedding_norm": float(np.linalg.norm(vector)),
                 "features": [float(v) for v in surface.features(text)],
-                "complexity": float(fitting.linear_score(heads["complexity"], vector[None], [text])[0]),
-                "attack": float(fitting.linear_score(heads["attack"], vector[None], [text])[0]),
+                "complexity": float(linear_score(heads["complexity"], vector[None], [text])[0]),
+                "attack": float(attack_head.chance(heads["attack"], scorer(text))),
                 "topic_best": label,
                 "topic_probability": float(chances[best]),
                 "topic": label if named else None,
@@ -137,7 +139,7 @@ def manifest(model):
                 "licence": "Apache-2.0",
                 "files": files,
                 "inputs": ["input_ids", "attention_mask"],
-                "outputs": [export.OUTPUT],
+                "outputs": [export.OUTPUT, export.TOKEN_OUTPUT],
                 "embedding_dim": encoder.HIDDEN,
                 "vocabulary": encoder.VOCABULARY,
                 "max_tokens": encoder.MAX_TOKENS,

@@ -2,17 +2,18 @@
 
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
-use super::{desks, measuring};
-use crate::cache::{self, Cache};
+use super::{desks, keep_promise, measuring};
+use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
 use crate::inference::Workers;
 use crate::ledger::{
-    self, Budget, JournalError, JournalSettings, Keeper, Ledger, StartError, Window,
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
 };
 use crate::pipeline::{Generation, Pipeline, Rooms};
 use crate::policy::{self, Offer, Period, Policy};
 use crate::server::Readiness;
+use crate::similar::Head;
 use crate::telemetry::{self, Metrics};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
 use anyhow::{Context, anyhow};
@@ -51,10 +52,13 @@ pub struct Handle {
 
 /// Builds a gateway. `file` is watched for changes where the settings came from one.
 pub async fn build(
-    settings: config::Settings,
+    mut settings: config::Settings,
     file: Option<PathBuf>,
     places: &Places,
 ) -> anyhow::Result<App> {
+    if let Some(unkept) = keep_promise(&mut settings, places) {
+        unkept.warn();
+    }
     let api = bind(settings.server.api).await?;
     let admin = match settings.server.admin {
         Some(address) => Some(bind(address).await?),
@@ -64,6 +68,7 @@ pub async fn build(
         api: api.local_addr()?,
         admin: admin.as_ref().unwrap_or(&api).local_addr()?,
     };
+    super::own::refuse_unknown_topics(&settings, places)?;
     let policy = Policy::new(settings.policy.clone());
     let encoder = policy.wanted().needs_encoder();
     let measuring = measuring(
@@ -71,24 +76,33 @@ pub async fn build(
         &settings.policy.privacy.detectors,
         encoder,
         places,
-    )?;
+    )?
+    .with_own(&settings.topics)?;
+    let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
     let desks = desks(&settings.desks, model.as_ref())?;
     let export = export(&settings)?.map(Arc::new);
     let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
-    let (live, watching) = watch::channel(Arc::new(Generation { policy, desks }));
+    let (live, watching) = watch::channel(Arc::new(Generation {
+        policy,
+        desks,
+        signals: reader.clone(),
+    }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
+        reader,
+        places: places.clone(),
         ledger: ledger.clone(),
         upstream: upstream.clone(),
+        similar: similar.is_some(),
     };
     let rooms = Rooms {
-        signals: reader,
         detectors: ledger::detectors(&settings.policy.privacy.detectors),
         upstream,
-        cache: Cache::new(cache_settings(settings.cache.as_ref())),
+        cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
+        similar,
         ledger,
     };
     let reloader = file
@@ -151,12 +165,16 @@ fn ledger(
     // The metrics show the ledger's own health, so they come to be just after it, before the first request.
     let metrics: Arc<OnceLock<Arc<Metrics>>> = Arc::default();
     let seen = metrics.clone();
-    let observe: ledger::Observer = Box::new(move |record| {
-        if let Some(metrics) = seen.get() {
-            metrics.observe(record);
-        }
-        if let Some(export) = &export {
-            export.observe(record);
+    let observe: ledger::Observer = Box::new(move |happened| {
+        let (metrics, export) = (seen.get(), export.as_ref());
+        match happened {
+            Seen::Record(record) => {
+                metrics.inspect(|metrics| metrics.observe(record));
+                export.inspect(|export| export.observe(record));
+            }
+            Seen::Judgement(judgement) => {
+                metrics.inspect(|metrics| metrics.observe_judgement(judgement));
+            }
         }
     });
     let journal = settings
@@ -244,7 +262,7 @@ fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings 
     }
 }
 
-fn cache_settings(settings: Option<&config::CacheSettings>) -> cache::Settings {
+fn cache_settings(settings: Option<&config::ExactSettings>) -> cache::Settings {
     match settings {
         // Policy hands out no scope then, so nothing is ever kept.
         None => cache::Settings {
@@ -257,4 +275,24 @@ fn cache_settings(settings: Option<&config::CacheSettings>) -> cache::Settings {
             ..cache::Settings::default()
         },
     }
+}
+
+fn similar_cache(
+    settings: Option<&config::SemanticSettings>,
+    head: Option<Arc<Head>>,
+) -> anyhow::Result<Option<SimilarCache>> {
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let head = head.ok_or_else(|| {
+        anyhow!("`cache.semantic` needs an encoder whose heads.json has a `similar` part; leave it out, or use the encoder that ships")
+    })?;
+    let limits = SimilarSettings {
+        threshold: settings.threshold,
+        ttl: settings.ttl,
+        max_entries: settings.max_entries as usize,
+        max_bytes: usize::try_from(settings.max_bytes).unwrap_or(usize::MAX),
+        max_entry_bytes: cache::Settings::default().max_entry_bytes,
+    };
+    Ok(Some(SimilarCache::new(head, limits)))
 }

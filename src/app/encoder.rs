@@ -2,11 +2,13 @@
 
 use super::places::Places;
 use super::scan::Scan;
+use crate::calibration::MeasuredBy;
 use crate::config;
 use crate::domain::PersonalKind;
-use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Workers};
+use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Workers};
 use crate::privacy::Detector;
 use crate::signals::{Heads, Reader};
+use crate::similar;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ pub struct Measuring {
     pub reader: Reader,
     /// The encoder itself, for building indexes; `None` where nothing needs it.
     pub model: Option<Model>,
+    /// Judges whether one answer may serve two questions; `None` where the encoder has no such head.
+    pub similar: Option<Arc<similar::Head>>,
     threads: Vec<Workers>,
 }
 
@@ -37,14 +41,21 @@ pub fn measuring(
         return Ok(Measuring {
             reader,
             model: None,
+            similar: None,
             threads: vec![aside],
         });
     }
-    let (model, heads, workers) = load(settings, places)?;
+    let Loaded {
+        model,
+        heads,
+        similar,
+        workers,
+    } = load(settings, places)?;
     let (reader, aside) = Reader::start(Some((model.clone(), heads)), scan);
     Ok(Measuring {
         reader,
         model: Some(model),
+        similar,
         threads: vec![workers, aside],
     })
 }
@@ -55,6 +66,13 @@ impl Measuring {
         (self.reader, self.model, self.threads)
     }
 
+    /// The same with the operator's own topics and complexity, where the configuration has them.
+    pub fn with_own(mut self, topics: &config::TopicSettings) -> anyhow::Result<Self> {
+        let own = super::own::own_heads(topics, &self.reader, self.model.as_ref())?;
+        self.reader = self.reader.with_own(own);
+        Ok(self)
+    }
+
     /// Ends the threads.
     pub fn join(self) {
         let (reader, model, threads) = self.into_parts();
@@ -63,20 +81,18 @@ impl Measuring {
     }
 }
 
-fn load(
-    settings: &config::EncoderSettings,
-    places: &Places,
-) -> anyhow::Result<(Model, Arc<Heads>, Workers)> {
-    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
-    let catalog = Catalog::open(&folder)?;
-    let package = catalog.package(&name).ok_or_else(|| {
-        anyhow!(
-            "{}: the manifest has no model `{name}`",
-            folder.join("manifest.json").display()
-        )
-    })?;
+/// The encoder, running, and everything that reads its vectors.
+struct Loaded {
+    model: Model,
+    heads: Arc<Heads>,
+    similar: Option<Arc<similar::Head>>,
+    workers: Workers,
+}
+
+fn load(settings: &config::EncoderSettings, places: &Places) -> anyhow::Result<Loaded> {
+    let (catalog, package) = installed(settings, places)?;
     let files = catalog
-        .encoder(package)
+        .encoder(&package)
         .map_err(|problem| anyhow!("{problem}"))?;
     let own = places.own_runtime();
     let library = inference::find_runtime(own, &places.runtime_folders())?;
@@ -86,10 +102,10 @@ fn load(
         LibraryTrust::Pinned
     };
     let runtime = inference::load_runtime(&library, trust)?;
-    let heads = Heads::parse(&files.heads).context("the encoder's heads.json")?;
-    heads
-        .check_encoder(&files.model_sha256, files.embedding_dim)
-        .context("the encoder's heads.json")?;
+    let heads = checked_heads(&files.heads, &files.model_sha256, files.embedding_dim)?;
+    let similar = similar::Head::parse(&files.heads, files.embedding_dim)
+        .context("the encoder's heads.json")?
+        .map(Arc::new);
     let engines = OnnxEngine::load(&runtime, &files, settings.workers)?;
     let (model, workers) = inference::start(
         engines,
@@ -97,7 +113,63 @@ fn load(
             queue: settings.queue,
         },
     );
-    Ok((model, Arc::new(heads), workers))
+    Ok(Loaded {
+        model,
+        heads: Arc::new(heads),
+        similar,
+        workers,
+    })
+}
+
+/// What measures complexity under these settings, by the manifest: no file of the model is opened.
+pub fn measured_by(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<MeasuredBy> {
+    let (_, package) = installed(settings, places)?;
+    let digest = |file| {
+        let digest = package.sha256_of(file).map(str::to_owned);
+        digest.ok_or_else(|| anyhow!("the manifest names no {file} of `{}`", package.name))
+    };
+    Ok(MeasuredBy {
+        encoder_sha256: digest("encoder.onnx")?,
+        heads_sha256: digest("heads.json")?,
+    })
+}
+
+/// The shipped heads alone, without their encoder: which topics there are can be said without ONNX Runtime.
+pub(super) fn shipped_heads(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<Heads> {
+    let (catalog, package) = installed(settings, places)?;
+    let (heads, model_sha256) = catalog
+        .heads(&package)
+        .map_err(|problem| anyhow!("{problem}"))?;
+    checked_heads(&heads, &model_sha256, package.embedding_dim)
+}
+
+fn checked_heads(json: &[u8], model_sha256: &str, dimension: usize) -> anyhow::Result<Heads> {
+    let heads = Heads::parse(json).context("the encoder's heads.json")?;
+    heads
+        .check_encoder(model_sha256, dimension)
+        .context("the encoder's heads.json")?;
+    Ok(heads)
+}
+
+fn installed(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<(Catalog, Package)> {
+    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
+    let catalog = Catalog::open(&folder)?;
+    let package = catalog.package(&name).cloned().ok_or_else(|| {
+        anyhow!(
+            "{}: the manifest has no model `{name}`",
+            folder.join("manifest.json").display()
+        )
+    })?;
+    Ok((catalog, package))
 }
 
 /// A configured folder is `…/models/NAME`, with the manifest beside it.

@@ -1,17 +1,25 @@
 //! Puts the rooms together: builds them from settings, owns threads and tasks, reloads, shuts down in order.
 //!
-//! The only place that spawns. Promises: a reload replaces policy, endpoints and approved answers whole or not at all;
+//! The only place that spawns. Promises: a reload replaces policy, endpoints, approved answers and own topics whole or not at all;
 //! a shutdown loses no answer that is on its way within the grace period, and no record.
 
 mod build;
 mod desks;
 mod encoder;
+mod learn;
+mod outcomes;
+mod own;
 mod places;
+mod promise;
 mod reload;
 mod run;
 mod scan;
 
 pub use build::{App, Handle, build};
 pub use desks::desks;
-pub use encoder::{Measuring, measuring};
+pub use encoder::{Measuring, measured_by, measuring};
+pub use learn::{Learning, learn};
+pub use outcomes::{LocalOutcome, fair_draw, local_outcomes};
+pub use own::topic_names;
 pub use places::Places;
+pub use promise::{Unkept, keep_promise};

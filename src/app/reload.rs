@@ -4,12 +4,15 @@
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
 use super::build::{budgets, endpoints};
-use super::desks;
+use super::own::{own_heads, refuse_unknown_topics};
+use super::places::Places;
+use super::{desks, keep_promise};
 use crate::config;
 use crate::inference::Model;
 use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::policy::Policy;
+use crate::signals::Reader;
 use crate::upstream;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
@@ -45,8 +48,12 @@ struct Watch {
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
     pub(super) model: Option<Model>,
+    pub(super) reader: Reader,
+    pub(super) places: Places,
     pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
+    /// The semantic cache was made at start.
+    pub(super) similar: bool,
 }
 
 /// Watches the file that `settings` came from.
@@ -132,12 +139,14 @@ impl Watch {
     }
 
     fn reload(&mut self) -> anyhow::Result<Arc<str>> {
-        let settings =
+        let mut settings =
             config::load(&self.file, &config::process_environment).map_err(|problems| {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 anyhow!("{}", lines.join("\n"))
             })?;
         self.watch_sources(sources(&settings));
+        refuse_unknown_topics(&settings, &self.kept.places)?;
+        let unkept = keep_promise(&mut settings, &self.kept.places);
         let policy = Policy::new(settings.policy.clone());
         if policy.wanted().needs_encoder() && self.kept.model.is_none() {
             return Err(anyhow!(
@@ -145,11 +154,25 @@ impl Watch {
             ))
             .context("restart to use it");
         }
+        if settings.policy.cache.semantic && !self.kept.similar {
+            return Err(anyhow!(
+                "the new policy has `cache.semantic`, which is set up at start only"
+            ))
+            .context("restart to use it");
+        }
         let desks = desks(&settings.desks, self.kept.model.as_ref())?;
+        let own = own_heads(
+            &settings.topics,
+            &self.kept.reader,
+            self.kept.model.as_ref(),
+        )?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
             );
+        }
+        if let Some(unkept) = unkept {
+            unkept.warn();
         }
         let stamp = settings.policy.stamp.text.clone();
         self.kept
@@ -157,8 +180,11 @@ impl Watch {
             .budgets()
             .replace(budgets(&settings.policy));
         endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
-        self.live
-            .send_replace(Arc::new(Generation { policy, desks }));
+        self.live.send_replace(Arc::new(Generation {
+            policy,
+            desks,
+            signals: self.kept.reader.with_own(own),
+        }));
         Ok(stamp)
     }
 
@@ -173,11 +199,10 @@ impl Watch {
 }
 
 fn sources(settings: &config::Settings) -> Vec<PathBuf> {
-    settings
-        .desks
-        .iter()
-        .flat_map(|desk| desk.files.clone())
-        .collect()
+    let calibration = settings.promise.iter().flat_map(|promise| &promise.file);
+    let answers = settings.desks.iter().flat_map(|desk| &desk.files);
+    let files = answers.chain(calibration).cloned();
+    files.chain(settings.topics.file()).collect()
 }
 
 /// The file's digest, then one for each source.

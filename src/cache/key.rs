@@ -16,6 +16,49 @@ impl Key {
     /// The key of a request in a scope under a policy. `policy_hash` is the hash of the whole policy, so that a
     /// changed policy finds nothing that an older one allowed.
     pub fn new(scope: &CacheScope, policy_hash: &str, request: &ChatRequest) -> Self {
+        Self::of(
+            b"firstline exact answer 1",
+            scope,
+            policy_hash,
+            request,
+            &[&request.body],
+        )
+    }
+
+    /// The key of everything but the question: the same, with the text of the last message cut out of the body.
+    ///
+    /// `None` where questions are not compared: the last message is not one plain text of the person, or tools or
+    /// images are in play, so that the answer rests on more than words.
+    pub fn around_question(
+        scope: &CacheScope,
+        policy_hash: &str,
+        request: &ChatRequest,
+    ) -> Option<Self> {
+        let question = request.layout.question.clone()?;
+        if request.needs.tools || request.needs.images {
+            return None;
+        }
+        let around = [
+            request.body.get(..question.start)?,
+            request.body.get(question.end..)?,
+        ];
+        let kind = b"firstline similar answer 1";
+        Some(Self::of(kind, scope, policy_hash, request, &around))
+    }
+
+    /// A key for tests, told apart by its number.
+    #[cfg(test)]
+    pub(super) fn numbered(number: u8) -> Self {
+        Self([number; 32])
+    }
+
+    fn of(
+        kind: &[u8],
+        scope: &CacheScope,
+        policy_hash: &str,
+        request: &ChatRequest,
+        body: &[&[u8]],
+    ) -> Self {
         let tightening = &request.tightening;
         let data_class = tightening.data_class.as_deref();
         let max_latency = tightening.max_latency.map(|time| time.as_micros());
@@ -25,7 +68,7 @@ impl Key {
             hash.update(&(bytes.len() as u64).to_be_bytes());
             hash.update(bytes);
         };
-        part(b"firstline exact answer 1");
+        part(kind);
         part(scope.0.as_bytes());
         part(policy_hash.as_bytes());
         part(request.model.as_bytes());
@@ -34,7 +77,7 @@ impl Key {
         part(data_class.unwrap_or_default().as_bytes());
         part(&[u8::from(max_latency.is_some())]);
         part(&max_latency.unwrap_or_default().to_be_bytes());
-        part(&request.body);
+        body.iter().for_each(|bytes| part(bytes));
         Self(hash.finalize().into())
     }
 }

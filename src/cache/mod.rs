@@ -1,17 +1,19 @@
-//! Repeated questions: the exact answer given before, in the same scope, under the same policy.
+//! Repeated questions: the answer given before, in the same scope, under the same policy.
 //!
-//! Promises: an answer is found again only for byte-identical questions of one scope, model and policy generation, so
+//! Promises: an answer is found again only in one scope, for one model and policy generation, so
 //! none crosses callers or outlives the rule that allowed it; many who ask at once cost one answer (the first leads,
-//! the others wait); only answers that ended well are kept. Never: parses a body, guesses that two questions mean the
-//! same, holds a lock while waiting, or spawns.
+//! the others wait); only answers that ended well are kept; the exact cache asks for the same bytes, the semantic one for
+//! the same bytes around a question that [`crate::similar`] takes for the same. Never: parses a body, holds a lock while waiting, or spawns.
 
 mod key;
 mod record;
+mod similar;
 mod single_flight;
 mod store;
 
 pub use key::Key;
-pub use record::{Origin, record};
+pub use record::{Keep, Origin, record};
+pub use similar::{Match, Place, SimilarCache, SimilarSettings};
 pub use single_flight::{Recall, Slot, Waiting};
 pub use store::{Cache, Recorded, Settings};
 

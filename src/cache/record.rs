@@ -1,7 +1,7 @@
 //! Keeps an answer while it passes, if it ends well.
 
 use super::store::weight;
-use super::{Recorded, Slot};
+use super::{Place, Recorded, SimilarCache, Slot};
 use crate::domain::{
     AnswerBody, BrokenOff, Chunk, DecisionId, FinishReason, Price, Usage, Verbatim,
 };
@@ -24,21 +24,31 @@ pub struct Origin {
     pub estimated_input_tokens: u64,
 }
 
+/// Where an answer is kept: for the same question, for similar ones, or both.
+#[derive(Default)]
+pub struct Keep {
+    /// For the same question.
+    pub exact: Option<Slot>,
+    /// For similar ones.
+    pub similar: Option<(SimilarCache, Place)>,
+}
+
 /// Passes an answer through and fills the slot when the answer has ended well: its last piece came, with content, and
 /// every reason it gave for ending is `stop` or `tool_calls`. An answer that fails, is cut short, is dropped midway,
 /// ends for another reason or grows over the slot's limit is never kept; its slot is dropped at once, which wakes the
 /// next who waits.
-pub fn record(body: AnswerBody, slot: Slot, origin: Origin) -> AnswerBody {
+pub fn record(body: AnswerBody, keep: impl Into<Keep>, origin: Origin) -> AnswerBody {
     Box::pin(Recorder {
         body,
         recording: Some(Recording {
-            slot,
+            keep: keep.into(),
             origin,
             chunks: Vec::new(),
             bytes: 0,
             content_bytes: 0,
             content: false,
             finished: false,
+            only_said: true,
             usage: None,
         }),
     })
@@ -50,13 +60,15 @@ struct Recorder {
 }
 
 struct Recording {
-    slot: Slot,
+    keep: Keep,
     origin: Origin,
     chunks: Vec<Chunk>,
     bytes: usize,
     content_bytes: usize,
     content: bool,
     finished: bool,
+    /// It ended with words and with no call of a tool.
+    only_said: bool,
     usage: Option<Usage>,
 }
 
@@ -117,10 +129,11 @@ impl Recording {
                 (seen.finish, seen.last)
             }
         };
-        if reason.is_some_and(|reason| !ends_well(reason)) || self.bytes > self.slot.max_bytes() {
+        if reason.is_some_and(|reason| !ends_well(reason)) || self.bytes > self.keep.max_bytes() {
             return Next::NotKept;
         }
         self.finished |= reason.is_some();
+        self.only_said &= reason.is_none_or(|reason| reason == FinishReason::Stop);
         self.chunks.push(own(chunk));
         match (last, self.finished && self.content) {
             (false, _) => Next::Goes(self),
@@ -136,13 +149,49 @@ impl Recording {
             estimated: true,
             ..Usage::default()
         });
-        self.slot.fill(Recorded {
+        let recorded = Recorded {
             decision: self.origin.decision,
             model: self.origin.model,
             chunks: self.chunks.into(),
             cost: self.origin.price.cost(&usage),
             usage,
-        });
+        };
+        self.keep.fill(recorded, self.only_said);
+    }
+}
+
+impl Keep {
+    /// True where it is kept nowhere.
+    pub fn is_nowhere(&self) -> bool {
+        self.exact.is_none() && self.similar.is_none()
+    }
+
+    fn max_bytes(&self) -> usize {
+        let exact = self.exact.as_ref().map_or(0, Slot::max_bytes);
+        let similar = self
+            .similar
+            .as_ref()
+            .map_or(0, |(cache, _)| cache.max_entry_bytes());
+        exact.max(similar)
+    }
+
+    /// A call of a tool is made for one question's very words; only what was said serves similar ones.
+    fn fill(self, recorded: Recorded, only_said: bool) {
+        if let Some((cache, place)) = self.similar.filter(|_| only_said) {
+            cache.keep(&place, recorded.clone());
+        }
+        if let Some(slot) = self.exact {
+            slot.fill(recorded);
+        }
+    }
+}
+
+impl From<Slot> for Keep {
+    fn from(slot: Slot) -> Self {
+        Self {
+            exact: Some(slot),
+            similar: None,
+        }
     }
 }
 

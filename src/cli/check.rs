@@ -1,6 +1,6 @@
 //! `firstline check`: every mistake at once, then what is allowed and looks wrong.
 
-use super::{Check, show};
+use super::{Check, serve, show};
 use crate::app;
 use crate::config::{self, Problem, Settings, Severity};
 use serde_json::json;
@@ -51,7 +51,7 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
         .iter()
         .map(|name| not_set(file, name))
         .collect();
-    let settings = match loaded {
+    let mut settings = match loaded {
         Ok(settings) => settings,
         Err(wrong) => {
             problems.extend(wrong);
@@ -59,6 +59,7 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
         }
     };
     problems.extend(config::lint(&settings));
+    problems.extend(unkept(file, &mut settings));
     // Approved answers are part of the configuration, so a mistake in them is one, too.
     if let Err(error) = app::desks(&settings.desks, None) {
         let (file, message) = (file.to_path_buf(), format!("{error:#}"));
@@ -71,6 +72,17 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
             severity: Severity::Error,
         });
     }
+    match app::topic_names(&settings, &serve::places()) {
+        Ok(known) => problems.extend(config::unknown_topics(&settings, &known)),
+        Err(error) => problems.push(Problem {
+            file: file.to_path_buf(),
+            line: settings.source.line_of("topics"),
+            path: "topics".into(),
+            message: format!("{error:#}"),
+            remedy: None,
+            severity: topics_severity(&settings),
+        }),
+    }
     (Some(settings), problems)
 }
 
@@ -81,6 +93,33 @@ pub(super) fn environment(name: &str) -> Option<String> {
 
 fn set(name: &str) -> Option<String> {
     config::process_environment(name).filter(|text| !text.trim().is_empty())
+}
+
+/// A promise that nothing keeps. Where a calibration is named that does not do, the file does not do what it says.
+fn unkept(file: &Path, settings: &mut Settings) -> Option<Problem> {
+    let unkept = app::keep_promise(settings, &serve::places())?;
+    let severity = if unkept.named {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    Some(Problem {
+        file: file.to_path_buf(),
+        line: settings.source.line_of("quality.promise"),
+        path: "quality.promise".into(),
+        message: format!("NOT KEPT: {}", unkept.why),
+        remedy: Some("until then local endpoints answer nothing, everything goes up".into()),
+        severity,
+    })
+}
+
+/// Where the models are not installed, which need not be where the file will run, shipped topics cannot be looked up;
+/// own ones have to be sound.
+fn topics_severity(settings: &Settings) -> Severity {
+    match settings.topics.source {
+        Some(_) => Severity::Error,
+        None => Severity::Warning,
+    }
 }
 
 /// What stands for a variable that is not set where the file is checked, which need not be where it will run: 64

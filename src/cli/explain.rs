@@ -3,10 +3,13 @@
 use super::serve::{places, runtime, settings};
 use super::signals::request;
 use super::{Explain, What, show};
-use crate::app;
-use crate::domain::{ChatRequest, Signals};
+use crate::app::{self, Unkept};
+use crate::config::PromiseSettings;
+use crate::domain::{ChatRequest, Probability, Sentiment, Signals};
 use crate::local::Answerer;
-use crate::policy::{AUTO, BudgetStanding, Decision, Policy, Rejected, Standing, Step, Undecided};
+use crate::policy::{
+    AUTO, Bar, BudgetStanding, Decision, Policy, Rejected, Standing, Step, Undecided,
+};
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,7 +22,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
-    let settings = settings(Some(&asked.config))?;
+    let mut settings = settings(Some(&asked.config))?;
+    let unkept = app::keep_promise(&mut settings, &places());
+    let promise = in_one_line(settings.promise.as_ref(), &settings.policy, unkept);
     let caller = caller(&asked, &settings.policy)?;
     let request =
         request(body(&asked.what)?, &caller).with_context(|| match &asked.what.request {
@@ -33,7 +38,8 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         detect,
         policy.wanted().needs_encoder(),
         &places(),
-    )?;
+    )?
+    .with_own(&settings.topics)?;
     let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
     let standing = standing(&policy);
     let wanted = policy
@@ -42,14 +48,44 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         .wanted;
     let signals = runtime()?.block_on(measuring.reader.read(&request, wanted, PATIENCE));
     let decided = policy.decide(&request, &signals, &standing);
+    let measured = in_words(&signals, measuring.reader.attack_threshold());
     if asked.json {
-        show::json(&as_json(&policy, &signals, &decided, &desks, &request));
+        let read = (&signals, &*measured);
+        let mut told = as_json(&policy, read, &decided, &desks, &request);
+        told["promise"] = promise.into();
+        show::json(&told);
     } else {
-        show::line(&as_text(&policy, &signals, &decided, &desks, &request)?);
+        let read = (&signals, &*measured);
+        show::line(&as_text(&policy, read, &decided, &desks, &request)?);
+        if let Some(promise) = promise {
+            show::line(&format!("promise   {promise}"));
+        }
     }
     drop(desks);
     measuring.join();
     Ok(true)
+}
+
+/// What the policy promises of local answers, and what keeps it; `None` where it promises nothing.
+fn in_one_line(
+    promised: Option<&PromiseSettings>,
+    policy: &crate::policy::Settings,
+    unkept: Option<Unkept>,
+) -> Option<String> {
+    let promise = promised?.promise;
+    let (error, confidence) = (promise.max_local_error(), promise.confidence());
+    let kept = match (&policy.quality.bar, unkept) {
+        (Bar::Promise(Some(calibrated)), _) => format!(
+            "kept up to complexity {} by calibration {}",
+            calibrated.threshold.get(),
+            calibrated.digest
+        ),
+        (_, Some(unkept)) => format!("NOT KEPT, local endpoints answer nothing: {}", unkept.why),
+        (Bar::Promise(None) | Bar::Threshold(_), None) => return None,
+    };
+    Some(format!(
+        "at most {error} of local answers not good enough, at confidence {confidence}: {kept}"
+    ))
 }
 
 /// Nothing is spent yet: what a budget would change is seen by `replay` and in the records.
@@ -93,14 +129,14 @@ fn body(what: &What) -> anyhow::Result<String> {
 
 fn as_text(
     policy: &Policy,
-    signals: &Signals,
+    (signals, measured): (&Signals, &str),
     decided: &Result<Decision, Undecided>,
     desks: &BTreeMap<Arc<str>, Answerer>,
     request: &ChatRequest,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(text, "policy    {}", policy.settings().stamp.text)?;
-    writeln!(text, "signals   {}", in_words(signals))?;
+    writeln!(text, "signals   {measured}")?;
     writeln!(text, "class     {}", policy.data_class(request, signals))?;
     let rejected = match decided {
         Ok(decision) => {
@@ -127,9 +163,22 @@ fn as_text(
     Ok(text.trim_end().to_owned())
 }
 
-fn in_words(signals: &Signals) -> String {
+fn in_words(signals: &Signals, attack_threshold: Option<Probability>) -> String {
     let assumed = |is: bool| if is { " (assumed)" } else { "" };
     let mut words = vec![format!("~{} tokens", signals.shape.tokens)];
+    let shape = signals.shape;
+    let seen = [
+        (shape.code, "code"),
+        (shape.tools, "tools"),
+        (shape.images, "images"),
+        (shape.json, "JSON mode"),
+        (shape.wants_human, "wants a human"),
+        (shape.repeats, "asks again"),
+        (shape.sentiment == Sentiment::Negative, "negative"),
+        (shape.sentiment == Sentiment::Positive, "positive"),
+    ];
+    let seen = seen.into_iter().filter(|(is, _)| *is);
+    words.extend(seen.map(|(_, word)| word.to_owned()));
     if let Some(reading) = &signals.complexity {
         words.push(format!(
             "complexity {:.2}{}",
@@ -151,6 +200,12 @@ fn in_words(signals: &Signals) -> String {
             reading.value.get(),
             assumed(reading.is_assumed())
         ));
+        if let Some(threshold) = attack_threshold {
+            let threshold = threshold.get();
+            words.push(format!(
+                "1 harmless text in 100 has attack {threshold:.2} or more"
+            ));
+        }
     }
     if let Some(reading) = &signals.personal {
         let kinds: Vec<&str> = reading
@@ -213,7 +268,7 @@ fn step_in_words(
 
 fn as_json(
     policy: &Policy,
-    signals: &Signals,
+    (signals, measured): (&Signals, &str),
     decided: &Result<Decision, Undecided>,
     desks: &BTreeMap<Arc<str>, Answerer>,
     request: &ChatRequest,
@@ -242,7 +297,7 @@ fn as_json(
     };
     json!({
         "policy": &*policy.settings().stamp.text,
-        "signals": in_words(signals),
+        "signals": measured,
         "complexity": signals.complexity.as_ref().map(|reading| reading.value.get()),
         "topic": signals.topic.as_ref().and_then(|reading| reading.value.label.as_deref()),
         "attack": signals.attack.as_ref().map(|reading| reading.value.get()),

@@ -2,13 +2,17 @@
 //!
 //! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
 
+mod calibrate;
 mod check;
 mod explain;
+mod learn;
 mod models;
+mod outcomes;
 mod replay;
 mod serve;
 mod show;
 mod signals;
+mod similar;
 mod time;
 
 use clap::{Args, Parser, Subcommand};
@@ -49,6 +53,12 @@ enum Command {
     Explain(Explain),
     /// Reads requests as JSON lines and writes every signal of each
     Signals(Signals),
+    /// Finds the threshold that keeps a promise about local answers, or checks whether it was kept
+    Calibrate(Calibrate),
+    /// Learns your own topics, or what is too hard for the local tier, from labelled examples; prints held-out scores
+    Learn(Learn),
+    /// Reads pairs of questions as JSON lines and says of each whether one cached answer may serve both
+    Similar(Similar),
     /// Puts recorded requests to another policy: what would go elsewhere, what it would cost, what must not have left
     Replay(Replay),
     /// Looks after the models that ship
@@ -150,6 +160,64 @@ struct Replay {
 }
 
 #[derive(Args)]
+#[group(required = true, multiple = false, id = "source")]
+struct Source {
+    /// Judged answers to choose the threshold from: JSON lines {"complexity", "local_ok"}, or a journal's folder
+    #[arg(long, value_name = "FILE")]
+    outcomes: Option<PathBuf>,
+    /// A journal's folder: whether what was said of local answers since then bears the promise out
+    #[arg(long, value_name = "JOURNAL")]
+    check: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Calibrate {
+    #[command(flatten)]
+    what: Source,
+    /// The largest share of local answers that may not be good enough; else what the configuration promises
+    #[arg(long, value_name = "SHARE")]
+    max_local_error: Option<f64>,
+    /// How sure that has to be; else what the configuration promises, else 0.95
+    #[arg(long, value_name = "SHARE")]
+    confidence: Option<f64>,
+    /// The configuration: its promise, and the encoder that measures texts
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write the calibration here, for `quality.promise.calibration`
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    output: Option<PathBuf>,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Learn {
+    /// The configuration whose encoder is used; without one, the built-in encoder
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Labelled texts, .jsonl or .csv: `text`, and `topic`, `complexity` (0 to 1) or `local_ok` (true, false)
+    #[arg(long, value_name = "FILE")]
+    examples: PathBuf,
+    /// The folder to write; name it in the configuration as `topics: {learned: DIR}`
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+    /// Write the scores as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Similar {
+    /// The configuration: its encoder and `cache.semantic.similarity_threshold`; without one, the built-in ones
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write what the score is made of and no verdict, to fit a new head; loads no model
+    #[arg(long)]
+    features: bool,
+}
+
+#[derive(Args)]
 struct Models {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -190,6 +258,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Calibrate(calibrate) => calibrate::run(&calibrate),
+        Command::Learn(learn) => learn::learn(&learn),
+        Command::Similar(similar) => similar::similar(&similar),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

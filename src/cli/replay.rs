@@ -1,8 +1,10 @@
 //! `firstline replay`: what if this policy had decided.
 
+use super::serve::places;
 use super::{Replay as Asked, check, show};
+use crate::app;
 use crate::config;
-use crate::ledger;
+use crate::ledger::{self, Line, Verdict};
 use crate::policy::Policy;
 use crate::replay::{Gap, Quality, Quantiles, Range, Replay, Report};
 use anyhow::{Context, anyhow};
@@ -26,26 +28,23 @@ struct Outcome {
     _more: HashMap<String, IgnoredAny>,
 }
 
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Verdict {
-    Good,
-    Bad,
-    EscalatedToHuman,
-}
-
 pub(super) fn replay(asked: &Asked) -> anyhow::Result<bool> {
     let policy = policy(&asked.policy)?;
-    let verdicts = match &asked.outcomes {
-        Some(file) => verdicts(file)?,
-        None => HashMap::new(),
-    };
     let within = asked.from.unwrap_or(0)..=asked.to.map_or(u64::MAX, |to| to.saturating_sub(1));
     let mut replay = Replay::new(&policy, within);
+    let mut verdicts = HashMap::new();
     let shown = io::stderr().is_terminal();
-    for (number, record) in ledger::read(&asked.journal)?.enumerate() {
-        replay.take(&record?);
+    for (number, line) in ledger::read_lines(&asked.journal)?.enumerate() {
+        match line? {
+            Line::Record(record) => replay.take(&record),
+            Line::Judgement(said) => {
+                verdicts.insert(said.judged.as_str().to_owned(), said.verdict.is_good());
+            }
+        }
         progress(shown, "read", number + 1);
+    }
+    if let Some(file) = &asked.outcomes {
+        verdicts.extend(outcomes(file)?);
     }
     let report = replay.finish(&verdicts, |done| progress(shown, "replayed", done));
     if shown {
@@ -61,15 +60,18 @@ pub(super) fn replay(asked: &Asked) -> anyhow::Result<bool> {
 
 /// A policy that is only looked at: what is not set here need not be.
 fn policy(file: &Path) -> anyhow::Result<Policy> {
-    let settings = config::load(file, &check::environment).map_err(|problems| {
+    let mut settings = config::load(file, &check::environment).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", lines.join("\n"))
     })?;
+    if let Some(unkept) = app::keep_promise(&mut settings, &places()) {
+        show::error(&format!("NOT KEPT: {}", unkept.why));
+    }
     Ok(Policy::new(settings.policy))
 }
 
 /// Whether the answer of a decision was good; the last word counts.
-fn verdicts(file: &Path) -> anyhow::Result<HashMap<String, bool>> {
+fn outcomes(file: &Path) -> anyhow::Result<HashMap<String, bool>> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let lines = text
         .lines()
@@ -80,7 +82,7 @@ fn verdicts(file: &Path) -> anyhow::Result<HashMap<String, bool>> {
             let read = serde_json::from_str(line).with_context(|| {
                 format!("{}:{}: a line is {{\"decision_id\": …, \"verdict\": \"good\" | \"bad\" | \"escalated_to_human\"}}", file.display(), number + 1)
             });
-            read.map(|outcome: Outcome| (outcome.decision_id, outcome.verdict == Verdict::Good))
+            read.map(|outcome: Outcome| (outcome.decision_id, outcome.verdict.is_good()))
         })
         .collect()
 }

@@ -35,7 +35,8 @@ struct Bench {
 pub(super) fn signals(asked: Signals) -> anyhow::Result<bool> {
     let settings = settings(asked.config.as_deref())?;
     let everything = &settings.policy.privacy.detectors;
-    let measuring = app::measuring(&settings.encoder, everything, true, &places())?;
+    let measuring = app::measuring(&settings.encoder, everything, true, &places())?
+        .with_own(&settings.topics)?;
     let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
     let bench = Bench {
         measuring,
@@ -119,6 +120,11 @@ fn row(id: Value, signals: &Measured, class: &str, knowledge: Option<Value>) -> 
             "code": signals.shape.code,
             "question": signals.shape.question,
             "wants_human": signals.shape.wants_human,
+            "repeats": signals.shape.repeats,
+            "sentiment": signals.shape.sentiment.as_str(),
+            "tools": signals.shape.tools,
+            "images": signals.shape.images,
+            "json": signals.shape.json,
         },
     })
 }

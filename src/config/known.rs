@@ -9,9 +9,16 @@ const MAX_NAME: usize = 64;
 
 /// A name for a caller, a class, a route or a budget: lower-case letters, digits, `-` and `_`.
 pub(super) fn word(value: &Value<'_>) -> Option<Arc<str>> {
-    let fits =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-    shaped(value, fits, "lower-case letters, digits, `-` and `_`")
+    shaped(value, in_word, "lower-case letters, digits, `-` and `_`")
+}
+
+/// True for a text that can be such a name.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(in_word)
+}
+
+fn in_word(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
 }
 
 /// A name a client may ask for: as providers name their models.

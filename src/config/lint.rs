@@ -2,9 +2,10 @@
 
 use super::problem::{Problem, Severity};
 use super::reach::{classes, has_rule, may_receive};
-use super::settings::Settings;
+use super::settings::{Settings, TopicSource};
+use super::topics::FEW_UTTERANCES;
 use crate::domain::{DataClass, Price, Tier};
-use crate::policy::{AUTO, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
+use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
@@ -17,6 +18,8 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.models();
     doubts.budgets();
     doubts.topics();
+    doubts.promise();
+    doubts.own_topics();
     doubts.problems.sort_by_key(|problem| problem.line);
     doubts.problems
 }
@@ -153,6 +156,24 @@ impl Doubts<'_> {
         }
     }
 
+    /// A budget that is nearly spent may be told to ask more of the local tier than a promise vouches for.
+    fn promise(&mut self) {
+        let policy = &self.settings.policy;
+        let loose = policy
+            .cost
+            .budgets
+            .iter()
+            .find(|budget| budget.near.is_some());
+        if let (Some(budget), Bar::Promise(_)) = (loose, &policy.quality.bar) {
+            let message = format!(
+                "near the end of the budget `{}` its `near.threshold` holds instead, and the promise is not kept",
+                budget.name
+            );
+            let remedy = "leave `near` out where the promise has to hold to the end";
+            self.doubt("quality.promise", message, remedy);
+        }
+    }
+
     fn counts(&self, budget: &BudgetRule, model: &Model) -> bool {
         let priced = price(model).is_some_and(|price| !price.is_free());
         let callers = &self.settings.policy.callers;
@@ -188,6 +209,29 @@ impl Doubts<'_> {
                 message,
                 "add a model with `tier: remote`",
             );
+        }
+    }
+
+    fn own_topics(&mut self) {
+        let Some(TopicSource::Examples { utterances, file }) = &self.settings.topics.source else {
+            return;
+        };
+        for (topic, said) in utterances {
+            if said.len() < FEW_UTTERANCES {
+                let path = match file {
+                    None => format!("topics.examples.{topic}"),
+                    Some(_) => "topics.file".to_owned(),
+                };
+                let message = format!(
+                    "`{topic}` has {} utterances: what is none of your topics is told badly",
+                    said.len()
+                );
+                self.doubt(
+                    &path,
+                    message,
+                    "give each topic five to twenty, as people write them",
+                );
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, models, privacy, reach, route, server};
+use super::{callers, cost, models, privacy, reach, route, server, topics};
 use crate::policy;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -21,6 +21,7 @@ const KEYS: &[&str] = &[
     "limits",
     "debug_headers",
     "encoder",
+    "topics",
     "models",
     "callers",
     "guard",
@@ -79,7 +80,8 @@ pub fn parse(
     }
 }
 
-fn read(path: &Path) -> Result<String, (String, &'static str)> {
+/// A text file of bounded size, or why not and what would be right.
+pub(super) fn read(path: &Path) -> Result<String, (String, &'static str)> {
     let unreadable = |error: std::io::Error| {
         (
             format!("the file cannot be read: {}", error.kind()),
@@ -122,12 +124,13 @@ fn settings(
     let budgets = std::mem::take(&mut callers.budgets);
     let server = server::server(root, callers.names.len());
     let (encoder, signals_deadline) = server::encoder(root, secrets);
+    let topics = topics::read(root, secrets, report);
     let guard = route::guard(root);
     let privacy = privacy::read(root);
     let routes = route::read(root, &models.names, &callers.names);
     let cost = cost::read(root, &callers.names, budgets);
     let deadline = route::deadline(root);
-    let quality = route::quality(root);
+    let (quality, promise) = route::quality(root, secrets);
     let (cache_rule, cache) = server::cache(root, &privacy);
     let upstream = server::upstream(root);
     let (records, records_required) = server::records(root, secrets);
@@ -152,8 +155,10 @@ fn settings(
             records_required,
         },
         desks: models.desks,
+        promise,
         server,
         encoder,
+        topics,
         cache,
         upstream,
         records,

@@ -24,6 +24,7 @@ mod route;
 mod secrets;
 mod server;
 mod settings;
+mod topics;
 mod tree;
 
 pub use defaults::defaults;
@@ -32,9 +33,11 @@ pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, RecordSettings, ServerSettings, Settings, Source,
-    TelemetrySettings, UpstreamSettings,
+    CacheSettings, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
+    SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings, TopicSettings,
+    TopicSource, UpstreamSettings,
 };
+pub use topics::unknown_topics;
 
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,12 @@ impl Report {
         problems
     }
 
+    /// Notes everything that was found in a file which is part of this one.
+    pub(super) fn absorb(&self, other: Self) {
+        let problems = other.into_problems();
+        self.problems.borrow_mut().extend(problems);
+    }
+
     /// True while nothing is noted.
     pub(super) fn is_empty(&self) -> bool {
         self.problems.borrow().is_empty()

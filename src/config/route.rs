@@ -2,8 +2,11 @@
 
 use super::known::{one_of, refuse_twice, some_of, word};
 use super::reader::{Section, Value};
-use crate::domain::Probability;
-use crate::policy::{Condition, Guard, Quality, RouteRule};
+use super::secrets::Secrets;
+use super::settings::PromiseSettings;
+use crate::calibration::Promise;
+use crate::domain::{Probability, Sentiment};
+use crate::policy::{Bar, Condition, Guard, Quality, RouteRule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,18 +57,55 @@ pub(super) fn read(
     routes
 }
 
-/// Reads `quality`.
-pub(super) fn quality(root: &Section<'_>) -> Quality {
-    let section = root.section("quality", &["threshold", "always_remote"]);
+/// Reads `quality`, and what its promise rests on. What keeps a promise stands in another file, so that here nothing does
+/// yet.
+pub(super) fn quality(
+    root: &Section<'_>,
+    secrets: &Secrets<'_>,
+) -> (Quality, Option<PromiseSettings>) {
+    let section = root.section("quality", &["threshold", "promise", "always_remote"]);
     let section = section.as_ref();
-    let threshold = section.and_then(|section| section.get("threshold")?.probability());
+    let stated = section.and_then(|section| section.get("threshold"));
+    let promised = section.and_then(|section| section.get("promise"));
+    if let (Some(threshold), Some(_)) = (&stated, &promised) {
+        threshold.wrong(
+            "there is a threshold and a promise",
+            "state one of them: a promise brings its own threshold",
+        );
+    }
+    let threshold = stated.and_then(|value| value.probability());
+    let promise = promised.as_ref().and_then(|value| promise(value, secrets));
     let topics = section.and_then(|section| section.get("always_remote"));
     let always = topics.map(|value| {
         value.each(|item| topic(&item.section(&["topic"])?.required("topic", "legal")?))
     });
-    Quality {
-        threshold: threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD)),
+    let quality = Quality {
+        bar: match promised {
+            Some(_) => Bar::Promise(None),
+            None => Bar::Threshold(threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD))),
+        },
         always_remote: always.unwrap_or_default().into_iter().collect(),
+    };
+    (quality, promise)
+}
+
+fn promise(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<PromiseSettings> {
+    let section = value.section(&["max_local_error", "confidence", "calibration"])?;
+    let error = section.required("max_local_error", "0.05");
+    let error = error.and_then(|value| value.number(0.0..=1.0));
+    let confidence = section.required("confidence", "0.95");
+    let confidence = confidence.and_then(|value| value.number(0.0..=1.0));
+    let file = section.get("calibration");
+    let file = file.and_then(|value| Some(secrets.resolve(value.text()?)));
+    match Promise::new(error?, confidence?) {
+        Ok(promise) => Some(PromiseSettings { promise, file }),
+        Err(error) => {
+            value.wrong(
+                error.to_string(),
+                "write `{max_local_error: 0.05, confidence: 0.95}`",
+            );
+            None
+        }
     }
 }
 
@@ -102,6 +142,10 @@ fn condition(value: &Value<'_>, callers: &[Arc<str>]) -> Condition {
         "tools",
         "images",
         "wants_human",
+        "json",
+        "question",
+        "repeats",
+        "sentiment",
         "tokens",
         "caller",
     ]) else {
@@ -124,6 +168,15 @@ fn condition(value: &Value<'_>, callers: &[Arc<str>]) -> Condition {
         tools: flag("tools"),
         images: flag("images"),
         wants_human: flag("wants_human"),
+        json: flag("json"),
+        question: flag("question"),
+        repeats: flag("repeats"),
+        sentiments: when.get("sentiment").map(|value| {
+            refuse_empty(&value);
+            let mood =
+                |value: &Value<'_>| value.choice(&Sentiment::ALL.map(|mood| (mood.as_str(), mood)));
+            value.each(mood).into_iter().collect()
+        }),
         tokens_from: tokens.map(u64::from),
         callers: when.get("caller").map(|value| {
             refuse_empty(&value);
@@ -171,7 +224,7 @@ fn refuse_empty(value: &Value<'_>) {
 }
 
 fn topic(value: &Value<'_>) -> Option<Arc<str>> {
-    // Which topics there are the encoder's package says; here only their shape is known.
+    // Which topics there are the encoder's package and `topics` say (`unknown_topics`); here only their shape is known.
     word(value)
 }
 

@@ -5,11 +5,12 @@ use super::privacy::class;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{
-    CacheSettings, EncoderSettings, RecordSettings, ServerSettings, TelemetrySettings,
-    UpstreamSettings,
+    CacheSettings, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
+    ServerSettings, TelemetrySettings, UpstreamSettings,
 };
 use crate::domain::DataClass;
 use crate::policy::{CacheRule, Privacy, ScopeRule};
+use crate::similar;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -98,19 +99,11 @@ pub(super) fn encoder(root: &Section<'_>, secrets: &Secrets<'_>) -> (EncoderSett
 }
 
 /// Reads `cache`. Where nothing is said, answers to classes above the default one are not kept.
-pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, Option<CacheSettings>) {
+pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, CacheSettings) {
     let above = |class: &&DataClass| class.rank > privacy.default_class.rank;
     let sensitive = privacy.classes.iter().find(above).cloned();
-    let section = root.section("cache", &["exact", "scope", "never"]);
+    let section = root.section("cache", &["exact", "semantic", "scope", "never"]);
     let section = section.as_ref();
-    let exact = section.and_then(|section| section.section("exact", &["ttl", "max_mb"]));
-    let settings = exact.map(|exact| CacheSettings {
-        ttl: exact.read("ttl", SECOND * 86_400, |value| {
-            value.duration(SECOND..=SECOND * 86_400 * 365)
-        }),
-        max_bytes: u64::from(exact.read("max_mb", 64, |value| value.whole(1..=1_048_576)))
-            * u64::from(MEBIBYTE),
-    });
     let scope = limit(section, "scope", ScopeRule::Caller, |value| {
         value.choice(&[
             ("caller", ScopeRule::Caller),
@@ -118,12 +111,68 @@ pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, Option
         ])
     });
     let never = section.and_then(|section| section.get("never"));
+    let never_from = never.map_or(sensitive.clone(), |value| never_from(&value, privacy));
+    let similar = section.and_then(|section| section.section("semantic", SEMANTIC_KEYS));
+    let settings = CacheSettings {
+        exact: section.and_then(exact),
+        semantic: similar.as_ref().map(semantic),
+    };
+    let semantic_never = similar
+        .and_then(|section| section.get("never"))
+        .map_or(sensitive, |value| self::never_from(&value, privacy));
     let rule = CacheRule {
-        exact: settings.is_some(),
+        exact: settings.exact.is_some(),
+        semantic: settings.semantic.is_some(),
         scope,
-        never_from: never.map_or(sensitive, |value| never_from(&value, privacy)),
+        semantic_never_from: lower_of(semantic_never, never_from.clone()),
+        never_from,
     };
     (rule, settings)
+}
+
+const SEMANTIC_KEYS: &[&str] = &[
+    "similarity_threshold",
+    "ttl",
+    "max_entries",
+    "max_mb",
+    "never",
+];
+
+fn exact(cache: &Section<'_>) -> Option<ExactSettings> {
+    let exact = cache.section("exact", &["ttl", "max_mb"])?;
+    Some(ExactSettings {
+        ttl: ttl(&exact, SECOND * 86_400),
+        max_bytes: megabytes(&exact),
+    })
+}
+
+fn semantic(section: &Section<'_>) -> SemanticSettings {
+    SemanticSettings {
+        threshold: section.read("similarity_threshold", similar::THRESHOLD, |value| {
+            value.share().map(|share| share as f32)
+        }),
+        ttl: ttl(section, SECOND * 6 * 3_600),
+        max_entries: section.read("max_entries", 2_000, |value| value.whole(1..=10_000)),
+        max_bytes: megabytes(section),
+    }
+}
+
+fn ttl(section: &Section<'_>, default: Duration) -> Duration {
+    section.read("ttl", default, |value| {
+        value.duration(SECOND..=SECOND * 86_400 * 365)
+    })
+}
+
+fn megabytes(section: &Section<'_>) -> u64 {
+    u64::from(section.read("max_mb", 64, |value| value.whole(1..=1_048_576))) * u64::from(MEBIBYTE)
+}
+
+/// The lower of two classes from which on nothing is kept; none keeps more than any.
+fn lower_of(one: Option<DataClass>, other: Option<DataClass>) -> Option<DataClass> {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .min_by_key(|class| class.rank)
 }
 
 /// The class from which on nothing is kept; `never: {}` keeps all.

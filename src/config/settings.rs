@@ -1,5 +1,6 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
+use crate::calibration::Promise;
 use crate::policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,12 +15,16 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// What the operator promises of local answers; `None` where a threshold is stated.
+    pub promise: Option<PromiseSettings>,
     /// Listeners and their limits.
     pub server: ServerSettings,
     /// The model that measures requests.
     pub encoder: EncoderSettings,
-    /// The answers kept; `None` keeps none.
-    pub cache: Option<CacheSettings>,
+    /// The operator's own topics.
+    pub topics: TopicSettings,
+    /// The answers kept.
+    pub cache: CacheSettings,
     /// How upstreams are tried.
     pub upstream: UpstreamSettings,
     /// Where decisions are written.
@@ -51,6 +56,15 @@ pub struct Desk {
     pub min_score: Option<f32>,
     /// The least lead over the second best, 0 to 1; `None` leaves it to the desk.
     pub min_margin: Option<f32>,
+}
+
+/// What the operator promises of local answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromiseSettings {
+    /// The promise.
+    pub promise: Promise,
+    /// The calibration that is to keep it; `None` where there is none yet.
+    pub file: Option<PathBuf>,
 }
 
 /// Listeners and their limits.
@@ -85,11 +99,56 @@ pub struct EncoderSettings {
     pub queue: usize,
 }
 
+/// The operator's own topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Where they come from; `None` where there are none.
+    pub source: Option<TopicSource>,
+    /// What is none of them may still be a topic that ships.
+    pub built_in: bool,
+}
+
+/// Where own topics come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicSource {
+    /// A folder that `firstline learn` wrote.
+    Learned(PathBuf),
+    /// Utterances by topic.
+    Examples {
+        /// What people say, by topic.
+        utterances: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+        /// The file they stand in, where it is not the config itself.
+        file: Option<PathBuf>,
+    },
+}
+
+/// The answers kept, for identical requests and for similar ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheSettings {
+    /// For identical requests; `None` keeps none.
+    pub exact: Option<ExactSettings>,
+    /// For similar requests; `None` keeps none.
+    pub semantic: Option<SemanticSettings>,
+}
+
 /// The answers kept for identical requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheSettings {
+pub struct ExactSettings {
     /// How long an answer is kept.
     pub ttl: Duration,
+    /// Memory for all of them.
+    pub max_bytes: u64,
+}
+
+/// The answers kept for similar requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SemanticSettings {
+    /// The least similarity, 0 to 1, at which an answer is given again.
+    pub threshold: f32,
+    /// How long an answer is kept.
+    pub ttl: Duration,
+    /// Answers kept in one scope.
+    pub max_entries: u32,
     /// Memory for all of them.
     pub max_bytes: u64,
 }
@@ -123,6 +182,25 @@ pub struct TelemetrySettings {
     pub otlp: Option<String>,
     /// Serve `/metrics`.
     pub prometheus: bool,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self {
+            source: None,
+            built_in: true,
+        }
+    }
+}
+
+impl TopicSettings {
+    /// The file that has to be watched beside the config.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self.source.as_ref()? {
+            TopicSource::Learned(folder) => Some(folder.join("heads.json")),
+            TopicSource::Examples { file, .. } => file.clone(),
+        }
+    }
 }
 
 impl Source {

@@ -26,5 +26,5 @@ pub use money::{Price, Usd};
 pub use personal::{Certainty, DataClass, Finding, Findings, PersonalKind};
 pub use request::{BodyLayout, CacheWish, ChatRequest, Demand, Needs, Tightening};
 pub use secret::Secret;
-pub use signals::{Known, Probability, Reading, Shape, Signals, Topic, Wanted};
+pub use signals::{Known, Probability, Reading, Sentiment, Shape, Signals, Topic, Wanted};
 pub use usage::Usage;

@@ -93,6 +93,15 @@ impl PersonalKind {
         Self::Location,
     ];
 
+    /// Kinds that stand in free text without a shape of their own, so that a model has to read them.
+    pub const FREE_TEXT: [Self; 5] = [
+        Self::Name,
+        Self::Address,
+        Self::DateOfBirth,
+        Self::Organisation,
+        Self::Location,
+    ];
+
     /// The word used in configs, records and `firstline signals`.
     pub fn as_str(self) -> &'static str {
         match self {

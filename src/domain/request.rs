@@ -102,6 +102,8 @@ pub struct BodyLayout {
     pub model: Range<usize>,
     /// The value of the top-level `stream_options`, braces included, where there is one.
     pub stream_options: Option<Range<usize>>,
+    /// The text of the last message, quotes included, where that is one plain text of the person.
+    pub question: Option<Range<usize>>,
     /// Just before the closing brace of the top-level object.
     pub end: usize,
 }

@@ -36,6 +36,7 @@ pub struct Topic {
 
 /// What can be seen without a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations")]
 pub struct Shape {
     /// Input tokens, estimated.
     pub tokens: u64,
@@ -47,6 +48,42 @@ pub struct Shape {
     pub question: bool,
     /// The person asks for a human.
     pub wants_human: bool,
+    /// The person asks again what was answered before, or says that it was not answered.
+    pub repeats: bool,
+    /// The person's mood.
+    pub sentiment: Sentiment,
+    /// Tools are offered or used.
+    pub tools: bool,
+    /// An image is in the conversation.
+    pub images: bool,
+    /// JSON mode or a JSON schema is wanted.
+    pub json: bool,
+}
+
+/// A mood, as far as words tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Sentiment {
+    /// Angry, disappointed, frustrated.
+    Negative,
+    /// Neither, or not to be told.
+    #[default]
+    Neutral,
+    /// Pleased.
+    Positive,
+}
+
+impl Sentiment {
+    /// Every mood.
+    pub const ALL: [Self; 3] = [Self::Negative, Self::Neutral, Self::Positive];
+
+    /// The word for it in configuration and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Negative => "negative",
+            Self::Neutral => "neutral",
+            Self::Positive => "positive",
+        }
+    }
 }
 
 /// What was read of one request. A signal that policy does not look at is `None` and costs nothing.
@@ -77,9 +114,11 @@ pub struct Wanted {
     pub topic: bool,
     pub attack: bool,
     pub personal: bool,
+    /// Names, addresses and other personal data that only the encoder sees; counts where `personal` is wanted.
+    pub free_text: bool,
     pub language: bool,
     pub embedding: bool,
-    /// Whether the question holds code, asks something, asks for a human.
+    /// Whether the question holds code, asks something, asks for a human, asks again, and its mood.
     pub wording: bool,
 }
 
@@ -129,6 +168,7 @@ impl Wanted {
         topic: true,
         attack: true,
         personal: true,
+        free_text: true,
         language: true,
         embedding: true,
         wording: true,
@@ -141,6 +181,7 @@ impl Wanted {
             ("topic", self.topic),
             ("attack", self.attack),
             ("personal", self.personal),
+            ("free_text", self.personal && self.free_text),
             ("language", self.language),
             ("embedding", self.embedding),
             ("wording", self.wording),
@@ -151,6 +192,11 @@ impl Wanted {
 
     /// True when the encoder has to run.
     pub fn needs_encoder(&self) -> bool {
+        self.needs_question() || self.free_text
+    }
+
+    /// True when something is read from the question's embedding.
+    pub fn needs_question(&self) -> bool {
         self.complexity || self.topic || self.attack || self.embedding
     }
 }

@@ -122,6 +122,16 @@ struct Manifest {
     models: Vec<Package>,
 }
 
+impl Package {
+    /// SHA-256 of its file of that name, as the manifest states it.
+    pub fn sha256_of(&self, name: &str) -> Option<&str> {
+        let mut files = self.files.iter();
+        files
+            .find(|file| file.path.file_name().is_some_and(|last| last == name))
+            .map(|file| &*file.sha256)
+    }
+}
+
 impl Catalog {
     /// Reads `manifest.json` of a folder; opens no other file.
     pub fn open(folder: &Path) -> Result<Self, CatalogError> {
@@ -174,6 +184,14 @@ impl Catalog {
             embedding_dim: package.embedding_dim,
             max_tokens: package.max_tokens,
         })
+    }
+
+    /// Reads and verifies the heads of an encoder alone. Gives them with the SHA-256 that the manifest states for the
+    /// encoder, which is not opened.
+    pub fn heads(&self, package: &Package) -> Result<(Vec<u8>, String), Problem> {
+        let heads = self.read(self.named(package, "heads.json")?)?;
+        let model = self.named(package, "encoder.onnx")?;
+        Ok((heads, model.sha256.clone()))
     }
 
     fn named<'p>(&self, package: &'p Package, name: &str) -> Result<&'p PackageFile, Problem> {

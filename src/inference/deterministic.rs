@@ -1,20 +1,66 @@
 //! An engine without a model: hashed words. The same text gives the same vector on every machine, and texts that
 //! share words are close, so that most tests run without model files.
 
-use super::{Encoding, Engine, EngineError};
+use super::{Encoding, Engine, EngineError, TokenPlace, TokenScores};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A bag of hashed words as a unit vector. For tests; it knows words, not meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct DeterministicEngine {
     dimension: usize,
+    tokens: Option<WordScores>,
 }
+
+/// Says which column of a word's row is the high one.
+#[derive(Debug, Clone, Copy)]
+struct WordScores {
+    columns: usize,
+    column_of: fn(&str) -> usize,
+}
+
+/// The most words that are scored at once, and how many of them two windows share.
+const WINDOW_WORDS: usize = 256;
+const SHARED_WORDS: usize = 32;
 
 impl DeterministicEngine {
     /// An engine whose vectors have `dimension` numbers (at least one).
     pub fn new(dimension: usize) -> Self {
         Self {
             dimension: dimension.max(1),
+            tokens: None,
         }
+    }
+
+    /// The same with a row of `columns` numbers for each word: 8 in the column that `column_of` names, else 0. As a
+    /// real model, it scores no text of more than 256 words whole.
+    #[must_use]
+    pub fn with_tokens(self, columns: usize, column_of: fn(&str) -> usize) -> Self {
+        Self {
+            tokens: Some(WordScores { columns, column_of }),
+            ..self
+        }
+    }
+
+    fn scores(&self, text: &str) -> Result<Option<Arc<TokenScores>>, EngineError> {
+        let Some(WordScores { columns, column_of }) = self.tokens else {
+            return Ok(None);
+        };
+        let words = word_places(text);
+        if words.is_empty() || words.len() > WINDOW_WORDS {
+            return Ok(None);
+        }
+        let mut logits = vec![0.0; columns * words.len()];
+        for (row, word) in logits.chunks_exact_mut(columns).zip(&words) {
+            row[column_of(&text[word.clone()]).min(columns - 1)] = 8.0;
+        }
+        let place = |(number, word): (u32, &Range<usize>)| TokenPlace {
+            start: word.start,
+            end: word.end,
+            word: Some(number),
+        };
+        let places = (0..).zip(&words).map(place).collect();
+        TokenScores::new(logits, places).map(|scores| Some(Arc::new(scores)))
     }
 }
 
@@ -33,8 +79,28 @@ impl Engine for DeterministicEngine {
         Ok(Encoding {
             embedding: vector.into(),
             tokens,
+            scores: self.scores(text)?,
         })
     }
+
+    fn windows(&mut self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
+        let words = word_places(text);
+        let starts = (0..words.len()).step_by(WINDOW_WORDS - SHARED_WORDS);
+        let window = |start: usize| {
+            let end = (start + WINDOW_WORDS).min(words.len());
+            words[start].start..words[end - 1].end
+        };
+        Ok(starts.map(window).collect())
+    }
+}
+
+fn word_places(text: &str) -> Vec<Range<usize>> {
+    let words = text.split(|char: char| !char.is_alphanumeric());
+    let place = |word: &str| {
+        let start = word.as_ptr().addr() - text.as_ptr().addr();
+        start..start + word.len()
+    };
+    words.filter(|word| !word.is_empty()).map(place).collect()
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> {

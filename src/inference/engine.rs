@@ -1,11 +1,19 @@
 //! What a model must be able to do, and how it can fail.
 
+use super::TokenScores;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A model that turns a text into a vector. One engine belongs to one thread.
 pub trait Engine: Send {
     /// Encodes one text. A failure holds for this text only; the engine stays usable.
     fn encode(&mut self, text: &str) -> Result<Encoding, EngineError>;
+
+    /// The byte ranges in which a text of any length is read whole, in order: each fits the model, begins and ends
+    /// between words, and overlaps the one before it. An engine that cuts nothing has one window.
+    fn windows(&mut self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
+        Ok(std::iter::once(0..text.len()).collect())
+    }
 }
 
 /// What an engine makes of a text.
@@ -15,6 +23,8 @@ pub struct Encoding {
     pub embedding: Arc<[f32]>,
     /// Tokens that the model read; fewer than the text has where a long one was cut.
     pub tokens: usize,
+    /// What the model says of each token; `None` where the model says nothing of tokens, or the text was cut.
+    pub scores: Option<Arc<TokenScores>>,
 }
 
 /// Why an engine could not be made, or could not encode. Never holds the text.

@@ -13,6 +13,7 @@ mod external;
 mod model;
 mod onnx;
 mod runtime;
+mod scores;
 mod tokenizer;
 mod worker;
 
@@ -22,7 +23,8 @@ pub use engine::{Encoding, Engine, EngineError, InferenceError};
 pub use model::{Limits, Model, start};
 pub use onnx::OnnxEngine;
 pub use runtime::{LibraryTrust, Runtime, RuntimeError, find_runtime, load_runtime};
-pub use tokenizer::Tokenizer;
+pub use scores::{TokenPlace, TokenScores};
+pub use tokenizer::{TokenizedText, Tokenizer};
 pub use worker::{Pool, Workers};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The handle that other rooms hold: texts in, vectors out.
 
 use super::{Encoding, Engine, InferenceError, Pool, Workers};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How much may wait.
@@ -35,6 +36,16 @@ impl Model {
         let text: Arc<str> = text.into();
         let encoding = self.pool.run_blocking(move |engine| engine.encode(&text))?;
         Ok(encoding?)
+    }
+
+    /// The byte ranges in which a text of any length is read whole; see [`Engine::windows`].
+    pub async fn windows(
+        &self,
+        text: impl Into<Arc<str>>,
+    ) -> Result<Vec<Range<usize>>, InferenceError> {
+        let text: Arc<str> = text.into();
+        let windows = self.pool.run(move |engine| engine.windows(&text)).await?;
+        Ok(windows?)
     }
 
     /// Texts that were not encoded because their caller had left, since the start.

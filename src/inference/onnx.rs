@@ -1,11 +1,14 @@
 //! The encoder run by ONNX Runtime. The only file, with `runtime.rs`, that knows `ort`.
 
 use super::external::refers_to_other_files;
-use super::{EncoderFiles, Encoding, Engine, EngineError, Runtime, Tokenizer};
+use super::{
+    EncoderFiles, Encoding, Engine, EngineError, Runtime, TokenScores, TokenizedText, Tokenizer,
+};
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One session of an encoder, with one compute thread: the thread that calls.
@@ -14,7 +17,15 @@ pub struct OnnxEngine {
     tokenizer: Arc<Tokenizer>,
     inputs: Vec<Input>,
     output: String,
+    /// The output with a row for each token, where the model has one.
+    token_output: Option<String>,
     dimension: usize,
+}
+
+/// What one run gives: the text's vector, and the rows of its tokens.
+struct Outputs {
+    embedding: Arc<[f32]>,
+    token_logits: Option<Vec<f32>>,
 }
 
 /// The inputs that an encoder may have.
@@ -26,6 +37,9 @@ enum Input {
 }
 
 const PREFERRED_OUTPUT: &str = "sentence_embedding";
+
+/// Shape \[1, tokens, columns\].
+const TOKEN_OUTPUT: &str = "token_logits";
 
 impl OnnxEngine {
     /// Makes `count` engines from files that the catalog has verified, and tries each: the vector must have the
@@ -54,6 +68,7 @@ impl OnnxEngine {
         let mut engine = Self {
             inputs: read_inputs(&session)?,
             output: read_output(&session)?,
+            token_output: read_token_output(&session),
             session,
             tokenizer: Arc::clone(tokenizer),
             dimension: files.embedding_dim,
@@ -73,7 +88,7 @@ impl OnnxEngine {
         self.encode("trial").map(|_| ())
     }
 
-    fn run(&mut self, ids: &[i64]) -> Result<Arc<[f32]>, EngineError> {
+    fn run(&mut self, ids: &[i64]) -> Result<Outputs, EngineError> {
         let mask = vec![1_i64; ids.len()];
         let types = vec![0_i64; ids.len()];
         let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
@@ -91,23 +106,42 @@ impl OnnxEngine {
             .session
             .run(values)
             .map_err(said("the model cannot be run"))?;
-        let output = outputs
-            .get(&self.output)
-            .ok_or_else(|| EngineError::new("the model gave no output"))?;
-        let (_, vector) = output
-            .try_extract_tensor::<f32>()
-            .map_err(said("the output cannot be read"))?;
-        checked(vector, self.dimension)
+        let read = |name: &str| {
+            let output = outputs.get(name);
+            let output = output.ok_or_else(|| EngineError::new("the model gave no output"))?;
+            let tensor = output.try_extract_tensor::<f32>();
+            tensor.map_err(said("the output cannot be read"))
+        };
+        let (_, vector) = read(&self.output)?;
+        let token_logits = self.token_output.as_deref().map(read).transpose()?;
+        Ok(Outputs {
+            embedding: checked(vector, self.dimension)?,
+            token_logits: token_logits.map(|(_, logits)| logits.to_vec()),
+        })
     }
 }
 
 impl Engine for OnnxEngine {
     fn encode(&mut self, text: &str) -> Result<Encoding, EngineError> {
-        let ids = self.tokenizer.ids(text)?;
+        let TokenizedText { ids, places } = match self.token_output {
+            Some(_) => self.tokenizer.tokens(text)?,
+            None => TokenizedText {
+                ids: self.tokenizer.ids(text)?,
+                places: None,
+            },
+        };
+        let outputs = self.run(&ids)?;
+        let scores = std::iter::zip(outputs.token_logits, places).next();
+        let scores = scores.map(|(logits, places)| TokenScores::new(logits, places));
         Ok(Encoding {
-            embedding: self.run(&ids)?,
+            embedding: outputs.embedding,
             tokens: ids.len(),
+            scores: scores.transpose()?.map(Arc::new),
         })
+    }
+
+    fn windows(&mut self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
+        self.tokenizer.windows(text)
     }
 }
 
@@ -189,6 +223,11 @@ fn read_output(session: &Session) -> Result<String, EngineError> {
             "the model has no output `{PREFERRED_OUTPUT}`"
         ))),
     }
+}
+
+fn read_token_output(session: &Session) -> Option<String> {
+    let mut names = session.outputs().iter().map(|output| output.name());
+    names.find(|name| *name == TOKEN_OUTPUT).map(str::to_owned)
 }
 
 fn said<R>(what: &'static str) -> impl Fn(ort::Error<R>) -> EngineError {

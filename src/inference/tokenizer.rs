@@ -1,6 +1,7 @@
 //! Texts to token ids, cut the way the model was trained.
 
-use super::EngineError;
+use super::{EngineError, TokenPlace};
+use std::ops::Range;
 
 /// A model's tokenizer with its own length limit; whatever padding or truncation the file carries is switched off
 /// (some files pad every text to 128 tokens, which makes short texts six times slower).
@@ -8,6 +9,21 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     max_tokens: usize,
 }
+
+/// The ids of a text as the model reads them, and where each stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenizedText {
+    /// Ids with special tokens, cut to the limit.
+    pub ids: Vec<i64>,
+    /// The place of each id in the text; `None` where the text was cut.
+    pub places: Option<Vec<TokenPlace>>,
+}
+
+/// Tokens that two neighbouring windows share, so that what stands at the end of one is read with what follows it.
+const OVERLAP: usize = 32;
+
+/// Bytes tokenised at once when a long text is divided: enough for several windows of prose.
+const SEGMENT_BYTES: usize = 16 * 1024;
 
 /// Bytes tokenised at most for each token kept. English takes about five a token.
 const BYTES_PER_TOKEN: usize = 32;
@@ -39,6 +55,61 @@ impl Tokenizer {
         Ok(self.cut(encoding.get_ids()))
     }
 
+    /// The ids of a text, and the place of each where the text fits whole.
+    pub fn tokens(&self, text: &str) -> Result<TokenizedText, EngineError> {
+        if self.head_and_tail(text).is_some() {
+            return Ok(TokenizedText {
+                ids: self.ids(text)?,
+                places: None,
+            });
+        }
+        let encoding = self.with_places(text, true)?;
+        let ids = self.cut(encoding.get_ids());
+        let whole = ids.len() == encoding.len();
+        Ok(TokenizedText {
+            ids,
+            places: whole.then(|| places(&encoding).collect()),
+        })
+    }
+
+    /// Byte ranges that cover a text of any length: each has at most as many tokens as the model takes, begins and
+    /// ends between words, and shares 32 tokens with the one before it. Linear in the text, a segment at a time.
+    pub fn windows(&self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
+        let mut windows = Vec::new();
+        let mut at = 0;
+        loop {
+            let segment = at..segment_end(text, at);
+            let is_last = segment.end == text.len();
+            let mut found = self.windows_of(text, segment.clone())?;
+            // The last window of a segment may go on behind it: it is read again as the first of the next.
+            let again = found.pop_if(|window| !is_last && window.start > at);
+            windows.append(&mut found);
+            if is_last {
+                return Ok(windows);
+            }
+            at = again.map_or(segment.end, |window| window.start);
+        }
+    }
+
+    fn windows_of(
+        &self,
+        text: &str,
+        segment: Range<usize>,
+    ) -> Result<Vec<Range<usize>>, EngineError> {
+        let encoding = self.with_places(&text[segment.clone()], false)?;
+        let places: Vec<TokenPlace> = places(&encoding).collect();
+        let room = self.max_tokens.saturating_sub(SPECIAL_TOKENS).max(1);
+        let windows = divide(&places, room).into_iter().map(|tokens| {
+            segment.start + places[tokens.start].start..segment.start + places[tokens.end - 1].end
+        });
+        Ok(windows.collect())
+    }
+
+    fn with_places(&self, text: &str, special: bool) -> Result<tokenizers::Encoding, EngineError> {
+        let encoding = self.inner.encode(text, special);
+        encoding.map_err(|error| EngineError::new(format!("the text cannot be tokenised: {error}")))
+    }
+
     /// How many ids there are, added tokens included.
     pub fn vocabulary(&self) -> usize {
         self.inner.get_vocab_size(true)
@@ -67,6 +138,48 @@ impl Tokenizer {
         let tail = &text[text.ceil_char_boundary(text.len() - tail)..];
         Some(format!("{head} {tail}"))
     }
+}
+
+/// The tokens that open and close a text.
+const SPECIAL_TOKENS: usize = 2;
+
+fn places(encoding: &tokenizers::Encoding) -> impl Iterator<Item = TokenPlace> {
+    let offsets = encoding.get_offsets().iter();
+    std::iter::zip(offsets, encoding.get_word_ids()).map(|(&(start, end), &word)| TokenPlace {
+        start,
+        end,
+        word,
+    })
+}
+
+/// Ranges of tokens, each of at most `room`, that overlap and begin and end between words.
+fn divide(places: &[TokenPlace], room: usize) -> Vec<Range<usize>> {
+    let between_words = |at: usize| at == places.len() || places[at].word != places[at - 1].word;
+    let boundary = |low: usize, high: usize| (low + 1..=high).rev().find(|at| between_words(*at));
+    let mut windows = Vec::new();
+    let mut start = 0;
+    while start < places.len() {
+        let most = (start + room).min(places.len());
+        let end = boundary(start, most).unwrap_or(most);
+        windows.push(start..end);
+        if end == places.len() {
+            break;
+        }
+        start = boundary(start, end.saturating_sub(OVERLAP)).unwrap_or(end);
+    }
+    windows
+}
+
+/// The end of the segment that begins at `at`: behind a blank where there is one.
+fn segment_end(text: &str, at: usize) -> usize {
+    if text.len() - at <= SEGMENT_BYTES {
+        return text.len();
+    }
+    let limit = text.floor_char_boundary(at + SEGMENT_BYTES);
+    let blank = text[at..limit].rfind(char::is_whitespace);
+    blank
+        .filter(|length| *length > 0)
+        .map_or(limit, |length| at + length)
 }
 
 impl std::fmt::Debug for Tokenizer {

@@ -120,6 +120,18 @@ impl Day {
     }
 }
 
+impl fmt::Display for Day {
+    /// `YYYY-MM-DD`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let year_of = |year: &u32| days_before(*year, 1) <= self.0;
+        let year = (1970..).take_while(year_of).last().unwrap_or(1970);
+        let month_of = |month: &u32| days_before(year, *month) <= self.0;
+        let month = (1..=12).take_while(month_of).last().unwrap_or(1);
+        let day = self.0 - days_before(year, month) + 1;
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
 impl SourceProblem {
     fn new(line: Option<u64>, path: impl Into<String>, message: String) -> Self {
         Self {

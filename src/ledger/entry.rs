@@ -12,6 +12,7 @@ use super::{Asked, Reservation, SignalsSummary, Word};
 use crate::domain::{
     ChatRequest, DataClass, DecisionId, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
 };
+use crate::policy::LocalLimit;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -108,6 +109,14 @@ impl Entry {
         self.note(|record| {
             record.rule = Some(rule.into());
             record.plan = steps.into_iter().collect();
+        });
+    }
+
+    /// Up to which complexity a local endpoint could answer, and the calibration that vouches for it.
+    pub fn note_local_limit(&mut self, limit: &LocalLimit) {
+        self.note(|record| {
+            record.local_threshold = Some(limit.threshold.get());
+            record.calibration = limit.calibration.as_ref().map(Word::from);
         });
     }
 
@@ -336,6 +345,8 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         model: None,
         endpoint: None,
         rule: None,
+        local_threshold: None,
+        calibration: None,
         data_class: None,
         asked: None,
         answer_of: None,

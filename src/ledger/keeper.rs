@@ -3,12 +3,16 @@
 
 use super::journal::{Journal, JournalSettings};
 use super::latency::Averages;
+use super::recent::{Decided, Judged, Recent};
 use super::writer::Writer;
-use super::{Budgets, Health, JournalError, Latencies, Ledger, Record, read};
-use crate::domain::Usd;
+use super::{
+    Budgets, Health, JournalError, Judgement, Latencies, Ledger, Line, Record, Verdict, read,
+};
+use crate::domain::{Caller, DecisionId, Usd};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
 
 /// How the ledger is kept.
 #[derive(Debug, Clone)]
@@ -21,8 +25,17 @@ pub struct Settings {
     pub queue_records: usize,
 }
 
-/// Sees every finished record, on the ledger's own thread.
-pub type Observer = Box<dyn FnMut(&Record) + Send>;
+/// Sees every finished record and every judgement, on the ledger's own thread.
+pub type Observer = Box<dyn FnMut(Seen<'_>) + Send>;
+
+/// What an observer sees.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// A finished record.
+    Record(&'a Record),
+    /// What was later said of one.
+    Judgement(&'a Judgement),
+}
 
 /// Why the ledger cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +66,27 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 pub(super) enum Parcel {
     Record(Box<Record>),
+    Judge(Judge),
+    Find(Find),
     Flush(SyncSender<()>),
     Stop,
+}
+
+/// A verdict on a decision, and where to say what became of it.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) decision: DecisionId,
+    pub(super) caller: Caller,
+    pub(super) verdict: Verdict,
+    pub(super) answer: oneshot::Sender<Judged>,
+}
+
+/// A question for a decision.
+#[derive(Debug)]
+pub(super) struct Find {
+    pub(super) decision: DecisionId,
+    pub(super) caller: Caller,
+    pub(super) answer: oneshot::Sender<Option<Decided>>,
 }
 
 /// After a record came, the thread lets others gather for so long. A thread that sleeps by the clock costs those who
@@ -65,8 +97,9 @@ const GATHER: Duration = Duration::from_millis(2);
 pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), StartError> {
     let health = Health::default();
     let budgets = Budgets::new(settings.budgets);
+    let mut recent = Recent::default();
     let writer = match settings.journal {
-        Some(journal) => Some(open(journal, &budgets, &health)?),
+        Some(journal) => Some(open(journal, &budgets, &health, &mut recent)?),
         None => None,
     };
     let latencies = Latencies::default();
@@ -75,6 +108,7 @@ pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), 
         writer,
         averages: Averages::new(latencies.clone()),
         observe,
+        recent,
         health: health.clone(),
     };
     let thread = thread::Builder::new().name("ledger".into());
@@ -121,6 +155,12 @@ impl Outbox {
         }
     }
 
+    /// Sends a question, where there is room for one; never waits.
+    pub(super) fn ask(&self, parcel: Parcel) {
+        // What does not fit is dropped, and with it the way to answer: whoever asks sees that.
+        let _ = self.sender.try_send(parcel);
+    }
+
     pub(super) fn health(&self) -> &Health {
         &self.health
     }
@@ -131,6 +171,7 @@ struct Desk {
     writer: Option<Writer>,
     averages: Averages,
     observe: Observer,
+    recent: Recent,
     health: Health,
 }
 
@@ -176,19 +217,42 @@ impl Desk {
     /// True when this was the word to stop.
     fn take(&mut self, parcel: Parcel) -> bool {
         match parcel {
-            Parcel::Record(record) => self.keep(&record),
+            Parcel::Record(record) => self.keep(record),
+            Parcel::Judge(judge) => self.judge(judge),
+            Parcel::Find(find) => {
+                let found = self.recent.find(&find.decision, &find.caller);
+                // Whoever asked may have left, here and below.
+                let _ = find.answer.send(found.cloned());
+            }
             Parcel::Flush(done) => self.flush(&done),
             Parcel::Stop => return true,
         }
         false
     }
 
-    fn keep(&mut self, record: &Record) {
-        self.averages.note(record);
-        (self.observe)(record);
+    fn keep(&mut self, record: Box<Record>) {
+        self.averages.note(&record);
+        (self.observe)(Seen::Record(&record));
         if let Some(writer) = &mut self.writer {
-            writer.take(record);
+            writer.take(&record);
         }
+        self.recent.keep(record);
+    }
+
+    fn judge(&mut self, judge: Judge) {
+        let (decision, caller) = (&judge.decision, &judge.caller);
+        let Some(writer) = &mut self.writer else {
+            let _ = judge.answer.send(Judged::NotKept);
+            return;
+        };
+        let (judged, written) = self
+            .recent
+            .judge(decision, caller, judge.verdict, unix_millis());
+        if let Some(judgement) = written {
+            (self.observe)(Seen::Judgement(&judgement));
+            writer.take_judgement(&judgement);
+        }
+        let _ = judge.answer.send(judged);
     }
 
     fn flush(&mut self, done: &SyncSender<()>) {
@@ -205,12 +269,19 @@ fn open(
     settings: JournalSettings,
     budgets: &Budgets,
     health: &Health,
+    recent: &mut Recent,
 ) -> Result<Writer, JournalError> {
     let (journal, cut) = Journal::open(&settings)?;
     if cut > 0 {
         tracing::warn!(bytes = cut, "a torn end of the journal was cut off");
     }
     restore(&settings, budgets)?;
+    for line in read::read_last(&settings.folder)? {
+        match line? {
+            Line::Record(record) => recent.keep(record),
+            Line::Judgement(judgement) => recent.restore(&judgement),
+        }
+    }
     Ok(Writer::new(journal, settings, health.clone()))
 }
 
@@ -232,6 +303,11 @@ fn restore(settings: &JournalSettings, budgets: &Budgets) -> Result<(), JournalE
         }
     }
     Ok(())
+}
+
+fn unix_millis() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

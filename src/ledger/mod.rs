@@ -10,9 +10,11 @@ mod entry;
 mod frame;
 mod health;
 mod journal;
+mod judgement;
 mod keeper;
 mod latency;
 mod read;
+mod recent;
 mod record;
 mod summary;
 mod window;
@@ -28,9 +30,11 @@ pub use entry::{Entry, Phase};
 pub use frame::Hash;
 pub use health::{Health, JournalHealth};
 pub use journal::JournalSettings;
-pub use keeper::{Keeper, Observer, Settings, StartError, start};
+pub use judgement::{Judgement, Line, Verdict};
+pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
-pub use read::{JournalError, Records, Summary, read, read_since, verify};
+pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
+pub use recent::{Decided, Judged};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
     UsageSeen,
@@ -39,10 +43,12 @@ pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, Usd};
+use crate::domain::{Caller, ChatRequest, DecisionId, Usd};
 use crate::policy::Standing;
+use keeper::{Find, Judge, Parcel};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
 
 /// The ledger's front desk. A handle; cheap to clone.
 #[derive(Debug, Clone)]
@@ -78,6 +84,35 @@ impl Ledger {
     /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].
     pub fn reserve(&self, names: &[Arc<str>], estimate: Usd) -> Result<Reservation, Exceeded> {
         self.budgets.reserve(names, estimate, unix_seconds())
+    }
+
+    /// Notes what a caller says of the answer that one of its latest decisions led to. `None` while the ledger has no
+    /// time for it.
+    pub async fn judge(
+        &self,
+        decision: DecisionId,
+        caller: &Caller,
+        verdict: Verdict,
+    ) -> Option<Judged> {
+        let (answer, wait) = oneshot::channel();
+        self.outbox.ask(Parcel::Judge(Judge {
+            decision,
+            caller: caller.clone(),
+            verdict,
+            answer,
+        }));
+        wait.await.ok()
+    }
+
+    /// One of a caller's latest decisions; the outer `None` while the ledger has no time for it.
+    pub async fn find(&self, decision: DecisionId, caller: &Caller) -> Option<Option<Decided>> {
+        let (answer, wait) = oneshot::channel();
+        self.outbox.ask(Parcel::Find(Find {
+            decision,
+            caller: caller.clone(),
+            answer,
+        }));
+        wait.await.ok()
     }
 
     /// The budgets, for a reload to replace.

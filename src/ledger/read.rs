@@ -3,8 +3,8 @@
 //! Reading never changes a file and needs no lock. A torn end of the last file, as a process that is killed leaves it,
 //! is not an error: it was never a record.
 
-use super::Record;
 use super::frame::{self, Frame, GENESIS, HEADER_BYTES, Hash, Header};
+use super::{Line, Record};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub enum JournalError {
 /// A journal whose chain holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// Its records.
+    /// Its records, judgements among them.
     pub records: u64,
     /// Its files.
     pub files: u32,
@@ -54,7 +54,11 @@ pub struct Summary {
 
 /// The records of a journal, oldest first. It ends after the first error.
 #[derive(Debug)]
-pub struct Records {
+pub struct Records(Lines);
+
+/// Records and judgements of a journal, in the order in which they were written. It ends after the first error.
+#[derive(Debug)]
+pub struct Lines {
     files: std::vec::IntoIter<(u32, PathBuf)>,
     current: Option<Walk>,
     ended: bool,
@@ -73,7 +77,18 @@ pub(super) struct Walk {
 
 /// The records of the journal in this folder.
 pub fn read(folder: &Path) -> Result<Records, JournalError> {
+    Ok(Records(over(files(folder)?)))
+}
+
+/// The records and judgements of the journal in this folder.
+pub fn read_lines(folder: &Path) -> Result<Lines, JournalError> {
     Ok(over(files(folder)?))
+}
+
+/// Those of its last file.
+pub(super) fn read_last(folder: &Path) -> Result<Lines, JournalError> {
+    let mut files = files(folder)?;
+    Ok(over(files.split_off(files.len().saturating_sub(1))))
 }
 
 /// The records of those files that may hold any from this moment on (milliseconds since 1970).
@@ -88,7 +103,7 @@ pub fn read_since(folder: &Path, started_at: u64) -> Result<Records, JournalErro
             Some(_) | None => {}
         }
     }
-    Ok(over(files.split_off(first)))
+    Ok(Records(over(files.split_off(first))))
 }
 
 /// Checks every frame and every link of the chain, and that no file is missing between two.
@@ -143,8 +158,8 @@ fn number_of(path: &Path) -> Option<u32> {
     digits.parse().ok()
 }
 
-fn over(files: Vec<(u32, PathBuf)>) -> Records {
-    Records {
+fn over(files: Vec<(u32, PathBuf)>) -> Lines {
+    Lines {
         files: files.into_iter(),
         current: None,
         ended: false,
@@ -153,6 +168,18 @@ fn over(files: Vec<(u32, PathBuf)>) -> Records {
 
 impl Iterator for Records {
     type Item = Result<Record, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.find_map(|line| match line {
+            Ok(Line::Record(record)) => Some(Ok(*record)),
+            Ok(Line::Judgement(_)) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -164,13 +191,13 @@ impl Iterator for Records {
     }
 }
 
-impl Records {
-    fn advance(&mut self) -> Result<Option<Record>, JournalError> {
+impl Lines {
+    fn advance(&mut self) -> Result<Option<Line>, JournalError> {
         loop {
             if let Some(walk) = &mut self.current
-                && let Some(record) = walk.next_record()?
+                && let Some(line) = walk.next_line()?
             {
-                return Ok(Some(record));
+                return Ok(Some(line));
             }
             let Some(file) = self.files.next() else {
                 return Ok(None);
@@ -238,13 +265,24 @@ impl Walk {
         }
     }
 
-    /// The next record.
+    /// The next record, over whatever was judged before it.
     pub(super) fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
+        loop {
+            match self.next_line()? {
+                Some(Line::Record(record)) => return Ok(Some(*record)),
+                Some(Line::Judgement(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next record or judgement.
+    pub(super) fn next_line(&mut self) -> Result<Option<Line>, JournalError> {
         let offset = self.offset;
         let Some(payload) = self.next_payload()? else {
             return Ok(None);
         };
-        let parsed = serde_json::from_slice(payload);
+        let parsed = Line::parse(payload);
         parsed.map(Some).map_err(|_| JournalError::Broken {
             path: self.path.clone(),
             offset: offset as u64,

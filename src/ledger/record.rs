@@ -49,6 +49,12 @@ pub struct Record {
     /// The rule that made the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Word>,
+    /// Up to which complexity a local endpoint could answer it; none where no promise was known to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_threshold: Option<f32>,
+    /// The calibration that vouched for that threshold, by the first digits of its digest; none where nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Word>,
     /// The data class it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
@@ -310,15 +316,20 @@ impl From<&Usage> for UsageSeen {
     }
 }
 
-mod decision_id {
+pub(super) mod decision_id {
     use crate::domain::DecisionId;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(id: &DecisionId, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::ledger) fn serialize<S: Serializer>(
+        id: &DecisionId,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_str(id.as_str())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DecisionId, D::Error> {
+    pub(in crate::ledger) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<DecisionId, D::Error> {
         String::deserialize(from).map(DecisionId::new)
     }
 }

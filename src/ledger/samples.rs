@@ -1,6 +1,6 @@
 //! Requests, records and folders for the tests of this room and of those that look at its records.
 
-use super::{Budget, JournalSettings, Keeper, Ledger, Record, Settings, start};
+use super::{Budget, JournalSettings, Keeper, Ledger, Record, Seen, Settings, start};
 use crate::domain::{BodyLayout, Caller, ChatRequest, DecisionId, Needs, RequestId, Tightening};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -73,8 +73,10 @@ pub(crate) fn ledger(
         journal,
         queue_records: 1024,
     };
-    let observe = Box::new(move |record: &Record| {
-        let _ = seen.send(record.clone());
+    let observe = Box::new(move |happened: Seen<'_>| {
+        if let Seen::Record(record) = happened {
+            let _ = seen.send(record.clone());
+        }
     });
     let (ledger, keeper) = start(settings, observe).unwrap();
     (ledger, keeper, records)

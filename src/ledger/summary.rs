@@ -2,7 +2,8 @@
 
 use super::{Asked, Word};
 use crate::domain::{
-    Certainty, Finding, Findings, Known, PersonalKind, Probability, Reading, Shape, Signals, Topic,
+    Certainty, Finding, Findings, Known, PersonalKind, Probability, Reading, Sentiment, Shape,
+    Signals, Topic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,9 @@ pub struct ShapeSeen {
     pub code: bool,
     pub question: bool,
     pub wants_human: bool,
+    pub repeats: bool,
+    pub negative: bool,
+    pub positive: bool,
 }
 
 impl From<&Signals> for SignalsSummary {
@@ -87,6 +91,9 @@ impl From<&Signals> for SignalsSummary {
                 code: shape.code,
                 question: shape.question,
                 wants_human: shape.wants_human,
+                repeats: shape.repeats,
+                negative: shape.sentiment == Sentiment::Negative,
+                positive: shape.sentiment == Sentiment::Positive,
             },
         }
     }
@@ -125,6 +132,15 @@ impl SignalsSummary {
                 code: shape.code,
                 question: shape.question,
                 wants_human: shape.wants_human,
+                repeats: shape.repeats,
+                sentiment: match (shape.negative, shape.positive) {
+                    (true, _) => Sentiment::Negative,
+                    (false, true) => Sentiment::Positive,
+                    (false, false) => Sentiment::Neutral,
+                },
+                tools: asked.tools,
+                images: asked.images,
+                json: asked.json,
             },
             embedding: None,
         })

@@ -3,7 +3,9 @@
 //! A record leaves the memory only when it is known to be on disk. Time is passed in.
 
 use super::journal::Journal;
-use super::{Health, JournalSettings, Record};
+use super::{Health, JournalSettings, Judgement, Record};
+use crate::domain::DecisionId;
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
@@ -46,14 +48,23 @@ impl Writer {
 
     /// Takes a record. When the backlog is full it is lost and counted; those before it stay, and so does the chain.
     pub(super) fn take(&mut self, record: &Record) {
+        self.put(&record.decision, record);
+    }
+
+    /// Takes a judgement, as a record is taken.
+    pub(super) fn take_judgement(&mut self, judgement: &Judgement) {
+        self.put(&judgement.judged, judgement);
+    }
+
+    fn put(&mut self, decision: &DecisionId, line: &impl Serialize) {
         if self.backlog.len() - self.written >= self.settings.backlog_records {
             self.health.dropped(1);
             return;
         }
-        match serde_json::to_vec(record) {
+        match serde_json::to_vec(line) {
             Ok(payload) => self.backlog.push_back(payload),
             Err(error) => {
-                tracing::error!(%error, decision = %record.decision, "a record could not be written down");
+                tracing::error!(%error, %decision, "a record could not be written down");
                 self.health.dropped(1);
             }
         }

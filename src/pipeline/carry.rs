@@ -1,9 +1,10 @@
 //! Carries out a plan, front to back, and keeps the record as it goes.
 
 use super::handle::Visit;
+use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
-use crate::cache::{self, Slot};
+use crate::cache::{self, Keep, Slot};
 use crate::domain::{Answer, ChatRequest, Demand, Endpoint, Served, Signals, Tier, Wanted};
 use crate::ledger::{Asked, CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
@@ -36,6 +37,7 @@ impl<'a> Journey<'a> {
             route: Route::Refused,
             model: None,
             cache: CacheOutcome::Bypass,
+            similarity: None,
             phases: Phases::default(),
             relayed: Vec::new(),
             complexity: None,
@@ -108,6 +110,9 @@ impl<'a> Journey<'a> {
         self.entry.note_data_class(&decision.class);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
+        if let Some(limit) = &decision.local_limit {
+            self.entry.note_local_limit(limit);
+        }
         for step in &decision.plan {
             self.entry
                 .note_considered(step.model(), true, &decision.rule);
@@ -147,6 +152,29 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// The answer to a similar question, from a model that may answer this one.
+    fn matched(&mut self, matching: &Matching, models: &[Arc<str>]) -> Option<cache::Match> {
+        if !matching.reads() {
+            return None;
+        }
+        let began = Instant::now();
+        let found = matching.find(|model| models.iter().any(|one| **one == *model));
+        self.passed(Phase::Cache, began.elapsed());
+        if found.is_none() {
+            self.cache_said(CacheOutcome::Miss);
+        }
+        found
+    }
+
+    /// Gives the answer to a similar question.
+    fn give_similar(mut self, found: &cache::Match) -> Reply {
+        self.told.cache = CacheOutcome::Hit;
+        self.told.similarity = Some(found.similarity);
+        self.entry
+            .note_cache(CacheOutcome::Hit, Some(found.similarity));
+        self.give_again(&found.recorded)
+    }
+
     /// Gives an answer that was given before.
     pub(super) fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
         self.told.route = Route::Cache;
@@ -165,7 +193,8 @@ impl<'a> Journey<'a> {
         mut self,
         decision: Decision,
         signals: &Signals,
-        mut slot: Option<Slot>,
+        slot: Option<Slot>,
+        mut matching: Option<Matching>,
     ) -> Result<Reply, Refusal> {
         let Decision {
             plan,
@@ -175,23 +204,38 @@ impl<'a> Journey<'a> {
             ..
         } = decision;
         let mut last = None;
+        let mut keep = Keep {
+            exact: slot,
+            similar: matching.as_ref().and_then(Matching::keeping),
+        };
+        let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
         for step in plan {
             match step {
                 Step::Local(model) => {
                     if let Some(approved) = self.ask_desk(&model, signals) {
                         // An approved answer changes with its source, so it is looked up again each time.
-                        drop(slot);
+                        drop(keep);
                         return Ok(self.give_approved(model, approved));
                     }
                 }
                 Step::Upstream(egress) => {
+                    // Approved answers came before this; nothing was sent yet.
+                    if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
+                        return Ok(self.give_similar(&found));
+                    }
                     if let Err(refused) = self.reserve(&egress, &budgets, estimate) {
                         last = Some(Fault::Policy(refused));
                         continue;
                     }
                     let endpoint = egress.endpoint().clone();
                     match self.ask_upstream(egress).await {
-                        Ok(reply) => return Ok(self.give_upstream(&endpoint, reply, slot.take())),
+                        Ok(reply) => {
+                            return Ok(self.give_upstream(
+                                &endpoint,
+                                reply,
+                                std::mem::take(&mut keep),
+                            ));
+                        }
                         Err(error) => {
                             let caller_at_fault = !error.may_try_next();
                             self.told.reason = Some(error.code().into());
@@ -292,7 +336,7 @@ impl<'a> Journey<'a> {
         mut self,
         endpoint: &Arc<Endpoint>,
         reply: upstream::Reply,
-        slot: Option<Slot>,
+        keep: Keep,
     ) -> Reply {
         let route = match endpoint.tier {
             Tier::Local => Route::Local,
@@ -304,17 +348,16 @@ impl<'a> Journey<'a> {
         self.told.relayed.clone_from(&reply.headers);
         self.entry.note_answer(route, &model);
         let bill = self.bill(Some(endpoint));
-        let body = match slot {
-            None => reply.body,
-            Some(slot) => {
-                let origin = cache::Origin {
-                    decision: self.request.decision.clone(),
-                    model: model.clone(),
-                    price: endpoint.price,
-                    estimated_input_tokens: self.request.estimated_input_tokens(),
-                };
-                cache::record(reply.body, slot, origin)
-            }
+        let body = if keep.is_nowhere() {
+            reply.body
+        } else {
+            let origin = cache::Origin {
+                decision: self.request.decision.clone(),
+                model: model.clone(),
+                price: endpoint.price,
+                estimated_input_tokens: self.request.estimated_input_tokens(),
+            };
+            cache::record(reply.body, keep, origin)
         };
         self.reply(
             Served::Upstream {

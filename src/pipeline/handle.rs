@@ -1,10 +1,11 @@
 //! What happens to a request, in order.
 
 use super::carry::Journey;
+use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
-use crate::cache::{self, Cache, Recall, Slot};
-use crate::domain::{Caller, ChatRequest, KeyDigest};
-use crate::ledger::{CacheOutcome, Ledger, Phase};
+use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
+use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
+use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused};
 use crate::signals;
@@ -27,18 +28,20 @@ pub struct Generation {
     pub policy: Policy,
     /// Approved answers, by the local model's name.
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
+    /// Reads signals, by the operator's own topics where there are any.
+    pub signals: signals::Reader,
 }
 
 /// What stays through reloads.
 pub struct Rooms {
-    /// Reads signals.
-    pub signals: signals::Reader,
-    /// The kinds of personal data that it looks for, as records name them.
+    /// The kinds of personal data that are looked for, as records name them.
     pub detectors: Arc<str>,
     /// Asks endpoints.
     pub upstream: upstream::Client,
     /// Answers given before.
     pub cache: Cache,
+    /// Answers given to similar questions; `None` keeps none.
+    pub similar: Option<SimilarCache>,
     /// Budgets and records.
     pub ledger: Ledger,
 }
@@ -104,6 +107,17 @@ impl Visit {
             .collect()
     }
 
+    /// Notes what the caller says of an answer that it got. `None` while the ledger has no time for it.
+    pub async fn judge(&self, decision: DecisionId, verdict: Verdict) -> Option<Judged> {
+        let ledger = &self.rooms.ledger;
+        ledger.judge(decision, &self.caller, verdict).await
+    }
+
+    /// One of the caller's latest decisions; the outer `None` while the ledger has no time for it.
+    pub async fn decision(&self, decision: DecisionId) -> Option<Option<Decided>> {
+        self.rooms.ledger.find(decision, &self.caller).await
+    }
+
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
@@ -123,7 +137,7 @@ impl Visit {
             Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
         };
         let signals = self
-            .rooms
+            .generation
             .signals
             .read(request, admission.wanted, admission.signals_deadline)
             .await;
@@ -134,7 +148,8 @@ impl Visit {
         };
         journey.decided(&decision);
         let slot = slot.filter(|_| decision.may_keep);
-        journey.carry_out(decision, &signals, slot).await
+        let matching = Matching::of(self, request, &admission, &signals, &decision);
+        journey.carry_out(decision, &signals, slot, matching).await
     }
 
     /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.

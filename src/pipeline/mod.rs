@@ -5,6 +5,7 @@
 
 mod carry;
 mod handle;
+mod matching;
 mod told;
 mod watched;
 

@@ -55,6 +55,8 @@ pub struct Told {
     pub model: Option<Arc<str>>,
     /// What the cache said.
     pub cache: CacheOutcome,
+    /// How alike the question was whose answer this is; none for the same question.
+    pub similarity: Option<f32>,
     /// Where the time went until the answer began.
     pub phases: Phases,
     /// Headers of the upstream's answer that a client may rely on.

@@ -3,7 +3,9 @@
 use super::decision::{Admission, RefusalCode, Refused};
 use super::settings::{CacheRule, CallerRule, Offer, ScopeRule, Settings};
 use super::standing::Standing;
-use crate::domain::{CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, Tier, Wanted};
+use crate::domain::{
+    CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, PersonalKind, Tier, Wanted,
+};
 use std::sync::Arc;
 
 /// The caller that a key belongs to. Where the config names no callers, everyone is `anonymous`.
@@ -53,7 +55,8 @@ pub(super) fn admit(
         .max_latency
         .unwrap_or(settings.deadline)
         .min(settings.deadline);
-    let scope = cache_scope(&settings.cache, &request.caller);
+    let rule = &settings.cache;
+    let scope = |kept: bool| kept.then(|| cache_scope(rule, &request.caller));
     let (reads, writes) = match request.tightening.cache {
         CacheWish::On => (true, true),
         CacheWish::Off => (false, false),
@@ -61,8 +64,10 @@ pub(super) fn admit(
         CacheWish::Write => (false, true),
     };
     Ok(Admission {
-        read_cache: scope.clone().filter(|_| reads),
-        write_cache: scope.filter(|_| writes),
+        read_cache: scope(rule.exact && reads),
+        write_cache: scope(rule.exact && writes),
+        read_similar: scope(rule.semantic && reads),
+        write_similar: scope(rule.semantic && writes),
         wanted,
         signals_deadline: settings.signals_deadline.min(deadline),
         deadline,
@@ -81,15 +86,18 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
     let desk = offers().any(|(offer, _)| matches!(offer, Offer::Desk));
     let local_endpoint =
         offers().any(|(offer, tier)| matches!(offer, Offer::Endpoint(_)) && tier == Tier::Local);
+    let raising = || settings.privacy.raises.iter().flat_map(|rule| &rule.any);
+    let similar = settings.cache.semantic;
     Wanted {
         complexity: local_endpoint || conditions().any(super::Condition::reads_complexity),
         topic: !settings.quality.always_remote.is_empty()
             || conditions().any(|when| when.topics.is_some()),
-        attack: settings.guard.is_some(),
+        attack: settings.guard.is_some() || similar,
         personal: !settings.privacy.raises.is_empty(),
-        language: conditions().any(|when| when.languages.is_some()),
-        embedding: desk,
-        wording: desk || conditions().any(|when| when.wants_human.is_some()),
+        free_text: raising().any(|kind| PersonalKind::FREE_TEXT.contains(kind)),
+        language: similar || conditions().any(|when| when.languages.is_some()),
+        embedding: desk || similar,
+        wording: desk || similar || conditions().any(super::Condition::reads_wording),
     }
 }
 
@@ -154,12 +162,12 @@ fn may_ask_for(settings: &Settings, request: &Demand) -> Result<(), Refused> {
     ))
 }
 
-fn cache_scope(rule: &CacheRule, caller: &Caller) -> Option<CacheScope> {
-    rule.exact.then(|| match rule.scope {
+fn cache_scope(rule: &CacheRule, caller: &Caller) -> CacheScope {
+    match rule.scope {
         ScopeRule::Caller => CacheScope(caller.name.clone()),
         // A caller's name never holds a slash, so no caller can share this scope by its name.
         ScopeRule::Everyone => CacheScope(Arc::from("/everyone")),
-    })
+    }
 }
 
 pub(super) fn refused(code: RefusalCode, rule: &str, message: impl Into<String>) -> Refused {

@@ -1,6 +1,6 @@
 //! When a route applies.
 
-use crate::domain::{Caller, Demand, Probability, Signals};
+use crate::domain::{Caller, Demand, Probability, Sentiment, Shape, Signals};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,6 +21,14 @@ pub struct Condition {
     pub images: Option<bool>,
     /// The person asks for a human.
     pub wants_human: Option<bool>,
+    /// JSON mode or a JSON schema is wanted.
+    pub json: Option<bool>,
+    /// The question asks something, as opposed to a greeting or thanks.
+    pub question: Option<bool>,
+    /// The person asks again what was answered before.
+    pub repeats: Option<bool>,
+    /// The person's mood is one of these.
+    pub sentiments: Option<BTreeSet<Sentiment>>,
     /// At least so many input tokens, estimated.
     pub tokens_from: Option<u64>,
     /// The caller is one of these.
@@ -30,7 +38,9 @@ pub struct Condition {
 impl Condition {
     /// Whether the condition holds for this request.
     pub fn holds(&self, request: &Demand, signals: &Signals) -> bool {
-        self.holds_for_signals(signals) && self.holds_for_request(&request.caller, request, signals)
+        self.holds_for_signals(signals)
+            && self.holds_for_shape(signals.shape)
+            && self.holds_for_request(&request.caller, request)
     }
 
     /// True when the condition looks at the complexity.
@@ -63,18 +73,33 @@ impl Condition {
                 .is_none_or(|wanted| language.is_some_and(|code| wanted.contains(code)))
     }
 
-    fn holds_for_request(&self, caller: &Caller, request: &Demand, signals: &Signals) -> bool {
+    /// True when the condition looks at how the question is worded.
+    pub fn reads_wording(&self) -> bool {
+        [self.wants_human, self.question, self.repeats]
+            .iter()
+            .any(Option::is_some)
+            || self.sentiments.is_some()
+    }
+
+    fn holds_for_shape(&self, shape: Shape) -> bool {
+        let is = |wanted: Option<bool>, seen: bool| wanted.is_none_or(|wanted| wanted == seen);
+        is(self.wants_human, shape.wants_human)
+            && is(self.question, shape.question)
+            && is(self.repeats, shape.repeats)
+            && self
+                .sentiments
+                .as_ref()
+                .is_none_or(|moods| moods.contains(&shape.sentiment))
+            && self.tokens_from.is_none_or(|from| shape.tokens >= from)
+    }
+
+    fn holds_for_request(&self, caller: &Caller, request: &Demand) -> bool {
         self.tools
             .is_none_or(|wanted| wanted == request.needs.tools)
             && self
                 .images
                 .is_none_or(|wanted| wanted == request.needs.images)
-            && self
-                .wants_human
-                .is_none_or(|wanted| wanted == signals.shape.wants_human)
-            && self
-                .tokens_from
-                .is_none_or(|from| signals.shape.tokens >= from)
+            && self.json.is_none_or(|wanted| wanted == request.needs.json)
             && self
                 .callers
                 .as_ref()

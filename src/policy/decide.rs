@@ -1,9 +1,9 @@
 //! From signals to a plan. Privacy is settled first, and every later choice is made among what it left.
 
 use super::admit::refused;
-use super::decision::{Decision, Reason, RefusalCode, Refused, Rejected, Step};
+use super::decision::{Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
 use super::egress::Egress;
-use super::settings::{BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
+use super::settings::{Bar, BudgetRule, Model, Offer, OnViolation, PrivacyRule, Settings};
 use super::standing::{BudgetStanding, Standing};
 use crate::domain::{
     DataClass, Demand, Endpoint, Finding, Probability, Residency, Signals, Tier, Usage, Usd,
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// Latencies seen count only after this many answers.
 const ENOUGH_SAMPLES: u32 = 8;
+
+/// From this attack probability on, a question neither gets nor gives an answer by likeness.
+const STEERS_FROM: f32 = 0.5;
 
 /// Everything one decision is made from.
 pub(super) struct Case<'a> {
@@ -58,6 +61,7 @@ impl Case<'_> {
             .never_from
             .as_ref()
             .is_none_or(|from| class.rank < from.rank);
+        let may_match = self.may_match(&class);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
         let budgets = self
             .budgets()
@@ -70,6 +74,8 @@ impl Case<'_> {
             class,
             rejected,
             may_keep,
+            local_limit: self.local_limit(),
+            may_match,
             estimate,
             budgets,
             otherwise,
@@ -86,8 +92,11 @@ impl Case<'_> {
     fn parts(&self) -> impl Iterator<Item = &DataClass> {
         let privacy = &self.settings.privacy;
         let (unread, found) = match &self.signals.personal {
-            Some(reading) if reading.is_assumed() => (Some(&privacy.on_error), &[][..]),
-            Some(reading) => (None, &reading.value.0[..]),
+            // What was found before reading broke off counts beside what may be in the rest.
+            Some(reading) => (
+                reading.is_assumed().then_some(&privacy.on_error),
+                &reading.value.0[..],
+            ),
             None => (None, &[][..]),
         };
         let raised = |finding: &Finding| {
@@ -101,6 +110,16 @@ impl Case<'_> {
         let asked = asked.and_then(|name| privacy.classes.iter().find(|class| class.name == *name));
         let found = found.iter().filter_map(raised);
         asked.into_iter().chain(unread).chain(found)
+    }
+
+    /// True where answers may be shared with similar questions: the class allows it, and nothing in the question tries
+    /// to steer the answer, or what it steers would be given to others.
+    fn may_match(&self, class: &DataClass) -> bool {
+        let never_from = self.settings.cache.semantic_never_from.as_ref();
+        let harmless = self.signals.attack.as_ref().is_some_and(|attack| {
+            !attack.is_assumed() && attack.value < Probability::clamped(STEERS_FROM)
+        });
+        harmless && never_from.is_none_or(|from| class.rank < from.rank)
     }
 
     fn refuse_attack(&self) -> Result<(), Refused> {
@@ -239,28 +258,44 @@ impl Case<'_> {
         if endpoint.tier == Tier::Remote || &*self.request.model != super::AUTO {
             return None;
         }
+        let Some(limit) = self.local_limit() else {
+            return Some(Reason::PromiseUnkept);
+        };
         let complexity = self
             .signals
             .complexity
             .as_ref()
             .map_or(1.0, |reading| reading.value.get());
-        let threshold = self.threshold().get();
+        let threshold = limit.threshold.get();
         (complexity > threshold).then_some(Reason::TooComplex {
             complexity,
             threshold,
         })
     }
 
-    /// The threshold, raised where a budget is nearly spent.
-    fn threshold(&self) -> Probability {
-        let mut threshold = self.settings.quality.threshold;
+    /// Up to which complexity local endpoints answer, raised where a budget is nearly spent. A raised one is vouched for
+    /// by nobody, and where nothing keeps a promise no budget does.
+    fn local_limit(&self) -> Option<LocalLimit> {
+        let mut limit = match &self.settings.quality.bar {
+            Bar::Threshold(threshold) => LocalLimit {
+                threshold: *threshold,
+                calibration: None,
+            },
+            Bar::Promise(calibrated) => calibrated.as_ref().map(|calibrated| LocalLimit {
+                threshold: calibrated.threshold,
+                calibration: Some(calibrated.digest.clone()),
+            })?,
+        };
         for (budget, standing) in self.budgets() {
             let Some(near) = budget.near else { continue };
-            if standing.share() >= near.at && near.threshold > threshold {
-                threshold = near.threshold;
+            if standing.share() >= near.at && near.threshold > limit.threshold {
+                limit = LocalLimit {
+                    threshold: near.threshold,
+                    calibration: None,
+                };
             }
         }
-        threshold
+        Some(limit)
     }
 
     fn too_dear(&self, endpoint: &Endpoint) -> Option<Reason> {
@@ -429,6 +464,7 @@ fn rule_of(reason: &Reason) -> Arc<str> {
         Reason::Privacy { rule, .. } => rule.clone(),
         Reason::NoRuleForClass => "privacy.rules".into(),
         Reason::TooComplex { .. } => "quality.threshold".into(),
+        Reason::PromiseUnkept => "quality.promise".into(),
         Reason::AlwaysRemote => "quality.always_remote".into(),
         Reason::CostCap { .. } => "cost.max_usd_per_request".into(),
         Reason::Budget(name) => format!("cost.budgets ({name})").into(),

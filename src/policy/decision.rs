@@ -2,7 +2,7 @@
 
 use super::egress::Egress;
 use super::settings::Unmet;
-use crate::domain::{CacheScope, DataClass, Usd, Wanted};
+use crate::domain::{CacheScope, DataClass, Probability, Usd, Wanted};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,10 @@ pub struct Admission {
     pub read_cache: Option<CacheScope>,
     /// Keep an answer in this scope.
     pub write_cache: Option<CacheScope>,
+    /// Give the answer to a similar question, from this scope.
+    pub read_similar: Option<CacheScope>,
+    /// Keep an answer for similar questions, in this scope.
+    pub write_similar: Option<CacheScope>,
     /// What has to be measured.
     pub wanted: Wanted,
     /// The time measuring may take.
@@ -35,12 +39,25 @@ pub struct Decision {
     pub rejected: Vec<Rejected>,
     /// The answer may be kept in the cache.
     pub may_keep: bool,
+    /// Up to which complexity local endpoints could answer; `None` where no promise is known to be kept.
+    pub local_limit: Option<LocalLimit>,
+    /// The answer to a similar question may be given, and this one's may be kept for such.
+    pub may_match: bool,
     /// The most that the plan's dearest step is estimated to cost.
     pub estimate: Usd,
     /// Budgets that pay for it.
     pub budgets: Vec<Arc<str>>,
     /// What to say when every step has failed or stepped aside.
     pub otherwise: Option<Refused>,
+}
+
+/// Up to which complexity local endpoints could answer one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalLimit {
+    /// The threshold that held.
+    pub threshold: Probability,
+    /// The calibration that vouches for it; `None` where the operator or a budget set it.
+    pub calibration: Option<Arc<str>>,
 }
 
 /// One thing to try.
@@ -80,6 +97,8 @@ pub enum Reason {
         /// The threshold that held.
         threshold: f32,
     },
+    /// Nothing is known to keep the operator's promise.
+    PromiseUnkept,
     /// The topic is one that the local tier never answers.
     AlwaysRemote,
     /// The estimate is over the cap per request.
@@ -159,6 +178,7 @@ impl Reason {
             Self::Privacy { .. } => "privacy",
             Self::NoRuleForClass => "no_rule_for_class",
             Self::TooComplex { .. } => "too_complex",
+            Self::PromiseUnkept => "promise_unkept",
             Self::AlwaysRemote => "always_remote",
             Self::CostCap { .. } => "cost_cap",
             Self::Budget(_) => "budget",
@@ -180,6 +200,9 @@ impl fmt::Display for Reason {
                     f,
                     "quality.threshold: complexity {complexity:.2} is over {threshold:.2}"
                 )
+            }
+            Self::PromiseUnkept => {
+                f.write_str("quality.promise: no calibration is known to keep it")
             }
             Self::AlwaysRemote => {
                 f.write_str("quality.always_remote: the local tier never answers this topic")

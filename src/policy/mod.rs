@@ -13,12 +13,12 @@ mod standing;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, Reason, RefusalCode, Refused, Rejected, Step};
+pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
 pub use egress::Egress;
 pub use settings::{
-    BudgetRule, CacheRule, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer, OnViolation,
-    Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule, Settings, Stamp,
-    Unmet,
+    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,
+    OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule,
+    Settings, Stamp, Unmet,
 };
 pub use standing::{BudgetStanding, LatencySeen, Standing};
 

@@ -220,10 +220,28 @@ pub enum Period {
 /// When the local tier suffices.
 #[derive(Debug, Clone)]
 pub struct Quality {
-    /// Local endpoints answer up to this complexity.
-    pub threshold: Probability,
+    /// What local endpoints answer.
+    pub bar: Bar,
     /// Topics that the local tier never answers.
     pub always_remote: BTreeSet<Arc<str>>,
+}
+
+/// Up to which complexity local endpoints answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bar {
+    /// Up to what the operator says.
+    Threshold(Probability),
+    /// Up to what keeps the operator's promise; `None` while nothing is known to keep it, and then they answer nothing.
+    Promise(Option<Calibrated>),
+}
+
+/// A threshold that keeps a promise, and what vouches for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibrated {
+    /// Local endpoints answer up to this complexity.
+    pub threshold: Probability,
+    /// The first 12 hexadecimal digits of SHA-256 over the calibration file.
+    pub digest: Arc<str>,
 }
 
 /// What may be answered from the cache.
@@ -231,10 +249,14 @@ pub struct Quality {
 pub struct CacheRule {
     /// Identical requests are answered from the cache.
     pub exact: bool,
+    /// Similar requests are answered from the cache.
+    pub semantic: bool,
     /// Who shares answers.
     pub scope: ScopeRule,
     /// Answers to requests of this class or above are never kept.
     pub never_from: Option<DataClass>,
+    /// Requests of this class or above are never answered with the answer to a similar one, nor is theirs kept for it.
+    pub semantic_never_from: Option<DataClass>,
 }
 
 /// Who shares cached answers.

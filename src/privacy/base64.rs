@@ -3,7 +3,7 @@
 //! Promises: linear; a run whose head is no text is given up after 64 characters.
 
 /// The text a run of base64 (either alphabet, padding or none) stands for, if it is one.
-pub(super) fn text(run: &[u8]) -> Option<String> {
+pub fn base64_text(run: &[u8]) -> Option<String> {
     let head = decode(run.get(..run.len().min(64) / 4 * 4)?)?;
     if !is_text(&head) {
         return None;

@@ -2,7 +2,7 @@
 //!
 //! Promises: linear in the text; a number of a known network with the right sum is found however it is spaced.
 
-use super::checksum::card;
+use super::checksum::{card_lengths, is_monotone};
 use std::ops::Range;
 
 /// How people write a card: the sizes of its groups.
@@ -34,19 +34,75 @@ pub(super) struct Candidate {
 pub(super) fn cards(text: &str, area: &Range<usize>, mut found: impl FnMut(Candidate)) {
     let bytes = text.as_bytes();
     let groups = groups(bytes, area);
+    let digits = Digits::of(bytes, area);
+    let mut first_digit = 0;
     for first in 0..groups.len() {
-        let mut digits = String::with_capacity(20);
-        for last in first..groups.len() {
-            let joined = last == first || joins(bytes, &groups[last - 1], &groups[last]);
-            if !joined || digits.len() + groups[last].len() > 19 {
-                break;
-            }
-            digits.push_str(&text[groups[last].clone()]);
-            if digits.len() >= 12 && card(&digits) {
-                found(weigh(bytes, &groups, first, last, digits.len()));
+        let lengths = digits.card_lengths(first_digit);
+        if !lengths.is_empty() {
+            let mut end = first_digit;
+            for last in first..groups.len() {
+                let joined = last == first || joins(bytes, &groups[last - 1], &groups[last]);
+                end += groups[last].len();
+                if !joined || end - first_digit > LONGEST {
+                    break;
+                }
+                if lengths.contains(&(end - first_digit)) && digits.has_sum(first_digit..end) {
+                    found(weigh(bytes, &groups, first, last, end - first_digit));
+                }
             }
         }
+        first_digit += groups[first].len();
     }
+}
+
+/// Digits of the longest card.
+const LONGEST: usize = 19;
+
+/// The digits of an area, and the Luhn sum of every beginning of them, so that the sum of any run is two look-ups.
+struct Digits {
+    digits: Vec<u8>,
+    /// What the digits before a place add up to, where those at even places, or at odd ones, count once.
+    sums: [Vec<u32>; 2],
+}
+
+impl Digits {
+    fn of(bytes: &[u8], area: &Range<usize>) -> Self {
+        let digits = bytes[area.clone()]
+            .iter()
+            .filter(|byte| byte.is_ascii_digit());
+        let digits: Vec<u8> = digits.copied().collect();
+        let sums = [0, 1].map(|once| sums(&digits, once));
+        Self { digits, sums }
+    }
+
+    fn card_lengths(&self, start: usize) -> &'static [usize] {
+        let head = self.digits.get(start..start + 6).unwrap_or_default();
+        let head = head
+            .iter()
+            .fold(0, |head, digit| head * 10 + u32::from(digit - b'0'));
+        card_lengths(head)
+    }
+
+    /// The Luhn sum holds, and the digits are no plain row.
+    fn has_sum(&self, place: Range<usize>) -> bool {
+        let sums = &self.sums[(place.end - 1) % 2];
+        let sum = sums[place.end].wrapping_sub(sums[place.start]);
+        let row = || std::str::from_utf8(&self.digits[place.clone()]).is_ok_and(is_monotone);
+        sum % 10 == 0 && !row()
+    }
+}
+
+fn sums(digits: &[u8], once: usize) -> Vec<u32> {
+    let mut sums = Vec::with_capacity(digits.len() + 1);
+    let mut sum = 0_u32;
+    sums.push(sum);
+    for (place, digit) in digits.iter().enumerate() {
+        let value = u32::from(digit - b'0');
+        let doubled = if value > 4 { value * 2 - 9 } else { value * 2 };
+        sum += if place % 2 == once { value } else { doubled };
+        sums.push(sum);
+    }
+    sums
 }
 
 fn groups(bytes: &[u8], area: &Range<usize>) -> Vec<Range<usize>> {

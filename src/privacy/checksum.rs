@@ -24,15 +24,12 @@ pub(super) fn luhn(digits: &str) -> bool {
     sum.is_some_and(|sum| sum % 10 == 0) && !is_monotone(digits)
 }
 
-/// A card number of a known network, whose length is one the network gives out.
-pub(super) fn card(digits: &str) -> bool {
-    let Some(head) = digits.get(..6).and_then(|head| head.parse::<u32>().ok()) else {
-        return false;
-    };
+/// The lengths of a card that begins with these six digits; none where no network does.
+pub(super) fn card_lengths(head: u32) -> &'static [usize] {
     let network = NETWORKS
         .iter()
         .find(|(low, high, _)| (*low..=*high).contains(&head));
-    network.is_some_and(|(_, _, lengths)| lengths.contains(&digits.len())) && luhn(digits)
+    network.map_or(&[], |(_, _, lengths)| lengths)
 }
 
 /// First and last six-digit prefix of each card network, and the lengths it gives out.

@@ -6,7 +6,7 @@
 use super::cards::{Candidate, cards};
 use super::normal::Normal;
 use super::patterns::{self, LABELLED, LABELS, SECRETS, SHAPES, Shape};
-use super::request;
+use super::request::{self, Searched};
 use super::scan::{self, HexAddress, Word};
 use super::walk::Unreadable;
 use crate::domain::{Certainty, Finding, Findings, PersonalKind};
@@ -37,6 +37,10 @@ pub const STRUCTURED: [PersonalKind; 16] = [
 /// How far before a number a word still announces it, and how far behind.
 const BEFORE: usize = 44;
 const BEHIND: usize = 20;
+/// No shape is longer, in bytes.
+const LONGEST_NUMBER: usize = 240;
+/// No finding is shorter, in bytes.
+const SHORTEST: usize = 4;
 /// How far behind its label a value may end.
 const LABEL_REACH: usize = 260;
 
@@ -99,6 +103,9 @@ impl Detector {
     /// Everything in one text, by start, without overlaps: what is certain wins over what is probable, then the
     /// longer over the shorter.
     pub fn find(&self, text: &str) -> Findings {
+        if text.len() < SHORTEST {
+            return Findings::default();
+        }
         let plain = Normal::plain(text);
         let mut found = self.read(&plain);
         if let Some(unescaped) = Normal::unescaped(text) {
@@ -114,7 +121,21 @@ impl Detector {
     /// # Errors
     /// [`Unreadable`] when the body is not JSON to its end; nobody can say then what is in it.
     pub fn find_in_request(&self, body: &[u8]) -> Result<Findings, Unreadable> {
-        request::find(self, body).map(Findings)
+        self.search_request(body, false)
+            .map(|searched| searched.findings)
+    }
+
+    /// As [`find_in_request`](Self::find_in_request); `prose` asks for the texts of the conversation as well.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_request(&self, body: &[u8], prose: bool) -> Result<Searched, Unreadable> {
+        request::search(self, body, prose)
+    }
+
+    /// The kinds that are looked for.
+    pub fn wanted(&self) -> &BTreeSet<PersonalKind> {
+        &self.wanted
     }
 
     /// How many shapes and labels are in use.
@@ -202,7 +223,7 @@ impl Detector {
         let labelled = || {
             self.others
                 .as_ref()
-                .is_some_and(|others| others.is_match(before))
+                .is_some_and(|others| has_letter(before) && others.is_match(before))
         };
         match shape.kind == PersonalKind::Ip {
             true => self.announced(patterns::VERSION, text, place),
@@ -296,7 +317,8 @@ impl Detector {
 
     fn encoded(&self, normal: &Normal<'_>, found: &mut Vec<Finding>) {
         scan::base64_runs(normal.text().as_bytes(), |place| {
-            let Some(inner) = super::base64::text(&normal.text().as_bytes()[place.clone()]) else {
+            let Some(inner) = super::base64::base64_text(&normal.text().as_bytes()[place.clone()])
+            else {
                 return;
             };
             let (start, end) = normal.original(place.start, place.end);
@@ -314,9 +336,11 @@ impl Detector {
 
     fn announced(&self, words: &'static str, text: &str, place: &Range<usize>) -> bool {
         let before = &text.as_bytes()[place.start.saturating_sub(BEFORE)..place.start];
-        self.words
-            .get(words)
-            .is_some_and(|words| words.is_match(before))
+        has_letter(before)
+            && self
+                .words
+                .get(words)
+                .is_some_and(|words| words.is_match(before))
     }
 }
 
@@ -369,24 +393,43 @@ fn shaped(
     pattern: &Regex,
     mut accept: impl FnMut(Range<usize>) -> bool,
 ) {
-    let text = &text.as_bytes()[..area.end];
+    let bytes = &text.as_bytes()[..(area.end + BEHIND).min(text.len())];
+    let text = &bytes[..area.end];
+    let mut letters = String::new();
     let mut at = area.start;
-    while let Some(place) = pattern.find_at(text, at) {
-        let compact = place
-            .as_bytes()
-            .iter()
-            .filter(|byte| byte.is_ascii_alphanumeric());
-        let compact: String = compact
-            .map(|byte| char::from(byte.to_ascii_uppercase()))
-            .collect();
-        let taken =
-            is_whole(text, &place.range()) && (shape.check)(&compact) && accept(place.range());
+    while let Some(place) = within_reach(bytes, shape, at).and_then(|at| pattern.find_at(text, at))
+    {
+        let taken = is_whole(text, &place.range())
+            && (shape.check)(compact(place.as_bytes(), &mut letters))
+            && accept(place.range());
         at = if taken {
             place.end()
         } else {
             place.start() + 1
         };
     }
+}
+
+/// From where on a number may stand that counts only near a word: `at`, or further on where no letter is near enough,
+/// or nowhere. Long rows of digits alone are passed over in one step.
+fn within_reach(bytes: &[u8], shape: &Shape, at: usize) -> Option<usize> {
+    if shape.alone.is_some() {
+        return Some(at);
+    }
+    let from = at.saturating_sub(BEFORE);
+    let letter = bytes
+        .get(from..)?
+        .iter()
+        .position(u8::is_ascii_alphabetic)?;
+    Some(at.max((from + letter).saturating_sub(LONGEST_NUMBER + BEHIND)))
+}
+
+/// The letters and digits alone, upper case.
+fn compact<'l>(bytes: &[u8], letters: &'l mut String) -> &'l str {
+    letters.clear();
+    let alone = bytes.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    letters.extend(alone.map(|byte| char::from(byte.to_ascii_uppercase())));
+    letters
 }
 
 /// Not a piece of a longer number: `1.23`, `12-34`.
@@ -407,8 +450,14 @@ fn is_whole(bytes: &[u8], place: &Range<usize>) -> bool {
 /// A word before it announces it, or one behind it; `on the phone` behind a number says nothing.
 fn is_near(bytes: &[u8], shape: &Shape, words: &Regex, place: &Range<usize>) -> bool {
     let behind = &bytes[place.end..(place.end + BEHIND).min(bytes.len())];
-    words.is_match(&bytes[place.start.saturating_sub(BEFORE)..place.start])
-        || (shape.kind != PersonalKind::Phone && words.is_match(behind))
+    let says = |near: &[u8]| has_letter(near) && words.is_match(near);
+    says(&bytes[place.start.saturating_sub(BEFORE)..place.start])
+        || (shape.kind != PersonalKind::Phone && says(behind))
+}
+
+/// Where there is no letter there is no word, which is known sooner without a pattern.
+fn has_letter(bytes: &[u8]) -> bool {
+    bytes.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// Another group of digits stands beside it, so that it may be a part of something longer. A number with marks of

@@ -8,6 +8,8 @@ mod cards;
 mod checksum;
 mod detect;
 mod identity;
+#[cfg(test)]
+mod kinds_tests;
 mod normal;
 mod patterns;
 mod release;
@@ -17,6 +19,9 @@ mod scan;
 mod tests;
 mod walk;
 
+pub use base64::base64_text;
 pub use detect::{Detector, STRUCTURED};
+pub use normal::{escape, is_invisible, lookalike};
 pub use release::{Outbound, Payload, release};
+pub use request::{Prose, Searched};
 pub use walk::Unreadable;

@@ -124,7 +124,7 @@ fn is_ideograph(character: char) -> bool {
 }
 
 /// Characters that print nothing, and marks that only decorate the letter before them.
-fn is_invisible(character: char) -> bool {
+pub fn is_invisible(character: char) -> bool {
     matches!(u32::from(character),
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180e | 0x200b..=0x200f
         | 0x202a..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xfff9..=0xfffb
@@ -132,7 +132,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// The ASCII character that this one stands in for, where Unicode's own decompositions do not say.
-fn lookalike(character: char) -> Option<u8> {
+pub fn lookalike(character: char) -> Option<u8> {
     if let Some(digit) = digit(character) {
         return Some(digit);
     }
@@ -221,7 +221,7 @@ fn has_escape(bytes: &[u8]) -> bool {
 }
 
 /// The character an escape at the start of `bytes` stands for, and its length. All its bytes are ASCII.
-fn escape(bytes: &[u8]) -> Option<(char, usize)> {
+pub fn escape(bytes: &[u8]) -> Option<(char, usize)> {
     match bytes {
         [b'%', rest @ ..] => hexadecimal(rest.get(..2)?)
             .filter(|character| matches!(character, ' '..='~'))

@@ -96,6 +96,7 @@ pub(super) const SHAPES: &[Shape] = &[
     shape(TaxId, "", NEAR_GUESS, id::shape_only, r"\b(?:AT ?U\d{8}|BE ?[01]\d{9}|DE ?\d{9}|DK ?\d{8}|EL ?\d{9}|ES ?[A-Z\d]\d{7}[A-Z\d]|FI ?\d{8}|FR ?[A-Z\d]{2} ?\d{9}|GB ?\d{9}|IE ?\d[A-Z\d]\d{5}[A-Z]{1,2}|IT ?\d{11}|LU ?\d{8}|NL ?\d{9}B\d{2}|PL ?\d{10}|PT ?\d{9}|SE ?\d{12}|CZ ?\d{8,10}|HU ?\d{8}|RO ?\d{6,10}|SK ?\d{10})\b", "vat|ust|ust-?id(?:nr)?|mwst|tva|iva|btw|moms|tax"),
     shape(BankAccount, "us", NEAR, id::us_routing, r"\b\d{9}\b", "routing|aba|rtn|wire|transit"),
     shape(BankAccount, "gb", NEAR_GUESS, id::shape_only, r"\b\d{2}[- ]?\d{2}[- ]?\d{2}\b", "sort ?code"),
+    shape(Mac, "", NEAR, id::luhn_not_monotone, r"\b\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d\b", "imei|meid|device id|handset"),
     shape(DrivingLicence, "gb", GUESS_ALONE, id::gb_licence, r"\b[A-Z]{1,5}9{0,4}\d[0156]\d[0-3]\d{2}[A-Z][A-Z9]\d[A-Z]{2}\b", "licen[cs]e|dvla|driver|driving"),
     shape(Phone, "", ALWAYS, id::phone_international, r"\+ ?[1-9]\d{0,2}(?:[ ./-]{0,2}(?:\(\d{1,4}\)|\d)){6,14}(?: ?(?:x|ext\.?) ?\d{1,6})?\b", PHONE),
     shape(Phone, "", GUESS, id::phone_international, r"\b00[1-9]\d{0,2}(?:[ ./-]{1,2}(?:\(\d{1,4}\)|\d{1,5})){1,6}(?: ?(?:x|ext\.?) ?\d{1,6})?\b", PHONE),

@@ -4,7 +4,9 @@
 
 use super::detect::Detector;
 use super::walk::{Reader, Unreadable, walk};
-use crate::domain::{Certainty, Finding, PersonalKind};
+use crate::domain::{Certainty, Finding, Findings, PersonalKind};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// JSON in a string in JSON …: deeper than this nobody nests, and each level costs a pass.
 const LEVELS: usize = 4;
@@ -21,6 +23,8 @@ const TALK: [&str; 6] = [
     "prompt",
     "instructions",
 ];
+/// Keys whose value is written by people or by a model, but stands in a tool's hands.
+const TOOL_TALK: [&str; 2] = ["arguments", "output"];
 /// Keys of the protocol: they say nothing about a person.
 const PROTOCOL: [&str; 10] = [
     "role",
@@ -35,12 +39,39 @@ const PROTOCOL: [&str; 10] = [
     "url",
 ];
 
-/// All findings of a body.
-pub(super) fn find(detector: &Detector, body: &[u8]) -> Result<Vec<Finding>, Unreadable> {
-    let mut search = Search::new(detector, 0);
+/// A request looked through: what has a shape, and the texts in which a model may find what has none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Searched {
+    /// What was found by shape. Offsets are those of the single string, 0..0 where no one string holds it.
+    pub findings: Findings,
+    /// Every text of the conversation, in order; empty where nobody asked for them.
+    pub prose: Vec<Prose>,
+}
+
+/// One text of the conversation.
+#[derive(Clone, PartialEq)]
+pub struct Prose {
+    /// The string as it stands, or what a string of JSON says, a line for each value.
+    pub text: Arc<str>,
+    /// Which of the findings stand in this string.
+    pub findings: Range<usize>,
+    /// The text is one string of the request, so that an offset in it means something.
+    pub placed: bool,
+}
+
+/// Looks through a body; `prose` asks for the texts as well.
+pub(super) fn search(
+    detector: &Detector,
+    body: &[u8],
+    prose: bool,
+) -> Result<Searched, Unreadable> {
+    let mut search = Search::new(detector, 0, prose);
     walk(body, &mut search)?;
     search.seams();
-    Ok(search.found)
+    Ok(Searched {
+        findings: Findings(search.found),
+        prose: search.prose,
+    })
 }
 
 struct Search<'d> {
@@ -48,6 +79,10 @@ struct Search<'d> {
     level: usize,
     found: Vec<Finding>,
     ends: Vec<Ends>,
+    wants_prose: bool,
+    prose: Vec<Prose>,
+    /// Below the first level: everything that was said, a line for each value.
+    said: String,
 }
 
 /// The two ends of one text of the talk.
@@ -61,19 +96,26 @@ struct Ends {
 
 impl Reader for Search<'_> {
     fn text(&mut self, key: Option<&str>, text: &str) {
+        let before = self.found.len();
         let under_key = key.filter(|key| text.len() <= SHORT_VALUE && explains(key));
         match under_key {
             Some(key) => self.explained(key, text),
             None => self.found.extend(self.detector.find(text).0),
         }
-        self.nested(text);
+        let findings = before..self.found.len();
+        let inner = self.nested(text);
+        if self.wants_prose {
+            self.said(key, text, inner, findings);
+        }
         if self.level == 0 && key.is_none_or(|key| TALK.contains(&key)) {
             self.ends.push(Ends::of(text));
         }
     }
 
     fn key(&mut self, key: &str) {
-        self.found.extend(self.detector.find(key).0);
+        if !is_plain_word(key) {
+            self.found.extend(self.detector.find(key).0);
+        }
     }
 
     fn open(&mut self) -> usize {
@@ -91,12 +133,41 @@ impl Reader for Search<'_> {
 }
 
 impl<'d> Search<'d> {
-    fn new(detector: &'d Detector, level: usize) -> Self {
+    fn new(detector: &'d Detector, level: usize, wants_prose: bool) -> Self {
         Self {
             detector,
             level,
             found: Vec::new(),
             ends: Vec::new(),
+            wants_prose,
+            prose: Vec::new(),
+            said: String::new(),
+        }
+    }
+
+    /// Keeps a text for whoever reads prose. A string of JSON is read by what it says, not by its brackets.
+    fn said(
+        &mut self,
+        key: Option<&str>,
+        text: &str,
+        inner: Option<String>,
+        findings: Range<usize>,
+    ) {
+        let said = inner.as_deref().unwrap_or(text);
+        if !said.contains(char::is_alphabetic) {
+            return;
+        }
+        if self.level > 0 {
+            let label = key.filter(|key| inner.is_none() && explains(key));
+            let label = label.map(|key| format!("{}: ", spaced(key)));
+            self.said
+                .extend([label.as_deref().unwrap_or(""), said, "\n"]);
+        } else if key.is_none_or(|key| TALK.contains(&key) || TOOL_TALK.contains(&key)) {
+            self.prose.push(Prose {
+                text: said.into(),
+                placed: inner.is_none(),
+                findings,
+            });
         }
     }
 
@@ -116,14 +187,15 @@ impl<'d> Search<'d> {
         self.found.extend(inside);
     }
 
-    /// JSON inside the string: its own escapes may hide what the string does not show.
-    fn nested(&mut self, text: &str) {
+    /// JSON inside the string: its own escapes may hide what the string does not show. Gives what the JSON says,
+    /// where the string is JSON to its end.
+    fn nested(&mut self, text: &str) -> Option<String> {
         if self.level >= LEVELS || !text.trim_start().starts_with(['{', '[', '"']) {
-            return;
+            return None;
         }
-        let mut inner = Search::new(self.detector, self.level + 1);
+        let mut inner = Search::new(self.detector, self.level + 1, self.wants_prose);
         // A string that is no JSON after all was read as a text already.
-        let _ = walk(text.as_bytes(), &mut inner);
+        let is_json = walk(text.as_bytes(), &mut inner).is_ok();
         for finding in inner.found {
             if !self
                 .found
@@ -135,6 +207,7 @@ impl<'d> Search<'d> {
                 self.found.push(nowhere(finding));
             }
         }
+        is_json.then_some(inner.said)
     }
 
     /// What no single text holds: neighbours, and the user's own texts with the answers between left out.
@@ -163,21 +236,84 @@ impl Ends {
     }
 }
 
+/// What is found only where neighbours are read together: one scan over all places where that may show something.
 fn spread<'e>(detector: &Detector, texts: impl Iterator<Item = &'e Ends>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let mut before = String::new();
-    for text in texts {
-        let joined = format!("{before}{}", text.head);
-        if !before.is_empty() && may_span(&before, &text.head) {
-            found.extend(spanning(detector, &before, &text.head, &joined));
+    let joined = Joined::of(texts);
+    if joined.seams.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<Finding> = Vec::new();
+    let characters: Vec<char> = joined.text.chars().collect();
+    for finding in detector.find(&joined.text).0 {
+        let strong = finding.certainty == Certainty::Certain && finding.kind != PersonalKind::Phone;
+        let known = found.iter().any(|known| known.kind == finding.kind);
+        let seam = joined.seam_in(&finding).filter(|_| strong && !known);
+        if seam.is_some_and(|seam| !stands_beside(detector, &characters, seam, finding.kind)) {
+            found.push(nowhere(finding));
         }
-        before = if text.whole {
-            last(&joined)
-        } else {
-            text.tail.clone()
-        };
     }
     found
+}
+
+/// The ends of neighbouring texts put together, and where they meet.
+#[derive(Default)]
+struct Joined {
+    text: String,
+    characters: usize,
+    /// In characters, in order.
+    seams: Vec<usize>,
+}
+
+/// Stands between ends that are not neighbours: wider than a word reaches that announces a number.
+const GAP: &str = "\n||||||||||||||||||||||||||||||||||||||||||||\n";
+
+impl Joined {
+    fn of<'e>(mut texts: impl Iterator<Item = &'e Ends>) -> Self {
+        let mut joined = Self::default();
+        let Some(mut before) = texts.next() else {
+            return joined;
+        };
+        let mut is_open = false;
+        for text in texts {
+            if may_span(&before.tail, &text.head) {
+                if !is_open {
+                    joined.push(GAP);
+                    joined.push(&before.tail);
+                }
+                joined.seams.push(joined.characters);
+                joined.push(&text.head);
+                is_open = text.whole;
+            } else {
+                is_open = false;
+            }
+            before = text;
+        }
+        joined
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.characters += text.chars().count();
+    }
+
+    /// The first seam that the finding reaches over.
+    fn seam_in(&self, finding: &Finding) -> Option<usize> {
+        let next = self.seams.partition_point(|seam| *seam <= finding.start);
+        self.seams
+            .get(next)
+            .copied()
+            .filter(|seam| *seam < finding.end)
+    }
+}
+
+/// The kind stands on one side of the seam by itself, so that putting the sides together shows nothing new.
+fn stands_beside(detector: &Detector, text: &[char], seam: usize, kind: PersonalKind) -> bool {
+    let before = &text[seam.saturating_sub(SEAM)..seam];
+    let behind = &text[seam..(seam + SEAM).min(text.len())];
+    [before, behind].into_iter().any(|side| {
+        let side: String = side.iter().collect();
+        detector.find(&side).has(kind)
+    })
 }
 
 /// Cheap: whether reading the two together can show anything new.
@@ -192,18 +328,12 @@ fn may_span(before: &str, head: &str) -> bool {
         || (word(before.chars().next_back()) && word(head.chars().next()))
 }
 
-fn spanning(detector: &Detector, before: &str, head: &str, joined: &str) -> Vec<Finding> {
-    let seam = before.chars().count();
-    let spans = |finding: &Finding| {
-        let strong = finding.certainty == Certainty::Certain && finding.kind != PersonalKind::Phone;
-        strong && finding.start < seam && finding.end > seam
-    };
-    let mut found: Vec<Finding> = detector.find(joined).0.into_iter().filter(spans).collect();
-    if !found.is_empty() {
-        let known = [detector.find(before), detector.find(head)];
-        found.retain(|finding| !known.iter().any(|known| known.has(finding.kind)));
-    }
-    found.into_iter().map(nowhere).collect()
+/// A key such as `role` or `max_tokens`, in which nothing can be found.
+fn is_plain_word(key: &str) -> bool {
+    key.len() <= 24
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
 }
 
 fn nowhere(finding: Finding) -> Finding {
@@ -239,4 +369,11 @@ fn spaced(key: &str) -> String {
         });
     }
     words
+}
+
+/// Tells the length only: a text of a conversation belongs in no log.
+impl std::fmt::Debug for Prose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prose({} bytes)", self.text.len())
+    }
 }

@@ -439,3 +439,34 @@ fn checks_refuse_one_changed_digit() {
     );
     assert!(identity::be_register("93051822361") && !identity::be_register("93051822362"));
 }
+
+#[test]
+fn the_texts_of_a_conversation_are_given_to_whoever_reads_prose() {
+    let body = r#"{"model":"auto","messages":[
+        {"role":"system","content":"Be kind."},
+        {"role":"user","content":[{"type":"text","text":"I am Ann, ann@example.com"},{"type":"text","text":"123"}]},
+        {"role":"assistant","tool_calls":[{"function":{"name":"book","arguments":"{\"guest\":{\"fullName\":\"Ann Baker\"},\"nights\":2}"}}]},
+        {"role":"tool","content":"[booked for Ann"}]}"#;
+    let searched = DETECTOR.search_request(body.as_bytes(), true).unwrap();
+    let prose: Vec<_> = searched
+        .prose
+        .iter()
+        .map(|prose| (&*prose.text, prose.placed, prose.findings.clone()))
+        .collect();
+    assert_eq!(
+        prose,
+        [
+            ("Be kind.", true, 0..0),
+            ("I am Ann, ann@example.com", true, 0..1),
+            ("full Name: Ann Baker\n", false, 1..1),
+            ("[booked for Ann", true, 1..1),
+        ]
+    );
+    assert!(
+        DETECTOR
+            .search_request(body.as_bytes(), false)
+            .unwrap()
+            .prose
+            .is_empty()
+    );
+}

@@ -214,7 +214,8 @@ impl<'a> Replay<'a> {
                 return Verdict::refused(undecided.refused, Some(undecided.class.name));
             }
         };
-        let would = way::follow(as_done, &decision);
+        let alike = admission.read_similar.is_some() && decision.may_match;
+        let would = way::follow(as_done, &decision, alike);
         let keeps = would.at_last().model().is_some_and(|model| {
             decision.may_keep
                 && decision.plan.iter().any(|step| {

@@ -110,14 +110,16 @@ impl fmt::Display for Would {
 }
 
 /// Follows a plan with what the record tells of each model.
-pub(super) fn follow(recorded: &Recorded, decision: &Decision) -> Would {
+///
+/// `alike` says whether the policy lets this request have the answer to a similar one.
+pub(super) fn follow(recorded: &Recorded, decision: &Decision, alike: bool) -> Would {
     let names = || decision.plan.iter().map(Step::model);
-    if names().eq(recorded.plan.iter()) {
+    let given_again = recorded.way == Way::Cache;
+    if names().eq(recorded.plan.iter()) && (alike || !given_again) {
         return Would::Known(recorded.way.clone());
     }
     // The answer to a similar question is given where the model that gave it may answer this one, too.
-    let given_again = recorded.way == Way::Cache && recorded.answered_by.is_some();
-    if given_again && names().any(|name| Some(name) == recorded.answered_by.as_ref()) {
+    if given_again && alike && names().any(|name| Some(name) == recorded.answered_by.as_ref()) {
         return Would::Known(Way::Cache);
     }
     let mut refusal = decision

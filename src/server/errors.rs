@@ -134,6 +134,18 @@ pub(super) fn caller(status: StatusCode, code: &'static str, message: String) ->
     }
 }
 
+/// For what should be recorded and cannot be.
+pub(super) fn unrecorded(message: &str, again: Option<Duration>) -> Told {
+    Told {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        kind: "server_error",
+        code: RefusalCode::GatewayRecords.as_str(),
+        param: None,
+        message: message.into(),
+        retry: again.map_or(Retry::Useless, Retry::After),
+    }
+}
+
 fn told(told: Told) -> Told {
     tracing::debug!(code = told.code, status = told.status.as_u16(), "refused");
     told

@@ -15,6 +15,7 @@ const ROUTE: HeaderName = HeaderName::from_static("x-firstline-route");
 const MODEL: HeaderName = HeaderName::from_static("x-firstline-model");
 const POLICY: HeaderName = HeaderName::from_static("x-firstline-policy");
 const CACHE: HeaderName = HeaderName::from_static("x-firstline-cache");
+const SIMILARITY: HeaderName = HeaderName::from_static("x-firstline-similarity");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What a client may ask to be stricter.
@@ -134,6 +135,9 @@ pub(super) fn tell(headers: &mut HeaderMap, told: &Told, debug: bool) {
         CacheOutcome::Bypass => "bypass",
     };
     headers.insert(CACHE, HeaderValue::from_static(cache));
+    if let Some(similarity) = told.similarity {
+        put(headers, SIMILARITY, &format!("{similarity:.4}"));
+    }
     put(headers, SERVER_TIMING, &server_timing(&told.phases));
     if debug {
         debug_headers(headers, told);

@@ -10,6 +10,7 @@ mod errors;
 mod headers;
 mod health;
 mod listen;
+mod outcomes;
 mod routes;
 mod wire;
 

@@ -76,6 +76,11 @@ impl Site {
         let api = self.surface == Surface::Api;
         match (request.method(), path) {
             (&Method::POST, "/v1/chat/completions") if api => self.chat(request, began).await,
+            (&Method::POST, "/v1/outcomes") if api => self.outcome(request).await,
+            (&Method::GET, path) if api && decision_of(path).is_some() => {
+                let id = decision_of(path).unwrap_or_default();
+                self.decision(request.headers(), id).await
+            }
             (&Method::GET, "/v1/models") if api => self.models(request.headers()),
             (&Method::GET | &Method::HEAD, "/livez" | "/healthz") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.readiness.answer(),
@@ -127,10 +132,17 @@ fn unambiguous(request: &Request<Incoming>) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// The id in `/v1/decisions/{id}`.
+fn decision_of(path: &str) -> Option<&str> {
+    let id = path.strip_prefix("/v1/decisions/")?;
+    (!id.is_empty() && !id.contains('/')).then_some(id)
+}
+
 fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
     let allowed = match path {
-        "/v1/chat/completions" if api => "POST",
+        "/v1/chat/completions" | "/v1/outcomes" if api => "POST",
         "/v1/models" if api => "GET",
+        path if api && decision_of(path).is_some() => "GET",
         "/livez" | "/healthz" | "/readyz" => "GET, HEAD",
         "/version" => "GET",
         "/metrics" if metrics => "GET",

@@ -1,6 +1,8 @@
 //! Surface features of a prompt. `models/FEATURES.md` is the binding description; the training side and this file
 //! both follow it to the letter, and `golden.json` holds them together.
 
+use std::collections::HashSet;
+
 /// The surface features of one text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Surface([f64; Surface::COUNT]);
@@ -60,7 +62,7 @@ const LONG_WORD: usize = 9;
 
 impl Surface {
     /// How many features there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 16;
 
     /// Their names, in order; a head names those that it reads.
     pub const NAMES: [&str; Self::COUNT] = [
@@ -77,12 +79,16 @@ impl Surface {
         "newlines",
         "choices",
         "reasoning_words",
+        "choice_chars",
+        "longest_word",
+        "distinct_words",
     ];
 
     /// Reads them from the whole text, uncut. Linear in its length: a few microseconds for a kilobyte.
     pub fn of(text: &str) -> Self {
         let words = Words::of(text);
         let chars = Chars::of(text);
+        let choices = Choices::of(text);
         let per_word = words.count.max(1) as f64;
         let per_char = chars.count.max(1) as f64;
         Self([
@@ -100,8 +106,11 @@ impl Surface {
             chars.non_ascii as f64 / per_char,
             log(chars.question_marks),
             log(chars.newlines),
-            log(text.split('\n').filter(|line| is_choice(line)).count()),
+            log(choices.count),
             log(reasoning_words(text)),
+            (choices.chars as f64 / choices.count.max(1) as f64).ln_1p(),
+            log(words.longest),
+            distinct_words(text),
         ])
     }
 
@@ -117,6 +126,7 @@ struct Words {
     count: usize,
     chars: usize,
     long: usize,
+    longest: usize,
 }
 
 impl Words {
@@ -127,6 +137,7 @@ impl Words {
             words.count += 1;
             words.chars += chars;
             words.long += usize::from(chars >= LONG_WORD);
+            words.longest = words.longest.max(chars);
         }
         words
     }
@@ -160,6 +171,24 @@ impl Chars {
     }
 }
 
+/// Lines that offer an answer.
+#[derive(Default)]
+struct Choices {
+    count: usize,
+    chars: usize,
+}
+
+impl Choices {
+    fn of(text: &str) -> Self {
+        let mut choices = Self::default();
+        for line in text.split('\n').filter(|line| is_choice(line)) {
+            choices.count += 1;
+            choices.chars += line.chars().count();
+        }
+        choices
+    }
+}
+
 fn log(count: usize) -> f64 {
     (count as f64).ln_1p()
 }
@@ -170,9 +199,24 @@ fn is_choice(line: &str) -> bool {
     matches!(chars.next(), Some('A'..='J')) && matches!(chars.next(), Some('.' | ')' | ':'))
 }
 
-fn reasoning_words(text: &str) -> usize {
+/// Maximal runs of ASCII letters.
+fn letter_runs(text: &str) -> impl Iterator<Item = &str> {
     let runs = text.split(|char: char| !char.is_ascii_alphabetic());
-    runs.filter(|run| is_reasoning_word(run)).count()
+    runs.filter(|run| !run.is_empty())
+}
+
+fn reasoning_words(text: &str) -> usize {
+    letter_runs(text)
+        .filter(|run| is_reasoning_word(run))
+        .count()
+}
+
+/// Share of different words, whatever their case.
+fn distinct_words(text: &str) -> f64 {
+    let lower = text.to_ascii_lowercase();
+    let mut count = 0_usize;
+    let distinct: HashSet<&str> = letter_runs(&lower).inspect(|_| count += 1).collect();
+    distinct.len() as f64 / count.max(1) as f64
 }
 
 fn is_reasoning_word(run: &str) -> bool {
@@ -190,6 +234,7 @@ mod tests {
     #[test]
     fn features_are_those_of_the_training_side() {
         for case in golden() {
+            assert_eq!(case.features.len(), Surface::COUNT);
             for (index, expected) in case.features.iter().enumerate() {
                 let (found, name) = (
                     Surface::of(&case.text).values()[index],

@@ -3,7 +3,9 @@
 //! The formulas are those of `models/FEATURES.md`. Everything is checked when the file is read, so that no length or
 //! name can be wrong later.
 
-use super::Surface;
+use super::attack::{AttackHead, RawAttack};
+use super::tokens::{RawTokens, TokenHead};
+use super::{Surface, calibration::Calibration};
 use crate::domain::{Probability, Topic};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -14,9 +16,10 @@ pub struct Heads {
     encoder_sha256: String,
     embedding_dim: usize,
     complexity: Linear,
-    attack: Linear,
+    attack: Attack,
     topic: TopicHead,
     knowledge: Thresholds,
+    tokens: Option<Arc<TokenHead>>,
 }
 
 /// From what likeness on an approved answer may be given.
@@ -35,13 +38,12 @@ pub struct HeadsError(String);
 
 /// A calibrated logistic head.
 #[derive(Debug, Clone)]
-struct Linear {
+pub(super) struct Linear {
     weights: Vec<f64>,
     features: Vec<FeatureWeight>,
     feature_clip: f64,
     bias: f64,
-    scale: f64,
-    shift: f64,
+    calibration: Calibration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,13 @@ struct FeatureWeight {
     mean: f64,
     std: f64,
     weight: f64,
+}
+
+/// What tells attacks: the text's vector, or its tokens.
+#[derive(Debug, Clone)]
+enum Attack {
+    Vector(Linear),
+    Tokens(AttackHead),
 }
 
 /// A softmax head with a label for "none of these".
@@ -69,13 +78,14 @@ struct RawHeads {
     encoder_sha256: String,
     embedding_dim: usize,
     complexity: RawLinear,
-    attack: RawLinear,
+    attack: serde_json::Value,
     topic: RawTopic,
     knowledge: Thresholds,
+    tokens: Option<RawTokens>,
 }
 
 #[derive(Deserialize)]
-struct RawLinear {
+pub(super) struct RawLinear {
     features: Vec<String>,
     feature_mean: Vec<f64>,
     feature_std: Vec<f64>,
@@ -83,13 +93,7 @@ struct RawLinear {
     weights_embedding: Vec<f64>,
     weights_features: Vec<f64>,
     bias: f64,
-    calibration: RawCalibration,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum RawCalibration {
-    Platt { a: f64, b: f64 },
+    calibration: Calibration,
 }
 
 #[derive(Deserialize)]
@@ -107,17 +111,22 @@ impl Heads {
     pub fn parse(json: &[u8]) -> Result<Self, HeadsError> {
         let raw: RawHeads =
             serde_json::from_slice(json).map_err(|error| HeadsError(error.to_string()))?;
-        if raw.version != 1 {
-            return wrong(format!("version is {}, expected 1", raw.version));
+        if !(1..=2).contains(&raw.version) {
+            return wrong(format!("version is {}, expected 1 or 2", raw.version));
         }
         let dimension = raw.embedding_dim;
         Ok(Self {
             complexity: raw.complexity.checked("complexity", dimension)?,
-            attack: raw.attack.checked("attack", dimension)?,
+            attack: Attack::parse(raw.attack, dimension)?,
             topic: raw.topic.checked(dimension)?,
             encoder_sha256: raw.encoder_sha256,
             embedding_dim: dimension,
             knowledge: raw.knowledge,
+            tokens: raw
+                .tokens
+                .map(RawTokens::checked)
+                .transpose()?
+                .map(Arc::new),
         })
     }
 
@@ -127,19 +136,23 @@ impl Heads {
         model_sha256: &str,
         embedding_dim: usize,
     ) -> Result<(), HeadsError> {
-        if embedding_dim != self.embedding_dim {
-            return wrong(format!(
-                "made for vectors of {} numbers; the encoder gives {embedding_dim}",
-                self.embedding_dim
-            ));
-        }
-        if model_sha256 != self.encoder_sha256 {
-            return wrong(format!(
-                "made for the encoder with SHA-256 {}; this one has {model_sha256}",
-                self.encoder_sha256
-            ));
-        }
-        Ok(())
+        same_encoder(
+            (&self.encoder_sha256, self.embedding_dim),
+            (model_sha256, embedding_dim),
+        )
+    }
+
+    /// SHA-256 of the encoder these heads belong to, and the length of its vectors.
+    pub fn encoder(&self) -> (&str, usize) {
+        (&self.encoder_sha256, self.embedding_dim)
+    }
+
+    /// The names of the topics; what `always_remote` and routes may name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
+        let head = &self.topic;
+        head.labels
+            .iter()
+            .filter(|label| ***label != *head.none_label)
     }
 
     /// P(the local tier does not suffice).
@@ -147,14 +160,35 @@ impl Heads {
         self.complexity.probability(embedding, surface)
     }
 
-    /// P(prompt injection or jailbreak).
+    /// P(prompt injection or jailbreak) from a text's vector; the cautious 1 where this model tells it by tokens.
     pub fn attack(&self, embedding: &[f32], surface: &Surface) -> Probability {
-        self.attack.probability(embedding, surface)
+        match &self.attack {
+            Attack::Vector(head) => head.probability(embedding, surface),
+            Attack::Tokens(_) => Probability::clamped(1.0),
+        }
+    }
+
+    /// What tells attacks by tokens, where this model does.
+    pub(super) fn attack_by_tokens(&self) -> Option<AttackHead> {
+        match self.attack {
+            Attack::Tokens(head) => Some(head),
+            Attack::Vector(_) => None,
+        }
+    }
+
+    /// The probability of an attack that one harmless text in a hundred reached when the head was fitted.
+    pub fn attack_threshold(&self) -> Option<Probability> {
+        self.attack_by_tokens().map(|head| head.threshold())
     }
 
     /// What the text is about.
     pub fn topic(&self, embedding: &[f32]) -> Topic {
         self.topic.best(embedding)
+    }
+
+    /// What reads personal data in free text; `None` where the model has no such head.
+    pub fn tokens(&self) -> Option<&Arc<TokenHead>> {
+        self.tokens.as_ref()
     }
 
     /// From what likeness on an approved answer may be given.
@@ -163,8 +197,14 @@ impl Heads {
     }
 }
 
+impl HeadsError {
+    pub(super) fn new(what: String) -> Self {
+        Self(what)
+    }
+}
+
 impl Linear {
-    fn probability(&self, embedding: &[f32], surface: &Surface) -> Probability {
+    pub(super) fn probability(&self, embedding: &[f32], surface: &Surface) -> Probability {
         // A vector of another length has another meaning; not-a-number becomes the cautious end.
         if embedding.len() != self.weights.len() {
             return Probability::clamped(f32::NAN);
@@ -174,7 +214,7 @@ impl Linear {
             feature.weight * value.clamp(-self.feature_clip, self.feature_clip)
         });
         let score = self.bias + dot(&self.weights, embedding) + features.sum::<f64>();
-        Probability::clamped(sigmoid(self.scale * score + self.shift) as f32)
+        Probability::clamped(self.calibration.probability(score) as f32)
     }
 }
 
@@ -204,8 +244,20 @@ impl TopicHead {
     }
 }
 
+impl Attack {
+    fn parse(json: serde_json::Value, dimension: usize) -> Result<Self, HeadsError> {
+        let said = |error: serde_json::Error| HeadsError(format!("attack: {error}"));
+        if json.get("window").is_some() {
+            let raw: RawAttack = serde_json::from_value(json).map_err(said)?;
+            return Ok(Self::Tokens(raw.checked()?));
+        }
+        let raw: RawLinear = serde_json::from_value(json).map_err(said)?;
+        Ok(Self::Vector(raw.checked("attack", dimension)?))
+    }
+}
+
 impl RawLinear {
-    fn checked(self, head: &str, dimension: usize) -> Result<Linear, HeadsError> {
+    pub(super) fn checked(self, head: &str, dimension: usize) -> Result<Linear, HeadsError> {
         expect_length(
             head,
             "weights_embedding",
@@ -226,14 +278,15 @@ impl RawLinear {
                 weight: self.weights_features[i],
             })
         });
-        let RawCalibration::Platt { a, b } = self.calibration;
+        if let Some(mistake) = self.calibration.mistake() {
+            return wrong(format!("{head}.calibration: {mistake}"));
+        }
         Ok(Linear {
             features: features.collect::<Result<_, _>>()?,
             weights: self.weights_embedding,
             feature_clip: self.feature_clip,
             bias: self.bias,
-            scale: a,
-            shift: b,
+            calibration: self.calibration,
         })
     }
 }
@@ -258,14 +311,30 @@ impl RawTopic {
     }
 }
 
+/// Refuses heads made for one encoder (its SHA-256, the length of its vectors) where another one is in use.
+pub(super) fn same_encoder(
+    made_for: (&str, usize),
+    in_use: (&str, usize),
+) -> Result<(), HeadsError> {
+    if in_use.1 != made_for.1 {
+        return wrong(format!(
+            "made for vectors of {} numbers; the encoder gives {}",
+            made_for.1, in_use.1
+        ));
+    }
+    if in_use.0 != made_for.0 {
+        return wrong(format!(
+            "made for the encoder with SHA-256 {}; this one has {}",
+            made_for.0, in_use.0
+        ));
+    }
+    Ok(())
+}
+
 fn dot(weights: &[f64], embedding: &[f32]) -> f64 {
     std::iter::zip(weights, embedding)
         .map(|(weight, &x)| weight * f64::from(x))
         .sum()
-}
-
-fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
 }
 
 fn feature_index(head: &str, name: &str) -> Result<usize, HeadsError> {
@@ -273,7 +342,12 @@ fn feature_index(head: &str, name: &str) -> Result<usize, HeadsError> {
     index.ok_or_else(|| HeadsError(format!("{head}.features: no feature is named `{name}`")))
 }
 
-fn expect_length(head: &str, field: &str, found: usize, expected: usize) -> Result<(), HeadsError> {
+pub(super) fn expect_length(
+    head: &str,
+    field: &str,
+    found: usize,
+    expected: usize,
+) -> Result<(), HeadsError> {
     if found == expected {
         return Ok(());
     }
@@ -282,7 +356,7 @@ fn expect_length(head: &str, field: &str, found: usize, expected: usize) -> Resu
     ))
 }
 
-fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsError> {
+pub(super) fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsError> {
     match values.iter().find(|value| **value <= 0.0) {
         None => Ok(()),
         Some(value) => wrong(format!(
@@ -291,7 +365,12 @@ fn expect_positive(head: &str, field: &str, values: &[f64]) -> Result<(), HeadsE
     }
 }
 
-fn wrong<T>(what: String) -> Result<T, HeadsError> {
+/// An error with this sentence.
+pub(super) fn error(what: &str) -> HeadsError {
+    HeadsError(what.to_owned())
+}
+
+pub(super) fn wrong<T>(what: String) -> Result<T, HeadsError> {
     Err(HeadsError(what))
 }
 

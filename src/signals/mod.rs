@@ -4,13 +4,27 @@
 //! attack, personal data of any kind) and is marked [`Assumed`](crate::domain::Known::Assumed); a signal that nobody
 //! wants costs nothing; the encoder runs once for the question. Never chooses anything; policy does.
 
+mod attack;
+mod calibration;
 mod features;
 mod heads;
 mod language;
+mod own;
+mod personal;
+mod prose;
 mod reader;
+mod repeats;
+mod sentiment;
 mod shape;
+mod tokens;
 mod wording;
 
 pub use features::Surface;
 pub use heads::{Heads, HeadsError, Thresholds};
-pub use reader::{PersonalScan, Reader};
+pub use own::{
+    NONE, OWN_HEADS_VERSION, OwnHeads, OwnTopics, TopicNumbers, cosine, surest, typicality,
+};
+pub use personal::PersonalScan;
+pub use prose::{TextRead, WindowRead};
+pub use reader::Reader;
+pub use tokens::{Span, TokenHead};

@@ -3,31 +3,35 @@
 //! The encoder runs on its own threads. Everything else is quick enough for the async thread up to 64 kB; what is
 //! longer goes to one thread of this room, so that a huge body delays neither other requests nor their encodings.
 
-use super::{Heads, Surface, language::language, shape::shape};
+use super::attack::AttackReader;
+use super::personal::{PersonalScan, Whole, with_free_text};
+use super::prose::{Encoded, Prose, Unread};
+use super::{
+    Heads, OwnHeads, Surface,
+    language::language,
+    shape::{outline, shape, worded},
+};
 use crate::domain::{
     ChatRequest, Findings, Probability, Reading, Role, Shape, Signals, Topic, Usage, Wanted,
 };
 use crate::inference::{InferenceError, Model, Pool, Workers};
-use bytes::Bytes;
+use crate::privacy::Searched;
+use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Finds personal data. `privacy` does it in the gateway.
-pub trait PersonalScan: Send + Sync {
-    /// In a whole request body; `None` when the body cannot be read.
-    fn in_request(&self, body: &[u8]) -> Option<Findings>;
-
-    /// In a bare text.
-    fn in_text(&self, text: &str) -> Findings;
-}
-
 /// Reads signals. A cheap handle.
 #[derive(Clone)]
 pub struct Reader {
     encoder: Option<(Model, Arc<Heads>)>,
+    own: Option<Arc<OwnHeads>>,
     scan: Arc<dyn PersonalScan>,
+    /// `None` where the encoder says nothing of tokens, or no kind that stands in free text is wanted.
+    prose: Option<Prose>,
+    /// `None` where attacks are told by the text's vector.
+    attacks: Option<AttackReader>,
     aside: Pool<()>,
 }
 
@@ -44,15 +48,12 @@ const WORDS_OF_A_QUESTION: usize = 3;
 struct Material {
     question: Arc<str>,
     tool_results: Option<Arc<str>>,
+    /// What people and tools said before, newest first.
+    earlier: Vec<Arc<str>>,
     shape: Shape,
     whole: Whole,
-}
-
-/// Where personal data is looked for.
-#[derive(Clone)]
-enum Whole {
-    Body(Bytes),
-    Text(Arc<str>),
+    /// Who asks; what is remembered of a text is remembered for them alone.
+    sender: Arc<str>,
 }
 
 /// What the heads need of one text.
@@ -69,33 +70,72 @@ impl Reader {
         scan: Arc<dyn PersonalScan>,
     ) -> (Self, Workers) {
         let (aside, workers) = Pool::start("long-bodies", vec![()], LONG_BODIES_WAITING);
+        let prose = encoder.as_ref().and_then(|(model, heads)| {
+            let head = heads.tokens()?;
+            Some(Prose::new(model.clone(), Arc::clone(head)))
+        });
+        let attacks = encoder.as_ref().zip(prose.clone());
+        let attacks = attacks.and_then(|((_, heads), prose)| {
+            let head = heads.attack_by_tokens()?;
+            Some(AttackReader::new(head, prose, aside.clone()))
+        });
         let reader = Self {
             encoder,
+            own: None,
+            prose: prose.filter(|prose| prose.finds_any(scan.wanted())),
             scan,
+            attacks,
             aside,
         };
         (reader, workers)
     }
 
+    /// The same reader with the operator's own heads beside the shipped ones; `None` leaves those alone.
+    pub fn with_own(&self, own: Option<Arc<OwnHeads>>) -> Self {
+        Self {
+            own,
+            ..self.clone()
+        }
+    }
+
+    /// The shipped heads; `None` without an encoder.
+    pub fn heads(&self) -> Option<&Heads> {
+        self.encoder.as_ref().map(|(_, heads)| &**heads)
+    }
+
     /// Reads the wanted signals, and takes at most `deadline` for it (plus a little, where the async thread is busy).
     ///
     /// Complexity, topic, language and embedding are those of the last user message; if it has fewer than three
-    /// words, the user message before it is put in front. Attack is the worse of that text and the tool results that
-    /// end the conversation, if any. Personal data is looked for in the whole body. A question without text (an
+    /// words, the user message before it is put in front. Attack is the worst of that text, the tool results that end
+    /// the conversation and what people and tools said before (the last only where the model tells attacks by tokens);
+    /// the system prompt and the answers are the operator's own. Personal data is looked for in the whole body, and in free text in every message; what
+    /// cannot be read to its end in time makes that reading assumed, with what was found until then. A question without text (an
     /// image alone, say) cannot be measured, so its values are assumed.
     pub async fn read(&self, request: &ChatRequest, wanted: Wanted, deadline: Duration) -> Signals {
         self.read_material(Material::of(request, wanted), wanted, deadline)
             .await
     }
 
+    /// The probability of an attack that one harmless text in a hundred reaches, where the model's heads know it.
+    pub fn attack_threshold(&self) -> Option<Probability> {
+        self.encoder.as_ref()?.1.attack_threshold()
+    }
+
     /// As [`read`](Self::read), for a text by itself.
     pub async fn read_text(&self, text: &str, wanted: Wanted, deadline: Duration) -> Signals {
         let text: Arc<str> = text.into();
+        let alone = Shape {
+            tokens: Usage::estimate_tokens(text.len()),
+            messages: 1,
+            ..Shape::default()
+        };
         let material = Material {
-            shape: shape(&text, Usage::estimate_tokens(text.len()), 1),
+            shape: worded(&text, alone),
             tool_results: None,
+            earlier: Vec::new(),
             whole: Whole::Text(Arc::clone(&text)),
             question: text,
+            sender: "".into(),
         };
         self.read_material(material, wanted, deadline).await
     }
@@ -106,13 +146,22 @@ impl Reader {
         wanted: Wanted,
         deadline: Duration,
     ) -> Signals {
-        let question = wanted.needs_encoder().then_some(&material.question);
+        let question = Some(&material.question).filter(|_| wanted.needs_question());
+        let question = question.map(|text| self.encoded(text));
         let tool_results = material.tool_results.as_ref().filter(|_| wanted.attack);
+        let tool_results = tool_results.map(|text| self.encoded(text));
+        let under_way: Vec<_> = [&question, &tool_results]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .cloned()
+            .collect();
         // The encoder's requests come first: its threads work on them while this thread does the rest.
-        let (measured, tool_results, personal, language) = tokio::join!(
+        let (measured, tool_results, by_tokens, personal, language) = tokio::join!(
             self.measure(question, deadline),
             self.measure(tool_results, deadline),
-            self.personal(&material.whole, wanted.personal, deadline),
+            self.attack_by_tokens(&material, wanted, &under_way, deadline),
+            self.personal(&material, wanted, &under_way, deadline),
             async {
                 wanted
                     .language
@@ -121,9 +170,10 @@ impl Reader {
         );
         // An outer `None` is "not wanted" or "nothing there", an inner one "could not be measured".
         let question = measured.flatten();
-        let attack = || match tool_results {
-            None => self.attack(question.as_ref()),
-            Some(results) => worse(
+        let attack = match (by_tokens, tool_results) {
+            (Some(attack), _) => attack,
+            (None, None) => self.attack(question.as_ref()),
+            (None, Some(results)) => worse(
                 self.attack(question.as_ref()),
                 self.attack(results.as_ref()),
             ),
@@ -133,7 +183,7 @@ impl Reader {
                 .complexity
                 .then(|| self.complexity(question.as_ref())),
             topic: wanted.topic.then(|| self.topic(question.as_ref())),
-            attack: wanted.attack.then(attack),
+            attack: wanted.attack.then_some(attack),
             personal,
             language,
             shape: material.shape,
@@ -143,33 +193,37 @@ impl Reader {
         }
     }
 
-    /// `None` without a text, `Some(None)` when the text could not be measured in time.
-    async fn measure(
-        &self,
-        text: Option<&Arc<str>>,
-        deadline: Duration,
-    ) -> Option<Option<Measured>> {
-        let text = text?;
-        let measured = match &self.encoder {
-            Some((model, _)) if !text.trim().is_empty() => {
-                in_time(deadline, self.measured_by(model, text)).await
-            }
-            Some(_) | None => None,
+    /// The encoding of a text, begun when first waited for; `None` where nothing can be encoded.
+    fn encoded(&self, text: &Arc<str>) -> Option<(Arc<str>, Encoded)> {
+        let (model, _) = self.encoder.as_ref()?;
+        if text.trim().is_empty() {
+            return None;
+        }
+        let (model, text) = (model.clone(), Arc::clone(text));
+        let encoding = {
+            let text = Arc::clone(&text);
+            async move { model.encode(text).await }
         };
-        Some(measured)
+        Some((text, encoding.boxed().shared()))
     }
 
-    async fn measured_by(
+    /// `None` where no text was wanted, `Some(None)` when it could not be measured in time.
+    async fn measure(
         &self,
-        model: &Model,
-        text: &Arc<str>,
-    ) -> Result<Measured, InferenceError> {
-        let (encoding, surface) =
-            tokio::try_join!(model.encode(Arc::clone(text)), self.surface(text))?;
-        Ok(Measured {
-            embedding: encoding.embedding,
-            surface,
-        })
+        encoded: Option<Option<(Arc<str>, Encoded)>>,
+        deadline: Duration,
+    ) -> Option<Option<Measured>> {
+        let Some((text, encoded)) = encoded? else {
+            return Some(None);
+        };
+        let measured = async {
+            let (encoding, surface) = tokio::try_join!(encoded, self.surface(&text))?;
+            Ok(Measured {
+                embedding: encoding.embedding,
+                surface,
+            })
+        };
+        Some(in_time(deadline, measured).await)
     }
 
     async fn surface(&self, text: &Arc<str>) -> Result<Surface, InferenceError> {
@@ -180,29 +234,86 @@ impl Reader {
         self.aside.run(move |()| Surface::of(&text)).await
     }
 
+    /// `None` where it is not wanted, or told by the text's vector. Without a question, or what cannot be read to its
+    /// end in time, it is assumed.
+    async fn attack_by_tokens(
+        &self,
+        material: &Material,
+        wanted: Wanted,
+        under_way: &[(Arc<str>, Encoded)],
+        deadline: Duration,
+    ) -> Option<Reading<Probability>> {
+        let attacks = self.attacks.as_ref().filter(|_| wanted.attack)?;
+        let assumed = Reading::assumed(Probability::clamped(1.0));
+        if material.question.trim().is_empty() {
+            return Some(assumed);
+        }
+        let texts = material.unsafe_texts();
+        let reading = attacks.read(&material.sender, &texts, under_way);
+        let read = tokio::time::timeout(deadline, reading).await;
+        if let Ok(Err(Unread::Encoder(error))) = &read {
+            report(error);
+        }
+        Some(match read {
+            Ok(Ok(probability)) => Reading::measured(probability),
+            Ok(Err(_)) | Err(_) => assumed,
+        })
+    }
+
     async fn personal(
         &self,
-        whole: &Whole,
-        wanted: bool,
+        material: &Material,
+        wanted: Wanted,
+        under_way: &[(Arc<str>, Encoded)],
         deadline: Duration,
     ) -> Option<Reading<Findings>> {
-        if !wanted {
+        if !wanted.personal {
             return None;
         }
-        let found = if whole.len() <= INLINE_BYTES {
-            // A detector that panics must not take the request with it.
-            catch_unwind(AssertUnwindSafe(|| whole.scan(&*self.scan))).unwrap_or(None)
-        } else {
-            let (whole, scan) = (whole.clone(), Arc::clone(&self.scan));
-            in_time(deadline, self.aside.run(move |()| whole.scan(&*scan)))
-                .await
-                .flatten()
+        let prose = self.prose.as_ref().filter(|_| wanted.free_text);
+        let mut searched = None;
+        let reading = async {
+            let found = self.search(&material.whole, prose.is_some()).await;
+            let found = searched.insert(found.ok_or(Unread::Unreadable)?);
+            let Some(prose) = prose else {
+                return Ok(found.findings.clone());
+            };
+            let texts: Vec<_> = found
+                .prose
+                .iter()
+                .map(|prose| Arc::clone(&prose.text))
+                .collect();
+            let reads = prose.read(&material.sender, &texts, under_way).await?;
+            Ok(with_free_text(found, &reads, self.scan.wanted()))
         };
-        Some(found.map_or_else(|| Reading::assumed(Findings::default()), Reading::measured))
+        let read = tokio::time::timeout(deadline, reading).await;
+        if let Ok(Err(Unread::Encoder(error))) = &read {
+            report(error);
+        }
+        let found = |searched: Searched| searched.findings;
+        Some(match read {
+            Ok(Ok(findings)) => Reading::measured(findings),
+            Ok(Err(_)) | Err(_) => Reading::assumed(searched.map(found).unwrap_or_default()),
+        })
+    }
+
+    /// What has a shape, and the texts of the conversation where `prose` asks for them; `None` where it cannot be read.
+    async fn search(&self, whole: &Whole, prose: bool) -> Option<Searched> {
+        if whole.len() <= INLINE_BYTES {
+            // A detector that panics must not take the request with it.
+            let scan = || whole.scan(&*self.scan, prose);
+            return catch_unwind(AssertUnwindSafe(scan)).unwrap_or(None);
+        }
+        let (whole, scan) = (whole.clone(), Arc::clone(&self.scan));
+        let aside = self.aside.run(move |()| whole.scan(&*scan, prose));
+        aside.await.inspect_err(report).ok().flatten()
     }
 
     fn complexity(&self, question: Option<&Measured>) -> Reading<Probability> {
-        self.probability(question, Heads::complexity)
+        self.probability(question, |heads, embedding, surface| match &self.own {
+            Some(own) => own.complexity(heads, embedding, surface),
+            None => heads.complexity(embedding, surface),
+        })
     }
 
     fn attack(&self, text: Option<&Measured>) -> Reading<Probability> {
@@ -224,9 +335,10 @@ impl Reader {
 
     fn topic(&self, question: Option<&Measured>) -> Reading<Topic> {
         match (&self.encoder, question) {
-            (Some((_, heads)), Some(question)) => {
-                Reading::measured(heads.topic(&question.embedding))
-            }
+            (Some((_, heads)), Some(question)) => Reading::measured(match &self.own {
+                Some(own) => own.topic(heads, &question.embedding),
+                None => heads.topic(&question.embedding),
+            }),
             _ => Reading::assumed(Topic {
                 label: None,
                 confidence: 0.0,
@@ -244,11 +356,16 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Material {
+    /// The texts in which an attack may stand, newest first.
+    fn unsafe_texts(&self) -> Vec<Arc<str>> {
+        let newest = [Some(&self.question), self.tool_results.as_ref()];
+        let newest = newest.into_iter().flatten();
+        newest.chain(&self.earlier).map(Arc::clone).collect()
+    }
+
     /// Copies only what a wanted signal is read from.
     fn of(request: &ChatRequest, wanted: Wanted) -> Self {
-        let reads_question = wanted.needs_encoder() || wanted.language;
-        let tokens = request.estimated_input_tokens();
-        let messages = request.messages.len();
+        let reads_question = wanted.needs_question() || wanted.language;
         Self {
             question: if reads_question {
                 question(request).into()
@@ -258,32 +375,18 @@ impl Material {
             tool_results: tool_results(request)
                 .filter(|_| wanted.attack)
                 .map(Into::into),
-            shape: if wanted.wording {
-                shape(request.question(), tokens, messages)
+            earlier: if wanted.attack {
+                earlier(request)
             } else {
-                Shape {
-                    tokens,
-                    messages: u32::try_from(messages).unwrap_or(u32::MAX),
-                    ..Shape::default()
-                }
+                Vec::new()
+            },
+            shape: if wanted.wording {
+                shape(request)
+            } else {
+                outline(request)
             },
             whole: Whole::Body(request.body.clone()),
-        }
-    }
-}
-
-impl Whole {
-    fn len(&self) -> usize {
-        match self {
-            Self::Body(body) => body.len(),
-            Self::Text(text) => text.len(),
-        }
-    }
-
-    fn scan(&self, scan: &dyn PersonalScan) -> Option<Findings> {
-        match self {
-            Self::Body(body) => scan.in_request(body),
-            Self::Text(text) => Some(scan.in_text(text)),
+            sender: Arc::clone(&request.caller.name),
         }
     }
 }
@@ -318,6 +421,21 @@ fn tool_results(request: &ChatRequest) -> Option<String> {
     (!results.is_empty()).then(|| results.join("\n"))
 }
 
+/// What people and tools said before the question and before the tool results that end the conversation.
+fn earlier(request: &ChatRequest) -> Vec<Arc<str>> {
+    let messages = request.messages.iter().rev();
+    let before = messages.skip_while(|message| message.role == Role::Tool);
+    let mut question_seen = false;
+    let said = before.filter(|message| match message.role {
+        Role::User => std::mem::replace(&mut question_seen, true),
+        Role::Tool => true,
+        Role::System | Role::Assistant => false,
+    });
+    let texts = said.map(|message| message.text.trim());
+    let texts = texts.filter(|text| !text.is_empty());
+    texts.map(Into::into).collect()
+}
+
 /// The worse of two readings; what was assumed stays assumed.
 fn worse(a: Reading<Probability>, b: Reading<Probability>) -> Reading<Probability> {
     if a.value >= b.value { a } else { b }
@@ -329,11 +447,13 @@ async fn in_time<T>(
     work: impl Future<Output = Result<T, InferenceError>>,
 ) -> Option<T> {
     let done = tokio::time::timeout(deadline, work).await.ok()?;
-    match &done {
-        Ok(_) | Err(InferenceError::Busy | InferenceError::Stopped) => {}
-        Err(error @ InferenceError::Failed(_)) => tracing::warn!(%error, "signal assumed"),
+    done.inspect_err(report).ok()
+}
+
+fn report(error: &InferenceError) {
+    if let InferenceError::Failed(_) = error {
+        tracing::warn!(%error, "signal assumed");
     }
-    done.ok()
 }
 
 #[cfg(test)]

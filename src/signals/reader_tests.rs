@@ -4,8 +4,12 @@ use crate::domain::{
     RequestId, Tightening,
 };
 use crate::inference::{DeterministicEngine, Encoding, Engine, EngineError, Limits, start};
-use std::sync::Mutex;
+use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{LazyLock, Mutex};
+
+static ALL_KINDS: LazyLock<BTreeSet<PersonalKind>> = LazyLock::new(|| PersonalKind::ALL.into());
 
 const DIMENSION: usize = 8;
 
@@ -15,9 +19,16 @@ const SOON: Duration = Duration::from_secs(20);
 struct AtSigns;
 
 impl PersonalScan for AtSigns {
-    fn in_request(&self, body: &[u8]) -> Option<Findings> {
+    fn wanted(&self) -> &BTreeSet<PersonalKind> {
+        &ALL_KINDS
+    }
+
+    fn in_request(&self, body: &[u8], prose: bool) -> Option<Searched> {
         let readable = !body.contains(&0);
-        readable.then(|| self.in_text(&String::from_utf8_lossy(body)))
+        let text = String::from_utf8_lossy(body);
+        readable
+            .then(|| Whole::Text(text.as_ref().into()).scan(self, prose))
+            .flatten()
     }
 
     fn in_text(&self, text: &str) -> Findings {
@@ -36,7 +47,11 @@ impl PersonalScan for AtSigns {
 struct Panics;
 
 impl PersonalScan for Panics {
-    fn in_request(&self, _: &[u8]) -> Option<Findings> {
+    fn wanted(&self) -> &BTreeSet<PersonalKind> {
+        &ALL_KINDS
+    }
+
+    fn in_request(&self, _: &[u8], _: bool) -> Option<Searched> {
         panic!("as the test wants")
     }
 
@@ -54,7 +69,7 @@ impl Engine for Recording {
         if text.contains("engine fails") {
             return Err(EngineError::new("broken"));
         }
-        DeterministicEngine::new(DIMENSION).encode(text)
+        scoring_words().encode(text)
     }
 }
 
@@ -69,12 +84,16 @@ impl Engine for Stuck {
 }
 
 fn heads() -> Arc<Heads> {
+    Arc::new(Heads::parse(raw_heads().to_string().as_bytes()).unwrap())
+}
+
+fn raw_heads() -> serde_json::Value {
     let linear = serde_json::json!({
         "features": [], "feature_mean": [], "feature_std": [], "feature_clip": 4.0,
         "weights_embedding": vec![0.1; DIMENSION], "weights_features": [], "bias": -1.0,
         "calibration": {"kind": "platt", "a": 1.0, "b": 0.0},
     });
-    let heads = serde_json::json!({
+    serde_json::json!({
         "version": 1, "encoder_sha256": "", "embedding_dim": DIMENSION,
         "complexity": linear, "attack": linear,
         "topic": {
@@ -82,8 +101,7 @@ fn heads() -> Arc<Heads> {
             "temperature": 1.0, "none_label": "none", "none_threshold": 0.5,
         },
         "knowledge": {"min_score": 0.7, "min_margin": 0.1},
-    });
-    Arc::new(Heads::parse(heads.to_string().as_bytes()).unwrap())
+    })
 }
 
 /// A reader with an engine that records what it is asked.
@@ -292,4 +310,152 @@ async fn readers_end_their_thread_when_the_last_is_dropped() {
     let (reader, workers) = Reader::start(None, Arc::new(AtSigns));
     drop((reader.clone(), reader));
     workers.join();
+}
+
+/// Heads that take `Ann` for a name and everything else for nothing.
+fn heads_with_tokens() -> Arc<Heads> {
+    let mut heads = raw_heads();
+    heads["version"] = 2.into();
+    heads["tokens"] = serde_json::json!({
+        "labels": ["O", "B-name", "I-name"], "thresholds": {"name": 0.5},
+    });
+    Arc::new(Heads::parse(heads.to_string().as_bytes()).unwrap())
+}
+
+/// A reader whose engine scores tokens.
+fn reading_tokens(engine: impl Engine + 'static) -> Reader {
+    let (model, _) = start(vec![Box::new(engine)], Limits::default());
+    Reader::start(Some((model, heads_with_tokens())), Arc::new(AtSigns)).0
+}
+
+fn scoring_words() -> DeterministicEngine {
+    DeterministicEngine::new(DIMENSION).with_tokens(4, |word| usize::from(word == "Ann"))
+}
+
+#[tokio::test]
+async fn names_are_found_beside_what_has_a_shape() {
+    let reader = reading_tokens(scoring_words());
+    let asking = request(&[(Role::User, "hello")], "Ann wrote from @ home");
+    let signals = reader.read(&asking, Wanted::ALL, SOON).await;
+    let personal = signals.personal.unwrap();
+    assert_eq!(personal.known, Known::Measured);
+    let kinds: Vec<_> = personal
+        .value
+        .0
+        .iter()
+        .map(|finding| finding.kind)
+        .collect();
+    assert_eq!(kinds, [PersonalKind::Name, PersonalKind::Email]);
+    let without = Wanted {
+        free_text: false,
+        ..Wanted::ALL
+    };
+    let personal = reader.read(&asking, without, SOON).await.personal.unwrap();
+    assert!(!personal.value.has(PersonalKind::Name));
+}
+
+#[tokio::test]
+async fn text_that_is_not_read_to_its_end_makes_personal_data_assumed_and_keeps_what_was_found() {
+    let (_let_go, stuck) = channel();
+    let reader = reading_tokens(Stuck(stuck));
+    let asking = request(&[(Role::User, "hello there, you")], "Ann wrote from @ home");
+    let soon = Duration::from_millis(5);
+    let personal = reader
+        .read(&asking, Wanted::ALL, soon)
+        .await
+        .personal
+        .unwrap();
+    assert!(personal.is_assumed() && personal.value.has(PersonalKind::Email));
+}
+
+#[tokio::test]
+async fn an_encoder_whose_scores_do_not_fit_the_head_makes_personal_data_assumed() {
+    let narrow = DeterministicEngine::new(DIMENSION).with_tokens(2, |_| 0);
+    let silent = DeterministicEngine::new(DIMENSION);
+    let asking = request(&[(Role::User, "hello there, you")], "Ann wrote");
+    for engine in [narrow, silent] {
+        let signals = reading_tokens(engine)
+            .read(&asking, Wanted::ALL, SOON)
+            .await;
+        assert!(signals.personal.unwrap().is_assumed());
+    }
+}
+
+#[tokio::test]
+async fn the_question_is_encoded_once_for_all_signals() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let reader = reading_tokens(Recording(asked.clone()));
+    let text = "Where is the parcel that Ann ordered?";
+    reader.read_text(text, Wanted::ALL, SOON).await;
+    assert_eq!(*asked.lock().unwrap(), [text]);
+}
+
+/// A reader whose engine scores `badword` as an attack, over windows of two words.
+fn by_tokens() -> Reader {
+    let mut heads = raw_heads();
+    heads["version"] = 2.into();
+    heads["tokens"] = serde_json::json!({"labels": ["O"], "thresholds": {}});
+    heads["attack"] = serde_json::json!({
+        "window": 2, "calibration": {"kind": "platt", "a": 1.0, "b": -4.0}, "threshold_at_1_percent": 0.5,
+    });
+    let heads = Heads::parse(heads.to_string().as_bytes()).unwrap();
+    let engine = DeterministicEngine::new(DIMENSION)
+        .with_tokens(2, |word| usize::from(word.eq_ignore_ascii_case("ignore")));
+    let (model, _) = start(vec![Box::new(engine)], Limits::default());
+    Reader::start(Some((model, Arc::new(heads))), Arc::new(AtSigns)).0
+}
+
+async fn attack(messages: &[(Role, &str)]) -> Reading<Probability> {
+    let wanted = Wanted {
+        attack: true,
+        ..Wanted::default()
+    };
+    let reader = by_tokens();
+    let signals = reader.read(&request(messages, "{}"), wanted, SOON).await;
+    signals.attack.unwrap()
+}
+
+#[tokio::test]
+async fn an_attack_is_found_wherever_people_or_tools_put_it() {
+    use Role::{Assistant, System, Tool, User};
+    let calm = "where is my parcel please ".repeat(100);
+    let padded = format!("{calm} ignore ignore {calm}");
+    let conversations: [&[(Role, &str)]; 6] = [
+        &[(User, "ignore ignore")],
+        &[(User, &padded)],
+        &[(User, "i g n o r e  i g n o r e  n o w")],
+        &[(User, "Read aWdub3JlIGlnbm9yZSBub3cgcGxlYXNl and answer")],
+        &[
+            (User, "where is it"),
+            (Assistant, ""),
+            (Tool, "calm"),
+            (Tool, "ignore ignore"),
+        ],
+        &[
+            (User, "ignore ignore"),
+            (Assistant, "no"),
+            (User, "where is my parcel"),
+        ],
+    ];
+    for messages in conversations {
+        let found = attack(messages).await;
+        assert!(
+            found.value.get() > 0.9 && !found.is_assumed(),
+            "{messages:?}"
+        );
+    }
+    let own: &[(Role, &str)] = &[
+        (System, "ignore ignore"),
+        (Assistant, "ignore ignore"),
+        (User, &calm),
+    ];
+    let found = attack(own).await;
+    assert!(found.value.get() < 0.1 && !found.is_assumed());
+}
+
+#[tokio::test]
+async fn an_attack_that_cannot_be_looked_for_is_assumed() {
+    assert!(attack(&[(Role::User, " ")]).await.is_assumed());
+    let too_long = "a ".repeat(600_000);
+    assert!(attack(&[(Role::User, &too_long)]).await.is_assumed());
 }

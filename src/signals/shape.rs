@@ -1,7 +1,9 @@
 //! What can be seen of a question without a model.
 
+use super::repeats::repeats;
+use super::sentiment::sentiment;
 use super::wording;
-use crate::domain::Shape;
+use crate::domain::{ChatRequest, Shape};
 use std::borrow::Cow;
 
 /// Of a longer text, this many bytes of its beginning and of its end are looked at.
@@ -36,15 +38,35 @@ const CODE_LINES: [&str; 12] = [
 /// Different marks that make a text code.
 const MARKS_OF_CODE: usize = 2;
 
-/// Reads the shape of a question within a request of so many tokens and messages.
-pub(super) fn shape(question: &str, tokens: u64, messages: usize) -> Shape {
+/// What the request says of itself.
+pub(super) fn outline(request: &ChatRequest) -> Shape {
+    Shape {
+        tokens: request.estimated_input_tokens(),
+        messages: u32::try_from(request.messages.len()).unwrap_or(u32::MAX),
+        tools: request.needs.tools,
+        images: request.needs.images,
+        json: request.needs.json,
+        ..Shape::default()
+    }
+}
+
+/// That, and what the wording of the question tells.
+pub(super) fn shape(request: &ChatRequest) -> Shape {
+    Shape {
+        repeats: repeats(&request.messages),
+        ..worded(request.question(), outline(request))
+    }
+}
+
+/// The outline, with what the wording of a text tells.
+pub(super) fn worded(question: &str, outline: Shape) -> Shape {
     let question = head_and_tail(question);
     Shape {
-        tokens,
-        messages: u32::try_from(messages).unwrap_or(u32::MAX),
         code: is_code(&question),
         question: wording::asks_something(&question),
         wants_human: wording::wants_human(&question),
+        sentiment: sentiment(&question),
+        ..outline
     }
 }
 
@@ -84,13 +106,13 @@ mod tests {
             "Please return the parcel to the class teacher.",
             "I import wine from France -> any duty?",
         ];
-        assert!(code.iter().all(|text| shape(text, 0, 1).code));
-        assert!(!prose.iter().any(|text| shape(text, 0, 1).code));
+        assert!(code.iter().all(|text| worded(text, Shape::default()).code));
+        assert!(!prose.iter().any(|text| worded(text, Shape::default()).code));
     }
 
     #[test]
     fn the_end_of_a_long_text_is_seen() {
         let text = format!("{} I want to speak to a human.", "é".repeat(100_000));
-        assert!(shape(&text, 0, 1).wants_human);
+        assert!(worded(&text, Shape::default()).wants_human);
     }
 }

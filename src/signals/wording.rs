@@ -214,7 +214,7 @@ pub(super) fn asks_something(text: &str) -> bool {
 }
 
 /// Lower-case words; a mark that ends a clause is the word `.`.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     for char in text.chars().chain(['.']) {

@@ -2,7 +2,7 @@
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
-use crate::ledger::{Health, Phases, Record, Route, Word};
+use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -35,6 +35,7 @@ pub struct Metrics {
     saved: Dollars,
     cache: Counters,
     assumed: Counters,
+    judged: Counters,
     dropped: Counter,
     journal_healthy: Gauge,
     active: Gauge,
@@ -57,12 +58,14 @@ impl Metrics {
             saved: Dollars::default(),
             cache: Family::default(),
             assumed: Family::default(),
+            judged: Family::default(),
             dropped: Counter::default(),
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
         };
         metrics.register_requests();
+        metrics.register_judged();
         metrics.register_money();
         metrics.register_process(version);
         metrics
@@ -73,7 +76,12 @@ impl Metrics {
         self.count_request(record);
         self.count_money(record);
         if let Some(cache) = record.cache {
-            let labels = vec![("outcome", cache.outcome.as_str().to_owned())];
+            // A hit by likeness counts apart from one of the very same request.
+            let outcome = match (cache.outcome, cache.similarity) {
+                (CacheOutcome::Hit, Some(_)) => "hit_similar",
+                (outcome, _) => outcome.as_str(),
+            };
+            let labels = vec![("outcome", outcome.to_owned())];
             self.cache.get_or_create(&labels).inc();
         }
         for attempt in &record.attempts {
@@ -88,6 +96,18 @@ impl Metrics {
             let labels = vec![("signal", signal.to_string())];
             self.assumed.get_or_create(&labels).inc();
         }
+    }
+
+    /// Counts what was later said of an answer.
+    pub fn observe_judgement(&self, judgement: &Judgement) {
+        let labels = vec![
+            (
+                "route",
+                judgement.route.map_or("none", Route::as_str).into(),
+            ),
+            ("verdict", judgement.verdict.as_str().into()),
+        ];
+        self.judged.get_or_create(&labels).inc();
     }
 
     /// All metrics as text, in the form of [`CONTENT_TYPE`].
@@ -180,6 +200,14 @@ impl Metrics {
             "assumed_signals",
             "Signals that could not be measured and took their cautious value",
             self.assumed.clone(),
+        );
+    }
+
+    fn register_judged(&mut self) {
+        self.registry.register(
+            "outcomes",
+            "What was later said of answers",
+            self.judged.clone(),
         );
     }
 

@@ -2,7 +2,9 @@
 
 mod check;
 mod explain;
+mod learn;
 mod signals;
+mod similar;
 
 use crate::support::{Ran, new_folder, repository, run};
 use serde_json::Value;
@@ -28,7 +30,7 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn every_subcommand_teaches() {
-    let taught: [(&[&str], &[&str]); 9] = [
+    let taught: [(&[&str], &[&str]); 10] = [
         (
             &["--help"],
             &["Start here:", "firstline demo", "serve", "check", "explain"],
@@ -47,6 +49,10 @@ fn every_subcommand_teaches() {
             &["--message", "--request", "--caller", "sends nothing"],
         ),
         (&["signals", "--help"], &["--config", "JSON lines"]),
+        (
+            &["learn", "--help"],
+            &["--examples", "--output", "--json", "labelled"],
+        ),
         (&["models", "--help"], &["list", "verify"]),
         (&["models", "list", "--help"], &["--folder", "--json"]),
         (&["models", "verify", "--help"], &["--folder", "digest"]),

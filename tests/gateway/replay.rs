@@ -360,7 +360,9 @@ fn busy(number: u32) -> ChatRequest {
     ChatRequest {
         id: RequestId::of(&decision),
         decision,
-        caller: Asker { name: "shop".into() },
+        caller: Asker {
+            name: "shop".into(),
+        },
         model: "auto".into(),
         messages: Vec::new(),
         stream: false,
@@ -425,11 +427,19 @@ fn write_journal(folder: &Path, count: u32) {
         entry.note_signals(&signals);
         entry.note_measured(Wanted::ALL, "all");
         entry.note_plan("auto", ["desk".into(), "european".into()]);
-        entry.note_considered("own", false, "quality.threshold: complexity 0.82 is over 0.60");
+        entry.note_considered(
+            "own",
+            false,
+            "quality.threshold: complexity 0.82 is over 0.60",
+        );
         let took = Duration::from_millis(u64::from(number % 700));
         entry.note_attempt("european", "ok", Instant::now(), took);
         entry.note_answer(Route::Remote, "european");
-        entry.note_usage(&Usage { input: 800, output: 200, ..Usage::default() });
+        entry.note_usage(&Usage {
+            input: 800,
+            output: 200,
+            ..Usage::default()
+        });
         entry.note_cost(Usd(4_000), Usd(4_000));
         entry.close(Outcome::Served);
     }
@@ -448,7 +458,11 @@ fn a_hundred_thousand_records_are_replayed_in_ten_seconds() {
     let began = Instant::now();
     let report = replayed(&folder, &repository("policies/eu-residency.yaml"), &[]);
     let took = began.elapsed();
-    println!("{} records of {} bytes each: {took:?}", report["records"], bytes / 100_000);
+    println!(
+        "{} records of {} bytes each: {took:?}",
+        report["records"],
+        bytes / 100_000
+    );
     assert_eq!(report["records"], 100_000);
     assert!(took < Duration::from_secs(10), "{took:?}");
 }

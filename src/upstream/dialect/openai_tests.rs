@@ -19,6 +19,7 @@ fn payload(body: &str, stream: bool) -> Payload {
     Payload {
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout {
+            question: None,
             model: model..model + 7,
             stream_options,
             end: body.rfind('}').unwrap(),

@@ -75,6 +75,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout {
+            question: None,
             model: model..model + 6,
             stream_options: None,
             end: body.rfind('}').unwrap(),

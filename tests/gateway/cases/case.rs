@@ -1,8 +1,8 @@
 //! One case as written: `key: value` lines, `---`, and what must come of it.
 
 use firstline::domain::{
-    ChatRequest, Findings, PersonalKind, Probability, Reading, Shape, Signals, Tightening, Topic,
-    Usd,
+    ChatRequest, Findings, PersonalKind, Probability, Reading, Sentiment, Shape, Signals,
+    Tightening, Topic, Usd,
 };
 use firstline::policy::{BudgetStanding, LatencySeen, Policy, Settings, Standing};
 use firstline::privacy::{Detector, Unreadable};
@@ -46,6 +46,8 @@ struct Written {
     language: Option<&'static str>,
     tokens: Option<u64>,
     wants_human: bool,
+    repeats: bool,
+    sentiment: Sentiment,
     unreadable: bool,
 }
 
@@ -95,6 +97,8 @@ impl Case {
                 tokens: written.tokens.unwrap_or(request.estimated_input_tokens()),
                 messages: 1,
                 wants_human: written.wants_human,
+                repeats: written.repeats,
+                sentiment: written.sentiment,
                 ..Shape::default()
             },
             embedding: None,
@@ -196,6 +200,8 @@ impl Written {
             language: Some("eng"),
             tokens: None,
             wants_human: false,
+            repeats: false,
+            sentiment: Sentiment::Neutral,
             unreadable: false,
         }
     }
@@ -215,6 +221,9 @@ impl Written {
                 ("language", "unknown") => self.language = None,
                 ("tokens", value) => self.tokens = Some(number(value)?),
                 ("wants", "human") => self.wants_human = true,
+                ("asks", "again") => self.repeats = true,
+                ("sentiment", "negative") => self.sentiment = Sentiment::Negative,
+                ("sentiment", "positive") => self.sentiment = Sentiment::Positive,
                 ("personal", "assumed") => self.unreadable = true,
                 _ => return Err(format!("there is no signal `{signal}`")),
             }

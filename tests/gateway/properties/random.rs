@@ -7,7 +7,8 @@ use firstline::domain::{
     Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement, RouteRule, Settings,
+    Bar, ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement, RouteRule,
+    Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -81,7 +82,7 @@ impl Random {
         let mut settings = BASE.clone();
         let count = 1 + self.below(5);
         settings.models = (0..count).map(|number| self.model(number)).collect();
-        settings.quality.threshold = self.probability();
+        settings.quality.bar = Bar::Threshold(self.probability());
         if self.chance(2) {
             settings.quality.always_remote = BTreeSet::from(["legal".into()]);
         }

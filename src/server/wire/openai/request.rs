@@ -53,7 +53,8 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
     let messages = fields
         .messages
         .ok_or_else(|| bad(Some("messages"), "`messages` is required"))?;
-    let messages: Vec<RawMessage> = field("messages", messages, "a list of messages")?;
+    let raw_messages = messages;
+    let messages: Vec<RawMessage> = field("messages", raw_messages, "a list of messages")?;
     if messages.is_empty() {
         return Err(bad(
             Some("messages"),
@@ -67,6 +68,8 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
             .unwrap_or(false),
         None => false,
     };
+    let asks_last = messages.last().is_some_and(|last| last.role == "user");
+    let question = asks_last.then(|| last_text(text, raw_messages)).flatten();
     Ok(Parsed {
         model,
         stream: optional("stream", fields.stream, "true or false")?.unwrap_or(false),
@@ -80,6 +83,7 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
         layout: BodyLayout {
             model: span(text, model_raw),
             stream_options: fields.stream_options.map(|raw| span(text, raw)),
+            question,
             end: text.trim_end().len() - 1,
         },
     })
@@ -264,6 +268,21 @@ fn field<'a, T: Deserialize<'a>>(
             ),
         )
     })
+}
+
+/// Where the text of the last message stands, if it is a plain one.
+fn last_text(text: &str, messages: &RawValue) -> Option<Range<usize>> {
+    #[derive(Deserialize)]
+    struct Last<'a> {
+        #[serde(borrow)]
+        content: Option<&'a RawValue>,
+    }
+    let messages: Vec<&RawValue> = serde_json::from_str(messages.get()).ok()?;
+    let last: Last = serde_json::from_str(messages.last()?.get()).ok()?;
+    let content = last
+        .content
+        .filter(|content| content.get().starts_with('"'))?;
+    Some(span(text, content))
 }
 
 /// Where a borrowed part stands in the text it was borrowed from.
