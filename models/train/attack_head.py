@@ -70,11 +70,12 @@ def calibration_rows(folder):
     return rows
 
 
-def fitted(scores, labels):
-    """Platt's scale and shift with both classes of equal weight, the threshold, and what it catches."""
+def fitted(scores, labels, everyday):
+    """Platt's scale and shift with both classes of equal weight, the threshold, and what it catches. The threshold lets
+    through all but one in a hundred of everyday texts: look-alikes written for this are rarer than their share here."""
     model = LogisticRegression(C=1e3, class_weight="balanced").fit(scores[:, None], labels)
     a, b = float(model.coef_[0, 0]), float(model.intercept_[0])
-    limit = np.quantile(scores[labels == 0], 1 - FALSE_ALARMS)
+    limit = np.quantile(scores[everyday], 1 - FALSE_ALARMS)
     return a, b, 1 / (1 + np.exp(-(a * limit + b))), float((scores[labels == 1] > limit).mean())
 
 
@@ -83,13 +84,14 @@ def fit(folder, model):
     score = Scorer(model)
     rows = calibration_rows(folder)
     labels = np.array([r["label"] for r in rows])
+    everyday = np.array([r["label"] == 0 and not r["family"].startswith("like:") for r in rows])
     pieces = [score(r["text"]) for r in rows]
     best = None
     for window in WINDOWS:
         scores = np.array([worst_window(p, window) for p in pieces])
         kept = np.isfinite(scores)
-        a, b, threshold, caught = fitted(scores[kept], labels[kept])
-        print(f"window {window}: {caught:.4f} of {labels.sum()} caught at {FALSE_ALARMS:.0%} of {(labels == 0).sum()}")
+        a, b, threshold, caught = fitted(scores[kept], labels[kept], everyday[kept])
+        print(f"window {window}: {caught:.4f} of {labels.sum()} caught at {FALSE_ALARMS:.0%} of {everyday.sum()}")
         if best is None or caught > best[0]:
             best = (caught, window, a, b, threshold)
     _, window, a, b, threshold = best

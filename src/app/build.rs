@@ -2,6 +2,7 @@
 
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
+use super::scan::searching;
 use super::{desks, keep_promise, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
@@ -80,6 +81,7 @@ pub async fn build(
     .with_own(&settings.topics)?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
+    let reader = searching(&reader, &settings.policy.privacy)?;
     let desks = desks(&settings.desks, model.as_ref())?;
     let export = export(&settings)?.map(Arc::new);
     let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
@@ -87,6 +89,7 @@ pub async fn build(
         policy,
         desks,
         signals: reader.clone(),
+        detectors: ledger::detectors(&settings.policy.privacy.detectors),
     }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
@@ -99,7 +102,6 @@ pub async fn build(
         similar: similar.is_some(),
     };
     let rooms = Rooms {
-        detectors: ledger::detectors(&settings.policy.privacy.detectors),
         upstream,
         cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
         similar,

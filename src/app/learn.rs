@@ -117,11 +117,12 @@ fn write(folder: &Path, learned: &Learned) -> anyhow::Result<()> {
     for (name, content) in files {
         let (path, new) = (folder.join(name), folder.join(format!(".{name}.new")));
         let moved = fs::write(&new, content).and_then(|()| fs::rename(&new, &path));
-        moved.map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied => {
+        moved.map_err(|error| {
+            if error.kind() == ErrorKind::PermissionDenied {
                 anyhow!("{}: this process may not write there", path.display())
+            } else {
+                anyhow!("{}: cannot be written: {error}", path.display())
             }
-            _ => anyhow!("{}: cannot be written: {error}", path.display()),
         })?;
     }
     Ok(())

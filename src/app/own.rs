@@ -93,10 +93,13 @@ fn learned(
     })
 }
 
+/// The vectors of each topic's utterances.
+type Vectors = BTreeMap<Arc<str>, Vec<Arc<[f32]>>>;
+
 fn embedded(
     utterances: &BTreeMap<Arc<str>, Vec<Arc<str>>>,
     model: &Model,
-) -> anyhow::Result<BTreeMap<Arc<str>, Vec<Arc<[f32]>>>> {
+) -> anyhow::Result<Vectors> {
     let embed = |text: &Arc<str>| -> anyhow::Result<Arc<[f32]>> {
         Ok(model.encode_blocking(Arc::clone(text))?.embedding)
     };

@@ -6,10 +6,11 @@
 use super::build::{budgets, endpoints};
 use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
+use super::scan::searching;
 use super::{desks, keep_promise};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::pipeline::Generation;
 use crate::policy::Policy;
 use crate::signals::Reader;
@@ -166,6 +167,7 @@ impl Watch {
             &self.kept.reader,
             self.kept.model.as_ref(),
         )?;
+        let reader = searching(&self.kept.reader, &settings.policy.privacy)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -183,7 +185,8 @@ impl Watch {
         self.live.send_replace(Arc::new(Generation {
             policy,
             desks,
-            signals: self.kept.reader.with_own(own),
+            signals: reader.with_own(own),
+            detectors: ledger::detectors(&settings.policy.privacy.detectors),
         }));
         Ok(stamp)
     }

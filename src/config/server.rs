@@ -20,7 +20,7 @@ const MEBIBYTE: u32 = 1024 * 1024;
 /// Where clients are served where the operator says nothing: this machine only.
 const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// The time for measuring where the operator says nothing.
-const SIGNALS_DEADLINE: Duration = Duration::from_millis(50);
+const SIGNALS_DEADLINE: Duration = Duration::from_millis(150);
 
 /// Reads `listen`, `limits` and `debug_headers`.
 pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {

@@ -102,7 +102,7 @@ impl<'a> Journey<'a> {
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
         self.entry
-            .note_measured(wanted, &self.visit.rooms.detectors);
+            .note_measured(wanted, &self.visit.generation.detectors);
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {

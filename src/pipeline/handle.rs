@@ -30,12 +30,12 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// The kinds of personal data that it looks for, as records name them.
+    pub detectors: Arc<str>,
 }
 
 /// What stays through reloads.
 pub struct Rooms {
-    /// The kinds of personal data that are looked for, as records name them.
-    pub detectors: Arc<str>,
     /// Asks endpoints.
     pub upstream: upstream::Client,
     /// Answers given before.

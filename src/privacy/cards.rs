@@ -88,7 +88,7 @@ impl Digits {
         let sums = &self.sums[(place.end - 1) % 2];
         let sum = sums[place.end].wrapping_sub(sums[place.start]);
         let row = || std::str::from_utf8(&self.digits[place.clone()]).is_ok_and(is_monotone);
-        sum % 10 == 0 && !row()
+        sum.is_multiple_of(10) && !row()
     }
 }
 

@@ -7,6 +7,7 @@ use super::routes::{Site, json};
 use crate::domain::DecisionId;
 use crate::ledger::{Decided, Judged, Verdict};
 use crate::pipeline::{Fault, Visit};
+use crate::policy::Refused;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use serde::Deserialize;
@@ -36,7 +37,7 @@ impl Site {
     pub(super) async fn outcome(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let (head, mut body) = request.into_parts();
         let mut response = match self.let_in(&head.headers) {
-            Err(response) => response,
+            Err(refused) => errors::response(Fault::Policy(refused)),
             Ok(visit) => match self.judge(&visit, &mut body).await {
                 Ok(response) => response,
                 Err(told) => told.into_response(),
@@ -52,7 +53,7 @@ impl Site {
     /// Shows the record of one of the caller's latest decisions.
     pub(super) async fn decision(&self, head: &HeaderMap, id: &str) -> Response<ResponseBody> {
         let mut response = match self.let_in(head) {
-            Err(response) => response,
+            Err(refused) => errors::response(Fault::Policy(refused)),
             Ok(visit) => match visit.decision(DecisionId::new(id)).await {
                 Some(Some(decided)) => shown(&decided),
                 Some(None) => unknown().into_response(),
@@ -63,10 +64,8 @@ impl Site {
         response
     }
 
-    fn let_in(&self, head: &HeaderMap) -> Result<Visit, Response<ResponseBody>> {
-        let key = super::auth::key_digest(head);
-        let visit = self.pipeline.enter(key.as_ref());
-        visit.map_err(|refused| errors::response(Fault::Policy(refused)))
+    fn let_in(&self, head: &HeaderMap) -> Result<Visit, Refused> {
+        self.pipeline.enter(super::auth::key_digest(head).as_ref())
     }
 
     async fn judge(

@@ -82,6 +82,11 @@ impl Prose {
         Self { model, head, memo }
     }
 
+    /// Whether it can find this kind.
+    pub(super) fn finds(&self, kind: PersonalKind) -> bool {
+        self.head.kinds().contains(&kind)
+    }
+
     /// Whether it can find any of these kinds.
     pub(super) fn finds_any(&self, kinds: &BTreeSet<PersonalKind>) -> bool {
         !self.head.kinds().is_disjoint(kinds)

@@ -12,12 +12,14 @@ use super::{
     shape::{outline, shape, worded},
 };
 use crate::domain::{
-    ChatRequest, Findings, Probability, Reading, Role, Shape, Signals, Topic, Usage, Wanted,
+    ChatRequest, Findings, PersonalKind, Probability, Reading, Role, Shape, Signals, Topic, Usage,
+    Wanted,
 };
 use crate::inference::{InferenceError, Model, Pool, Workers};
 use crate::privacy::Searched;
 use futures_util::FutureExt;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,7 @@ pub struct Reader {
     encoder: Option<(Model, Arc<Heads>)>,
     own: Option<Arc<OwnHeads>>,
     scan: Arc<dyn PersonalScan>,
-    /// `None` where the encoder says nothing of tokens, or no kind that stands in free text is wanted.
+    /// `None` where the encoder says nothing of tokens.
     prose: Option<Prose>,
     /// `None` where attacks are told by the text's vector.
     attacks: Option<AttackReader>,
@@ -82,7 +84,7 @@ impl Reader {
         let reader = Self {
             encoder,
             own: None,
-            prose: prose.filter(|prose| prose.finds_any(scan.wanted())),
+            prose,
             scan,
             attacks,
             aside,
@@ -96,6 +98,22 @@ impl Reader {
             own,
             ..self.clone()
         }
+    }
+
+    /// The same reader with another search for personal data.
+    pub fn with_scan(&self, scan: Arc<dyn PersonalScan>) -> Self {
+        Self {
+            scan,
+            ..self.clone()
+        }
+    }
+
+    /// Which of these kinds stand in free text and are not found there: without an encoder, or by this one.
+    pub fn blind_to(&self, kinds: &BTreeSet<PersonalKind>) -> BTreeSet<PersonalKind> {
+        let in_prose = |kind: &PersonalKind| PersonalKind::FREE_TEXT.contains(kind);
+        let found = |kind| self.prose.as_ref().is_some_and(|prose| prose.finds(kind));
+        let blind = kinds.iter().filter(|kind| in_prose(kind) && !found(**kind));
+        blind.copied().collect()
     }
 
     /// The shipped heads; `None` without an encoder.
@@ -271,6 +289,7 @@ impl Reader {
             return None;
         }
         let prose = self.prose.as_ref().filter(|_| wanted.free_text);
+        let prose = prose.filter(|prose| prose.finds_any(self.scan.wanted()));
         let mut searched = None;
         let reading = async {
             let found = self.search(&material.whole, prose.is_some()).await;

@@ -298,6 +298,28 @@ async fn check_01_residency_holds_through_reloads_and_refused_connections() {
 }
 
 #[tokio::test]
+async fn check_01_a_kind_that_a_reload_adds_is_looked_for_at_once() {
+    let world = World::new().await;
+    let all = world.config(1000);
+    let raises = "{class: restricted, any: [card, iban, national_id, secret]}";
+    let cards = all
+        .replace(raises, "{class: restricted, any: [card]}")
+        .replace("    - {class: personal, any: [email, phone]}\n", "")
+        .replace("privacy:\n", "privacy:\n  detect: [card]\n");
+    let gateway = Gateway::start(&cards);
+    let sender = Sender::to(&gateway);
+    let text = format!("my account is {IBAN}");
+    let body = json!({"model": "us", "messages": [user(&text)]}).to_string();
+    assert_eq!(sender.chat(&[], body.clone()).await.status, 200);
+    reloaded(&gateway, &all).await;
+    let reply = sender.chat(&[], body).await;
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (403, "policy_residency")
+    );
+}
+
+#[tokio::test]
 async fn check_01_residency_holds_while_the_breaker_is_open() {
     let world = World::new().await;
     let gateway = Gateway::start(&world.config(1));

@@ -1,0 +1,228 @@
+//! From signals to a plan. Privacy is settled first, and every later choice is made among what it left. Each file beside
+//! this one asks one question of a model: may it receive this, is it good enough, can it be paid, is it in time.
+
+use super::admit::refused;
+use super::decision::{Decision, Reason, RefusalCode, Refused, Rejected, Step};
+use super::egress::Egress;
+use super::settings::{Model, Offer, Settings};
+use super::standing::Standing;
+use crate::domain::{DataClass, Demand, Signals, Tier};
+use std::sync::Arc;
+
+mod latency;
+mod money;
+mod privacy;
+mod quality;
+
+/// Everything one decision is made from.
+pub(super) struct Case<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) request: &'a Demand,
+    pub(super) signals: &'a Signals,
+    pub(super) standing: &'a Standing,
+}
+
+impl Case<'_> {
+    /// The plan, or why there is none.
+    pub(super) fn decide(&self) -> Result<Decision, Undecided> {
+        let class = self.class();
+        self.refuse_attack().map_err(|refused| Undecided {
+            refused,
+            class: class.clone(),
+            rejected: Vec::new(),
+        })?;
+        let (rule, candidates) = self.candidates();
+        let mut rejected = Vec::new();
+        let mut chosen = self.keep_eligible(&candidates, &class, &mut rejected);
+        if chosen.is_empty() && self.local_instead(&rejected) {
+            let all: Vec<&Model> = self
+                .settings
+                .models
+                .iter()
+                .filter(|model| model.tier() == Tier::Local)
+                .collect();
+            chosen = self.keep_eligible(&all, &class, &mut rejected);
+        }
+        if chosen.is_empty() {
+            let refused = self.nobody_may(&class, &rejected);
+            return Err(Undecided {
+                refused,
+                class,
+                rejected,
+            });
+        }
+        let estimate = self.dearest(&chosen);
+        let may_keep = self
+            .settings
+            .cache
+            .never_from
+            .as_ref()
+            .is_none_or(|from| class.rank < from.rank);
+        let may_match = self.may_match(&class);
+        let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
+        let budgets = self
+            .budgets()
+            .map(|(budget, _)| budget.name.clone())
+            .collect();
+        let plan = chosen.into_iter().map(|model| step(model, &rule)).collect();
+        Ok(Decision {
+            plan,
+            rule,
+            class,
+            rejected,
+            may_keep,
+            local_limit: self.local_limit(),
+            may_match,
+            estimate,
+            budgets,
+            otherwise,
+        })
+    }
+
+    fn refuse_attack(&self) -> Result<(), Refused> {
+        let (Some(guard), Some(attack)) = (self.settings.guard, &self.signals.attack) else {
+            return Ok(());
+        };
+        let passes = if attack.is_assumed() {
+            !guard.refuse_unmeasured
+        } else {
+            attack.value < guard.refuse_from
+        };
+        if passes {
+            return Ok(());
+        }
+        let message =
+            "the request was not served: it reads like an attempt to override instructions";
+        Err(refused(RefusalCode::PolicyAttack, "guard.attack", message))
+    }
+
+    /// The models that may be considered, and the rule that named them. `auto` takes the operator's first matching
+    /// route, else every model, the local tier first.
+    fn candidates(&self) -> (Arc<str>, Vec<&Model>) {
+        let models = &self.settings.models;
+        if &*self.request.model != super::AUTO {
+            let named = models
+                .iter()
+                .filter(|model| model.answers_to(&self.request.model));
+            return ("model asked for".into(), named.collect());
+        }
+        let route = self
+            .settings
+            .routes
+            .iter()
+            .find(|route| route.when.holds(self.request, self.signals));
+        if let Some(route) = route {
+            return (
+                route.id.clone(),
+                route
+                    .models
+                    .iter()
+                    .filter_map(|index| models.get(*index))
+                    .collect(),
+            );
+        }
+        let mut all: Vec<&Model> = models.iter().collect();
+        all.sort_by_key(|model| model.tier());
+        ("auto".into(), all)
+    }
+
+    fn keep_eligible<'m>(
+        &self,
+        candidates: &[&'m Model],
+        class: &DataClass,
+        rejected: &mut Vec<Rejected>,
+    ) -> Vec<&'m Model> {
+        let mut kept = Vec::with_capacity(candidates.len());
+        for model in candidates {
+            match self.reason_against(model, class) {
+                None => kept.push(*model),
+                Some(reason) => rejected.push(Rejected {
+                    model: model.name.clone(),
+                    reason,
+                }),
+            }
+        }
+        kept
+    }
+
+    fn reason_against(&self, model: &Model, class: &DataClass) -> Option<Reason> {
+        let endpoint = match &model.offer {
+            Offer::Desk => return self.too_delicate(model),
+            Offer::Endpoint(endpoint) => endpoint,
+        };
+        self.not_allowed(endpoint, class)
+            .or_else(|| self.too_delicate(model))
+            .or_else(|| self.too_complex(endpoint))
+            .or_else(|| self.too_dear(endpoint))
+            .or_else(|| self.too_slow(endpoint))
+    }
+
+    /// The refusal for when nobody may answer. Privacy is named before money, and money before quality.
+    fn nobody_may(&self, class: &DataClass, rejected: &[Rejected]) -> Refused {
+        let find = |wanted: fn(&Reason) -> bool| {
+            rejected
+                .iter()
+                .map(|one| &one.reason)
+                .find(|reason| wanted(reason))
+        };
+        if let Some(reason) =
+            find(|reason| matches!(reason, Reason::Privacy { .. } | Reason::NoRuleForClass))
+        {
+            let message =
+                format!("no model that may receive `{class}` data could answer this request");
+            return refused(RefusalCode::PolicyResidency, &rule_of(reason), message);
+        }
+        if let Some(reason) = find(|reason| matches!(reason, Reason::Budget(_))) {
+            return refused(
+                RefusalCode::PolicyBudgetExceeded,
+                &rule_of(reason),
+                "the budget for this period is spent",
+            );
+        }
+        if let Some(reason) = find(|reason| matches!(reason, Reason::CostCap { .. })) {
+            let message = "the request is estimated to cost more than one request may; ask for fewer output tokens";
+            return refused(RefusalCode::PolicyCostCap, &rule_of(reason), message);
+        }
+        if find(|reason| matches!(reason, Reason::TooSlow)).is_some() {
+            return refused(
+                RefusalCode::PolicyDeadline,
+                "latency",
+                "no model would be done within the time asked for",
+            );
+        }
+        let message =
+            "the local tier does not suffice for this request, and no other model may answer it";
+        refused(RefusalCode::PolicyQuality, "quality", message)
+    }
+}
+
+/// A request for which there is no plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undecided {
+    /// Why.
+    pub refused: Refused,
+    /// The request's data class.
+    pub class: DataClass,
+    /// Models that may not serve it, each with the reason.
+    pub rejected: Vec<Rejected>,
+}
+
+fn step(model: &Model, rule: &Arc<str>) -> Step {
+    match &model.offer {
+        Offer::Desk => Step::Local(model.name.clone()),
+        Offer::Endpoint(endpoint) => Step::Upstream(Egress::grant(endpoint.clone(), rule.clone())),
+    }
+}
+
+fn rule_of(reason: &Reason) -> Arc<str> {
+    match reason {
+        Reason::Privacy { rule, .. } => rule.clone(),
+        Reason::NoRuleForClass => "privacy.rules".into(),
+        Reason::TooComplex { .. } => "quality.threshold".into(),
+        Reason::PromiseUnkept => "quality.promise".into(),
+        Reason::AlwaysRemote => "quality.always_remote".into(),
+        Reason::CostCap { .. } => "cost.max_usd_per_request".into(),
+        Reason::Budget(name) => format!("cost.budgets ({name})").into(),
+        Reason::TooSlow => "latency".into(),
+    }
+}

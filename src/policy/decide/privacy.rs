@@ -1,0 +1,101 @@
+//! Privacy: the class of a request, and which places may receive it.
+
+use super::Case;
+use crate::domain::{DataClass, Endpoint, Finding, Residency, Tier};
+use crate::policy::decision::{Reason, Rejected};
+use crate::policy::settings::{OnViolation, PrivacyRule};
+
+impl Case<'_> {
+    /// The class of the request: that of its most sensitive part.
+    pub(in crate::policy) fn class(&self) -> DataClass {
+        let default = &self.settings.privacy.default_class;
+        self.parts().fold(default, higher_of).clone()
+    }
+
+    /// The class of each part: of every finding, of what could not be read, and what the caller says of the whole.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &DataClass> {
+        let privacy = &self.settings.privacy;
+        let (unread, found) = match &self.signals.personal {
+            // What was found before reading broke off counts beside what may be in the rest.
+            Some(reading) => (
+                reading.is_assumed().then_some(&privacy.on_error),
+                &reading.value.0[..],
+            ),
+            None => (None, &[][..]),
+        };
+        let raised = |finding: &Finding| {
+            let rules = privacy.raises.iter().filter(|rule| {
+                rule.any.contains(&finding.kind) && finding.certainty >= rule.at_least
+            });
+            rules.map(|rule| &rule.class).reduce(higher_of)
+        };
+        // A name that no class has was refused at admission.
+        let asked = self.request.tightening.data_class.as_ref();
+        let asked = asked.and_then(|name| privacy.classes.iter().find(|class| class.name == *name));
+        let found = found.iter().filter_map(raised);
+        asked.into_iter().chain(unread).chain(found)
+    }
+
+    /// Privacy: every rule for this class or a lower one must be met, and what leaves must have been spoken for.
+    pub(super) fn not_allowed(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Reason> {
+        self.not_allowed_at(endpoint.tier, &endpoint.residency, class)
+    }
+
+    /// The same of a place of that tier and residency, which need not be an endpoint of this policy.
+    pub(in crate::policy) fn not_allowed_at(
+        &self,
+        tier: Tier,
+        residency: &Residency,
+        class: &DataClass,
+    ) -> Option<Reason> {
+        let rules = self.settings.privacy.rules.iter();
+        for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
+            if let Some(unmet) = rule.require.unmet_by(tier, residency) {
+                return Some(Reason::Privacy {
+                    rule: rule.id.clone(),
+                    unmet,
+                });
+            }
+        }
+        let stays = tier == Tier::Remote && !self.may_leave();
+        stays.then_some(Reason::NoRuleForClass)
+    }
+
+    /// Above the default class, every part of the request needs a rule that speaks for it. Every part, not only the
+    /// most sensitive: else data that never leaves would leave in the company of data that may, or under the name of it.
+    pub(super) fn may_leave(&self) -> bool {
+        let privacy = &self.settings.privacy;
+        let default = privacy.default_class.rank;
+        let speaks = |rule: &PrivacyRule, class: &DataClass| {
+            (default + 1..=class.rank).contains(&rule.class.rank)
+        };
+        self.parts()
+            .filter(|class| class.rank > default)
+            .all(|class| privacy.rules.iter().any(|rule| speaks(rule, class)))
+    }
+
+    /// True when every privacy rule that rejected a candidate says `local`.
+    pub(super) fn local_instead(&self, rejected: &[Rejected]) -> bool {
+        let mut by_privacy = rejected
+            .iter()
+            .filter_map(|rejected| self.privacy_rule(rejected))
+            .peekable();
+        by_privacy.peek().is_some()
+            && by_privacy.all(|rule| rule.on_violation == OnViolation::Local)
+    }
+
+    pub(super) fn privacy_rule(&self, rejected: &Rejected) -> Option<&PrivacyRule> {
+        let Reason::Privacy { rule, .. } = &rejected.reason else {
+            return None;
+        };
+        self.settings
+            .privacy
+            .rules
+            .iter()
+            .find(|candidate| candidate.id == *rule)
+    }
+}
+
+fn higher_of<'a>(one: &'a DataClass, other: &'a DataClass) -> &'a DataClass {
+    if other.rank > one.rank { other } else { one }
+}
