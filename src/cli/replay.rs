@@ -3,10 +3,11 @@
 use super::serve::places;
 use super::{Replay as Asked, check, show};
 use crate::app;
+use crate::calibration::Promise;
 use crate::config;
 use crate::ledger::{self, Line, Verdict};
 use crate::policy::Policy;
-use crate::replay::{Gap, Quality, Quantiles, Range, Replay, Report};
+use crate::replay::{Gap, PromiseReport, Quality, Quantiles, Range, Replay, Report};
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -29,9 +30,9 @@ struct Outcome {
 }
 
 pub(super) fn replay(asked: &Asked) -> anyhow::Result<bool> {
-    let policy = policy(&asked.policy)?;
+    let (policy, promise) = policy(&asked.policy)?;
     let within = asked.from.unwrap_or(0)..=asked.to.map_or(u64::MAX, |to| to.saturating_sub(1));
-    let mut replay = Replay::new(&policy, within);
+    let mut replay = Replay::new(&policy, promise, within);
     let mut verdicts = HashMap::new();
     let shown = io::stderr().is_terminal();
     for (number, line) in ledger::read_lines(&asked.journal)?.enumerate() {
@@ -59,7 +60,7 @@ pub(super) fn replay(asked: &Asked) -> anyhow::Result<bool> {
 }
 
 /// A policy that is only looked at: what is not set here need not be.
-fn policy(file: &Path) -> anyhow::Result<Policy> {
+fn policy(file: &Path) -> anyhow::Result<(Policy, Option<Promise>)> {
     let mut settings = config::load(file, &check::environment).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", lines.join("\n"))
@@ -67,7 +68,8 @@ fn policy(file: &Path) -> anyhow::Result<Policy> {
     if let Some(unkept) = app::keep_promise(&mut settings, &places()) {
         show::error(&format!("NOT KEPT: {}", unkept.why));
     }
-    Ok(Policy::new(settings.policy))
+    let promise = settings.promise.map(|stated| stated.promise);
+    Ok((Policy::new(settings.policy), promise))
 }
 
 /// Whether the answer of a decision was good; the last word counts.
@@ -247,7 +249,11 @@ fn figures(text: &mut String, report: &Report) -> std::fmt::Result {
         quantiles(&latency.after),
         latency.unknown
     )?;
-    quality(text, &report.quality)
+    quality(text, &report.quality)?;
+    match &report.promise {
+        Some(kept) => promise(text, kept),
+        None => Ok(()),
+    }
 }
 
 fn quantiles(seen: &Quantiles) -> String {
@@ -266,7 +272,6 @@ fn quantiles(seen: &Quantiles) -> String {
 }
 
 fn quality(text: &mut String, quality: &Quality) -> std::fmt::Result {
-    let percent = |range: Range| format!("{:.1} to {:.1} %", range.from * 100.0, range.to * 100.0);
     let (answers, kept) = (quality.answers, quality.kept);
     let Some(before) = quality.before.interval else {
         return writeln!(
@@ -283,13 +288,71 @@ fn quality(text: &mut String, quality: &Quality) -> std::fmt::Result {
     match (quality.estimate, quality.bounds) {
         (Some(estimate), Some(bounds)) => writeln!(
             text,
-            "            now {} good: {kept} of {answers} answers stay, and nothing is known of the others; {} if the answers without a verdict may be anything",
+            "            now {} good: {kept} of {answers} answers stay; {} if the answers without a verdict may be anything",
             percent(estimate),
             percent(bounds)
-        ),
+        )?,
         _ => writeln!(
             text,
-            "            now unknown: none of the judged answers would stay"
+            "            now unknown: no verdict speaks for an answer that there would be"
+        )?,
+    }
+    moved(text, quality)
+}
+
+/// What lots have shown of the answers that would come from elsewhere.
+fn moved(text: &mut String, quality: &Quality) -> std::fmt::Result {
+    let moved = quality.answers - quality.kept;
+    if moved == 0 {
+        return Ok(());
+    }
+    let (explorable, explored) = (quality.explorable, &quality.explored_judged);
+    let unknown = moved - explorable;
+    match explored.interval {
+        Some(interval) => writeln!(
+            text,
+            "            {moved} come from elsewhere: of {explorable}, lots sent {} there, {} of {} judged good: {} by inverse propensity; of {unknown} nothing is known",
+            quality.explored,
+            explored.good,
+            explored.judged,
+            percent(interval)
+        ),
+        None if explorable > 0 => writeln!(
+            text,
+            "            {moved} come from elsewhere, and nothing is known of them: lots sent {} there, and no verdict came",
+            quality.explored
+        ),
+        None => writeln!(
+            text,
+            "            {moved} come from elsewhere, and nothing is known of them: no lot could have sent them there (`quality.explore`)"
         ),
     }
+}
+
+fn promise(text: &mut String, promise: &PromiseReport) -> std::fmt::Result {
+    let needed = promise.needed.map_or_else(String::new, |needed| {
+        format!("; about {needed} judged answers would settle it")
+    });
+    writeln!(
+        text,
+        "promise     {}: {} of {} judged local answers not good enough, {} at confidence {}; promised: at most {:.1} %{needed}",
+        promise.held,
+        promise.bad,
+        promise.judged,
+        percent(promise.interval),
+        promise.confidence,
+        promise.max_local_error * 100.0
+    )?;
+    if promise.unseen > 0 {
+        writeln!(
+            text,
+            "            {} more would be answered locally, and no verdict speaks for them",
+            promise.unseen
+        )?;
+    }
+    Ok(())
+}
+
+fn percent(range: Range) -> String {
+    format!("{:.1} to {:.1} %", range.from * 100.0, range.to * 100.0)
 }

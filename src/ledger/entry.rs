@@ -8,11 +8,11 @@ use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
     UsageSeen,
 };
-use super::{Asked, Reservation, SignalsSummary, Word};
+use super::{Asked, LotSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
     ChatRequest, DataClass, DecisionId, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
 };
-use crate::policy::LocalLimit;
+use crate::policy::{LocalLimit, Lot};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -118,6 +118,11 @@ impl Entry {
             record.local_threshold = Some(limit.threshold.get());
             record.calibration = limit.calibration.as_ref().map(Word::from);
         });
+    }
+
+    /// The lot that was drawn among the plan's endpoints.
+    pub fn note_lot(&mut self, lot: &Lot) {
+        self.note(|record| record.lot = Some(LotSeen::from(lot)));
     }
 
     /// An endpoint that policy looked at, and why it may or may not be used.
@@ -352,6 +357,7 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         answer_of: None,
         signals: None,
         plan: Vec::new(),
+        lot: None,
         considered: Vec::new(),
         attempts: Vec::new(),
         escalation: None,

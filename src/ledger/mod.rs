@@ -13,6 +13,7 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod lot;
 mod read;
 mod recent;
 mod record;
@@ -33,6 +34,7 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use lot::{LotSeen, lot};
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
@@ -78,6 +80,7 @@ impl Ledger {
             budgets: self.budgets.standing(&caller.name, unix_seconds()),
             latencies: self.latencies.seen(),
             records_ok: self.health().records_ok(),
+            lot: None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! else, and is versioned.
 
 use super::Phase;
-use super::{Asked, SignalsSummary, Word};
+use super::{Asked, LotSeen, SignalsSummary, Word};
 use crate::domain::{DecisionId, RequestId, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -70,6 +70,9 @@ pub struct Record {
     /// The steps of the plan, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<Word>,
+    /// The lot that was drawn among the plan's endpoints; none where none was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<LotSeen>,
     /// Every endpoint that policy looked at, and why it was or was not eligible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub considered: Vec<Considered>,

@@ -113,6 +113,9 @@ impl<'a> Journey<'a> {
         if let Some(limit) = &decision.local_limit {
             self.entry.note_local_limit(limit);
         }
+        if let Some(lot) = &decision.lot {
+            self.entry.note_lot(lot);
+        }
         for step in &decision.plan {
             self.entry
                 .note_considered(step.model(), true, &decision.rule);

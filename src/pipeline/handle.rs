@@ -5,9 +5,9 @@ use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
-use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
+use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
 use crate::local;
-use crate::policy::{self, AUTO, Admission, Policy, Refused};
+use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
 use crate::signals;
 use crate::upstream;
 use std::collections::BTreeMap;
@@ -121,7 +121,10 @@ impl Visit {
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
-        let standing = self.rooms.ledger.standing(&request.caller);
+        let standing = Standing {
+            lot: Some(ledger::lot(&request.decision)),
+            ..self.rooms.ledger.standing(&request.caller)
+        };
         let demand = request.demand();
         journey.asked(&demand, &standing);
         let policy = &self.generation.policy;

@@ -1,7 +1,7 @@
 //! Decides what to do with a request.
 //!
 //! Pure: no I/O, no clock, no randomness, so that the same request with the same signals under the same policy always
-//! gets the same plan, and `explain` tells the truth. Time and money come in through [`Standing`].
+//! gets the same plan, and `explain` tells the truth. Time, money and chance come in through [`Standing`].
 
 mod admit;
 mod condition;
@@ -13,7 +13,7 @@ mod standing;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
+pub use decision::{Admission, Decision, LocalLimit, Lot, Reason, RefusalCode, Refused, Rejected, Step};
 pub use egress::Egress;
 pub use settings::{
     Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,

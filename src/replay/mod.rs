@@ -7,6 +7,8 @@
 
 mod latency;
 mod money;
+mod origin;
+mod promise;
 mod quality;
 mod recorded;
 mod report;
@@ -15,6 +17,7 @@ mod run;
 mod way;
 
 pub use quality::{Quality, Range, Share};
+pub use promise::PromiseReport;
 pub use recorded::Gap;
 pub use report::{
     Changed, CostReport, Gone, LatencyReport, Quantiles, Report, Uncovered, Unlawful,

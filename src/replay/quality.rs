@@ -1,10 +1,12 @@
-//! What is known of how good the answers would be: from verdicts on the answers that stay the same, and nothing else.
+//! What is known of how good the answers would be, from verdicts.
 //!
-//! A policy draws no lot, so a request never had a chance to go another way than it did: of an answer that would come
-//! from elsewhere the journal says nothing, however many verdicts it holds (there is no overlap, and so no weight that
-//! would turn one model's verdicts into another's). Such requests count as anything between all bad and all good
-//! (Manski, Nonparametric bounds on treatment effects, 1990). Verdicts are not given to every answer: within the answers
-//! that stay, `judged` takes them as a fair sample and `bounds` takes that back.
+//! An answer that stays is as good as its verdict says. Of one that would come from elsewhere the journal tells something
+//! only where a lot could have sent that request there (`quality.explore`): those that it did send, each with the inverse
+//! of its probability as weight, stand for all that it could have (Horvitz and Thompson 1952; the weights are scaled to
+//! their sum, as Hájek 1971). Where no lot could, there is no overlap, and so no weight that would turn one model's verdicts
+//! into another's: such requests count as anything between all bad and all good (Manski, Nonparametric bounds on treatment
+//! effects, 1990). Verdicts are not given to every answer: those given are taken as a fair sample, and `bounds` takes that
+//! back.
 
 use serde::Serialize;
 
@@ -15,7 +17,10 @@ pub struct Share {
     pub judged: u64,
     /// Good ones.
     pub good: u64,
-    /// Where the share of good ones lies with 95 % confidence (Wilson, 1927); none without a verdict.
+    /// The share of good ones among all that these stand for, each verdict weighted by the inverse of its probability.
+    pub estimate: Option<f64>,
+    /// Where that share lies with 95 % confidence: Wilson (1927), with the effective number of verdicts after Kish (1965)
+    /// where their weights differ; none without a verdict.
     pub interval: Option<Range>,
 }
 
@@ -33,79 +38,166 @@ pub struct Range {
 pub struct Quality {
     /// The answers as they were.
     pub before: Share,
-    /// Answers that there would be.
+    /// Answers that there would be, each from the policy's own choice: its own lots are left out.
     pub answers: u64,
-    /// Those that come from where they came from.
+    /// Those that come from the policy's own choice of then.
     pub kept: u64,
     /// Verdicts on those.
     pub kept_judged: Share,
-    /// The share of good answers under the policy: the kept ones as their verdicts say, the others unknown.
+    /// Those from elsewhere that a lot could have sent there.
+    pub explorable: u64,
+    /// Those that a lot did send there.
+    pub explored: u64,
+    /// Verdicts on those, weighted: what is known of all that a lot could have sent there.
+    pub explored_judged: Share,
+    /// The share of good answers under the policy: the kept and the explorable ones as their verdicts say, the others
+    /// unknown.
     pub estimate: Option<Range>,
     /// The same with nothing taken for granted: every answer without a verdict may be good or bad.
     pub bounds: Option<Range>,
 }
 
+/// Where an answer would come from, beside where it came from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Origin {
+    /// From where the policy of then would have let it come without a lot.
+    Kept(Chance),
+    /// From elsewhere, and a lot could have sent it there.
+    Explorable(Chance),
+    /// From elsewhere, and nothing could have.
+    Unknown,
+}
+
+/// Whether an answer came from where it would come, and how likely that was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Chance {
+    /// Above 0 to 1.
+    pub(super) propensity: f64,
+    /// It did.
+    pub(super) came: bool,
+}
+
 /// Counts verdicts.
 #[derive(Debug, Default)]
 pub(super) struct Counter {
-    before: (u64, u64),
-    kept: (u64, u64),
+    before: Group,
+    kept: Group,
+    explorable: Group,
     answers: u64,
-    kept_answers: u64,
+}
+
+/// Answers that verdicts speak for, with the sums of weights that an estimate needs.
+#[derive(Debug, Default)]
+struct Group {
+    answers: u64,
+    came: u64,
+    judged: u64,
+    good: u64,
+    weights: f64,
+    squares: f64,
+    good_weights: f64,
+}
+
+impl Chance {
+    /// What came as it had to.
+    pub(super) const CERTAIN: Self = Self {
+        propensity: 1.0,
+        came: true,
+    };
 }
 
 impl Counter {
-    /// A request: whether it was answered then, whether it would be, whether from the same place, and its verdict.
-    pub(super) fn note(&mut self, answered: bool, would: bool, kept: bool, good: Option<bool>) {
-        let add = |count: &mut (u64, u64), good: bool| {
-            count.0 += 1;
-            count.1 += u64::from(good);
-        };
-        if let Some(good) = good.filter(|_| answered) {
-            add(&mut self.before, good);
-            if would && kept {
-                add(&mut self.kept, good);
-            }
+    /// An answer that there was, and what was said of it.
+    pub(super) fn note_then(&mut self, good: Option<bool>) {
+        self.before.note(Chance::CERTAIN, good);
+    }
+
+    /// An answer that there would be; `good` is the verdict on the one that there was.
+    pub(super) fn note(&mut self, origin: Origin, good: Option<bool>) {
+        self.answers += 1;
+        match origin {
+            Origin::Kept(chance) => self.kept.note(chance, good),
+            Origin::Explorable(chance) => self.explorable.note(chance, good),
+            Origin::Unknown => {}
         }
-        self.answers += u64::from(would);
-        self.kept_answers += u64::from(would && kept);
     }
 
     pub(super) fn report(&self) -> Quality {
-        let kept_judged = share(self.kept);
-        let (judged, good) = self.kept;
+        let (kept, explorable) = (&self.kept, &self.explorable);
+        let judged = kept.judged + explorable.judged;
+        let good = kept.good + explorable.good;
         let all = self.answers as f64;
-        let staying = self.kept_answers as f64;
-        let estimate = kept_judged.interval.map(|kept| Range {
-            from: kept.from * staying / all,
-            to: (kept.to * staying + (all - staying)) / all,
-        });
         Quality {
-            before: share(self.before),
+            before: self.before.share(),
             answers: self.answers,
-            kept: self.kept_answers,
-            kept_judged,
-            estimate,
+            kept: kept.answers,
+            kept_judged: kept.share(),
+            explorable: explorable.answers,
+            explored: explorable.came,
+            explored_judged: explorable.share(),
+            estimate: (judged > 0).then(|| self.estimate()),
             bounds: (judged > 0).then(|| Range {
                 from: good as f64 / all,
                 to: 1.0 - (judged - good) as f64 / all,
             }),
         }
     }
+
+    /// The ends of each group's interval, added: that is wide enough for all together.
+    fn estimate(&self) -> Range {
+        let (kept, explorable) = (self.kept.adds(), self.explorable.adds());
+        let unknown = self.answers - self.kept.answers - self.explorable.answers;
+        let all = self.answers as f64;
+        Range {
+            from: (kept.from + explorable.from) / all,
+            to: (kept.to + explorable.to + unknown as f64) / all,
+        }
+    }
 }
 
-fn share((judged, good): (u64, u64)) -> Share {
-    Share {
-        judged,
-        good,
-        interval: (judged > 0).then(|| wilson(judged as f64, good as f64)),
+impl Group {
+    fn note(&mut self, chance: Chance, good: Option<bool>) {
+        self.answers += 1;
+        self.came += u64::from(chance.came);
+        let Some(good) = good.filter(|_| chance.came) else {
+            return;
+        };
+        let weight = 1.0 / chance.propensity;
+        self.judged += 1;
+        self.weights += weight;
+        self.squares += weight * weight;
+        if good {
+            self.good += 1;
+            self.good_weights += weight;
+        }
+    }
+
+    fn share(&self) -> Share {
+        let known = self.judged > 0;
+        let share = self.good_weights / self.weights;
+        let effective = self.weights * self.weights / self.squares;
+        Share {
+            judged: self.judged,
+            good: self.good,
+            estimate: known.then_some(share),
+            interval: known.then(|| wilson(effective, share)),
+        }
+    }
+
+    /// Good answers among all of the group, at least and at most.
+    fn adds(&self) -> Range {
+        let all = self.answers as f64;
+        let interval = self.share().interval;
+        Range {
+            from: all * interval.map_or(0.0, |range| range.from),
+            to: all * interval.map_or(1.0, |range| range.to),
+        }
     }
 }
 
 /// Wilson's score interval at 95 %.
-fn wilson(judged: f64, good: f64) -> Range {
+fn wilson(judged: f64, share: f64) -> Range {
     const Z: f64 = 1.959_963_984_540_054;
-    let share = good / judged;
     let scale = 1.0 + Z * Z / judged;
     let centre = (share + Z * Z / (2.0 * judged)) / scale;
     let half =
@@ -117,36 +209,5 @@ fn wilson(judged: f64, good: f64) -> Range {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_is_that_of_the_textbook() {
-        // 8 of 10: 0.4902 to 0.9433 (Newcombe 1998, method 3).
-        let range = wilson(10.0, 8.0);
-        assert!(
-            (range.from - 0.4902).abs() < 5e-4 && (range.to - 0.9433).abs() < 5e-4,
-            "{range:?}"
-        );
-    }
-
-    #[test]
-    fn answers_from_elsewhere_count_as_anything() {
-        let mut counter = Counter::default();
-        for number in 0..100 {
-            counter.note(true, true, number < 50, Some(true));
-        }
-        let quality = counter.report();
-        let (estimate, bounds) = (quality.estimate.unwrap(), quality.bounds.unwrap());
-        assert!((bounds.from - 0.5).abs() < 1e-9 && (bounds.to - 1.0).abs() < 1e-9);
-        assert!(estimate.from < 0.5 && (estimate.to - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn without_a_verdict_nothing_is_said() {
-        let mut counter = Counter::default();
-        counter.note(true, true, true, None);
-        let quality = counter.report();
-        assert_eq!((quality.estimate, quality.bounds), (None, None));
-    }
-}
+#[path = "quality_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::way::{self, Way};
 use crate::domain::{Caller, Demand, Needs, PersonalKind, Signals, Usage, Usd};
-use crate::ledger::{Asked, BudgetSeen, Record, Word};
+use crate::ledger::{self, Asked, BudgetSeen, LotSeen, Record, Word};
 use crate::policy::{Policy, Standing};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -41,6 +41,7 @@ pub(super) struct Recorded {
     /// The signals, or why there are none.
     pub(super) signals: Result<Signals, Gap>,
     pub(super) plan: Vec<Arc<str>>,
+    pub(super) lot: Option<LotSeen>,
     pub(super) class: Option<Arc<str>>,
     pub(super) way: Way,
     /// The model whose answer this is, when it was given again.
@@ -64,10 +65,11 @@ impl Recorded {
         Ok(Self {
             decision: record.decision.as_str().into(),
             started_at: record.started_at,
-            standing: standing(asked),
+            standing: standing(record, asked),
             budgets: asked.budgets.clone(),
             signals: signals(record, asked, policy),
             plan: record.plan.iter().map(Word::to_shared).collect(),
+            lot: record.lot.clone(),
             class: record.data_class.as_ref().map(Word::to_shared),
             answered_by: record.model.as_ref().map(Word::to_shared),
             tried: record
@@ -133,15 +135,16 @@ fn demand(record: &Record, asked: &Asked, policy: &Policy) -> Result<Demand, Gap
 }
 
 /// What policy was told of the world; the budgets are this policy's own and come later.
-fn standing(asked: &Asked) -> Standing {
+fn standing(record: &Record, asked: &Asked) -> Standing {
     Standing {
         budgets: Vec::new(),
         latencies: asked
             .latencies
             .iter()
-            .map(crate::ledger::EndpointSeen::as_seen)
+            .map(ledger::EndpointSeen::as_seen)
             .collect(),
         records_ok: !asked.records_failing,
+        lot: Some(ledger::lot(&record.decision)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a replay finds. The form of `firstline replay --json`.
 
-use super::{Gap, Quality};
+use super::{Gap, PromiseReport, Quality};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -37,6 +37,8 @@ pub struct Report {
     pub latency: LatencyReport,
     /// What is known of how good the answers would be.
     pub quality: Quality,
+    /// What is known of the policy's promise about local answers, where it makes one.
+    pub promise: Option<PromiseReport>,
 }
 
 /// Records that could not be put to the policy.

@@ -2,14 +2,17 @@
 
 use super::latency::Latency;
 use super::money::Money;
+use super::origin::OwnChoice;
+use super::promise::LocalAnswers;
 use super::quality::Counter;
 use super::recorded::{Gap, Recorded};
 use super::report::{Changed, Report, Uncovered};
 use super::residency::Found;
 use super::way::{self, Way, Would};
+use crate::calibration::Promise;
 use crate::domain::{CacheScope, Signals};
 use crate::ledger::{Record, Word};
-use crate::policy::{Admission, Decision, Policy, RefusalCode, Refused, Standing};
+use crate::policy::{Admission, Decision, Lot, Policy, RefusalCode, Refused, Standing, Step};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub struct Replay<'a> {
     money: Money,
     latency: Latency,
     quality: Counter,
+    promise: Option<Promise>,
+    local: LocalAnswers,
     decided_by: BTreeMap<String, u64>,
     callers_not_named: BTreeMap<String, u64>,
     gaps: BTreeMap<Gap, u64>,
@@ -44,14 +49,17 @@ pub struct Replay<'a> {
 /// What the policy says of a record.
 struct Verdict {
     would: Would,
+    /// The same without a lot of this policy's.
+    own: OwnChoice,
     decision: Option<Decision>,
     class: Option<Arc<str>>,
     refused: Option<Refused>,
 }
 
 impl<'a> Replay<'a> {
-    /// A replay under this policy of the requests that came within this time (milliseconds since 1970).
-    pub fn new(policy: &'a Policy, within: RangeInclusive<u64>) -> Self {
+    /// A replay under this policy, and with what it promises of local answers, of the requests that came within this time
+    /// (milliseconds since 1970).
+    pub fn new(policy: &'a Policy, promise: Option<Promise>, within: RangeInclusive<u64>) -> Self {
         Self {
             policy,
             within,
@@ -62,6 +70,8 @@ impl<'a> Replay<'a> {
             money: Money::default(),
             latency: Latency::default(),
             quality: Counter::default(),
+            promise,
+            local: LocalAnswers::default(),
             decided_by: BTreeMap::new(),
             callers_not_named: BTreeMap::new(),
             gaps: BTreeMap::new(),
@@ -215,17 +225,21 @@ impl<'a> Replay<'a> {
             }
         };
         let alike = admission.read_similar.is_some() && decision.may_match;
-        let would = way::follow(as_done, &decision, alike);
+        let follow = |plan: &[&Step]| way::follow(as_done, plan, decision.otherwise.as_ref(), alike);
+        let would = follow(&decision.plan.iter().collect::<Vec<_>>());
+        let led_away = decision.lot.as_ref().is_some_and(Lot::leads_away);
+        let own = if led_away { follow(&decision.own_plan()) } else { would.clone() };
         let keeps = would.at_last().model().is_some_and(|model| {
             decision.may_keep
                 && decision.plan.iter().any(|step| {
-                    matches!(step, crate::policy::Step::Upstream(_)) && step.model() == model
+                    matches!(step, Step::Upstream(_)) && step.model() == model
                 })
         });
         if let Some(scope) = admission.write_cache.clone().filter(|_| keeps) {
             self.kept.insert((as_done.decision.clone(), scope));
         }
         Verdict {
+            own: OwnChoice::of(&decision, own),
             would,
             class: Some(decision.class.name.clone()),
             decision: Some(decision),
@@ -250,17 +264,14 @@ impl<'a> Replay<'a> {
         self.replayed += 1;
         self.money.note(recorded, bill);
         self.latency.note(&recorded.way, would, recorded.first_byte);
-        let same = would.is_known() && *would.at_last() == recorded.way;
-        let answers = would.at_last().answers();
-        self.quality
-            .note(recorded.way.answers(), answers, same, good);
+        self.note_quality(recorded, verdict, good.filter(|_| recorded.way.answers()));
         self.note_caller(recorded);
         if let Some(refused) = &verdict.refused
             && refused.code == RefusalCode::PolicyResidency
         {
             self.found.nobody(&refused.rule, recorded);
         }
-        if !same {
+        if !(would.is_known() && *would.at_last() == recorded.way) {
             let key = (recorded.way.clone(), would.clone());
             let (requests, examples) = self.changes.entry(key).or_default();
             *requests += 1;
@@ -270,6 +281,17 @@ impl<'a> Replay<'a> {
         } else if verdict.differs_from(recorded) {
             self.plans_changed += 1;
         }
+    }
+
+    fn note_quality(&mut self, recorded: &Recorded, verdict: &Verdict, good: Option<bool>) {
+        let own = &verdict.own;
+        if recorded.way.answers() {
+            self.quality.note_then(good);
+        }
+        if own.would.at_last().answers() {
+            self.quality.note(own.origin(recorded), good);
+        }
+        self.local.note(recorded, verdict.decision.as_ref(), own, good);
     }
 
     fn note_caller(&mut self, recorded: &Recorded) {
@@ -310,6 +332,7 @@ impl<'a> Replay<'a> {
             cost: self.money.report,
             latency: self.latency.report(),
             quality: self.quality.report(),
+            promise: self.promise.map(|promise| self.local.report(promise)),
         }
     }
 }
@@ -317,6 +340,7 @@ impl<'a> Replay<'a> {
 impl Verdict {
     fn known(way: Way) -> Self {
         Self {
+            own: OwnChoice::without_plan(Would::Known(way.clone())),
             would: Would::Known(way),
             decision: None,
             class: None,
@@ -336,7 +360,7 @@ impl Verdict {
     fn differs_from(&self, recorded: &Recorded) -> bool {
         let plan = self.decision.iter().flat_map(|decision| &decision.plan);
         let same_plan = plan
-            .map(crate::policy::Step::model)
+            .map(Step::model)
             .eq(recorded.plan.iter());
         !same_plan || self.class != recorded.class
     }

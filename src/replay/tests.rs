@@ -37,7 +37,7 @@ fn record(number: u64, changes: &Value) -> Record {
 }
 
 fn report(policy: &Policy, records: &[Record], verdicts: &[(&str, bool)]) -> Report {
-    let mut replay = Replay::new(policy, 0..=u64::MAX);
+    let mut replay = Replay::new(policy, None, 0..=u64::MAX);
     records.iter().for_each(|record| replay.take(record));
     let verdicts = verdicts
         .iter()

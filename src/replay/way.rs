@@ -3,7 +3,7 @@
 use super::recorded::Recorded;
 use crate::domain::Tier;
 use crate::ledger::{Outcome, Record, Route};
-use crate::policy::{Decision, Step};
+use crate::policy::{Refused, Step};
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,8 +112,13 @@ impl fmt::Display for Would {
 /// Follows a plan with what the record tells of each model.
 ///
 /// `alike` says whether the policy lets this request have the answer to a similar one.
-pub(super) fn follow(recorded: &Recorded, decision: &Decision, alike: bool) -> Would {
-    let names = || decision.plan.iter().map(Step::model);
+pub(super) fn follow(
+    recorded: &Recorded,
+    plan: &[&Step],
+    otherwise: Option<&Refused>,
+    alike: bool,
+) -> Would {
+    let names = || plan.iter().map(|step| step.model());
     let given_again = recorded.way == Way::Cache;
     if names().eq(recorded.plan.iter()) && (alike || !given_again) {
         return Would::Known(recorded.way.clone());
@@ -122,14 +127,11 @@ pub(super) fn follow(recorded: &Recorded, decision: &Decision, alike: bool) -> W
     if given_again && alike && names().any(|name| Some(name) == recorded.answered_by.as_ref()) {
         return Would::Known(Way::Cache);
     }
-    let mut refusal = decision
-        .otherwise
-        .as_ref()
-        .map(|refused| refused.code.as_str().into());
-    follow_steps(recorded, &decision.plan, &mut refusal)
+    let mut refusal = otherwise.map(|refused| refused.code.as_str().into());
+    follow_steps(recorded, plan, &mut refusal)
 }
 
-fn follow_steps(recorded: &Recorded, plan: &[Step], refusal: &mut Option<Arc<str>>) -> Would {
+fn follow_steps(recorded: &Recorded, plan: &[&Step], refusal: &mut Option<Arc<str>>) -> Would {
     for (index, step) in plan.iter().enumerate() {
         let way = way_of(step);
         match did(recorded, step) {

@@ -19,7 +19,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
-    ("replay", &["domain", "policy", "ledger"]),
+    ("replay", &["domain", "policy", "calibration", "ledger"]),
     ("telemetry", &["domain", "ledger"]),
     (
         "pipeline",

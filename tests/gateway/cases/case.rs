@@ -24,6 +24,7 @@ pub(super) struct Case {
     spent: Vec<(String, Usd)>,
     seen: Vec<LatencySeen>,
     records_ok: bool,
+    lot: Option<f64>,
 }
 
 /// What came of a case, or what must come of it. Of what must, `None` says nothing.
@@ -125,6 +126,7 @@ impl Case {
             budgets: budgets.iter().map(standing).collect(),
             latencies: self.seen.clone().into(),
             records_ok: self.records_ok,
+            lot: self.lot,
         })
     }
 
@@ -141,6 +143,7 @@ impl Case {
             spent: Vec::new(),
             seen: Vec::new(),
             records_ok: true,
+            lot: None,
         }
     }
 
@@ -162,6 +165,7 @@ impl Case {
             }
             "spent" => self.spent.push(amount(value)?),
             "seen" => self.seen.push(latency(value)?),
+            "lot" => self.lot = Some(number(value)?),
             "records" if value == "failing" => self.records_ok = false,
             _ => return Err("there is no such line".into()),
         }
