@@ -183,9 +183,15 @@ impl Doubts<'_> {
         }
         let endpoints = policy.models.iter().filter(|model| price(model).is_some());
         let (message, remedy) = if endpoints.count() < 2 {
-            ("nothing can be drawn: there are not two endpoints", "leave `explore` out, or add a model")
+            (
+                "nothing can be drawn: there are not two endpoints",
+                "leave `explore` out, or add a model",
+            )
         } else if self.settings.records.journal.is_none() {
-            ("no record keeps what the lots bring to light", "add `records: {journal: …}`, or leave `explore` out")
+            (
+                "no record keeps what the lots bring to light",
+                "add `records: {journal: …}`, or leave `explore` out",
+            )
         } else {
             return;
         };

@@ -65,7 +65,10 @@ pub(super) fn quality(
     root: &Section<'_>,
     secrets: &Secrets<'_>,
 ) -> (Quality, Option<PromiseSettings>) {
-    let section = root.section("quality", &["threshold", "promise", "always_remote", "explore"]);
+    let section = root.section(
+        "quality",
+        &["threshold", "promise", "always_remote", "explore"],
+    );
     let section = section.as_ref();
     let stated = section.and_then(|section| section.get("threshold"));
     let promised = section.and_then(|section| section.get("promise"));

@@ -28,7 +28,9 @@ pub struct LotSeen {
 /// 74 random bits (`UUIDv7`), so that no caller chooses its lot; and the id stands in the record, so that no operator
 /// does either without its being seen.
 pub fn lot(decision: &DecisionId) -> f64 {
-    let digest = Sha256::new_with_prefix(DOMAIN).chain_update(decision.as_str()).finalize();
+    let digest = Sha256::new_with_prefix(DOMAIN)
+        .chain_update(decision.as_str())
+        .finalize();
     let first = digest.iter().take(8);
     let bits = first.fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
     (bits >> 11) as f64 / (1_u64 << 53) as f64
@@ -71,6 +73,9 @@ mod tests {
             tenths[(drawn * 10.0) as usize] += 1;
         }
         // 1,000 each, with a standard deviation of 30.
-        assert!(tenths.iter().all(|seen| (880..1_120).contains(seen)), "{tenths:?}");
+        assert!(
+            tenths.iter().all(|seen| (880..1_120).contains(seen)),
+            "{tenths:?}"
+        );
     }
 }

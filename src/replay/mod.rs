@@ -16,8 +16,8 @@ mod residency;
 mod run;
 mod way;
 
-pub use quality::{Quality, Range, Share};
 pub use promise::PromiseReport;
+pub use quality::{Quality, Range, Share};
 pub use recorded::Gap;
 pub use report::{
     Changed, CostReport, Gone, LatencyReport, Quantiles, Report, Uncovered, Unlawful,

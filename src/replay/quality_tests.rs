@@ -40,7 +40,10 @@ fn answers_from_elsewhere_count_as_anything() {
     let (estimate, bounds) = (quality.estimate.unwrap(), quality.bounds.unwrap());
     assert!((bounds.from - 0.5).abs() < 1e-9 && (bounds.to - 1.0).abs() < 1e-9);
     assert!(estimate.from < 0.5 && (estimate.to - 1.0).abs() < 1e-9);
-    assert_eq!((quality.explorable, quality.explored_judged.interval), (0, None));
+    assert_eq!(
+        (quality.explorable, quality.explored_judged.interval),
+        (0, None)
+    );
 }
 
 #[test]
@@ -67,9 +70,16 @@ fn a_rare_lot_weighs_as_much_as_what_it_stands_for() {
 /// A world in which the harder half of the requests is explored more often and is answered worse, which fools a plain mean.
 fn world(seeded: &mut Seeded) -> Quality {
     noted((0..4_000).map(|number| {
-        let (share, good) = if number % 2 == 0 { (0.2, 0.6) } else { (0.05, 0.95) };
+        let (share, good) = if number % 2 == 0 {
+            (0.2, 0.6)
+        } else {
+            (0.05, 0.95)
+        };
         let came = seeded.share() < share;
-        let chance = Chance { propensity: share, came };
+        let chance = Chance {
+            propensity: share,
+            came,
+        };
         // What came from elsewhere says nothing: were it read, it would be seen here.
         (Origin::Explorable(chance), came && seeded.share() < good)
     }))
@@ -83,7 +93,10 @@ fn the_interval_holds_the_truth_as_often_as_it_says() {
         let explored = world(&mut Seeded(seed)).explored_judged;
         let range = explored.interval.unwrap();
         held += u32::from((range.from..=range.to).contains(&TRUTH));
-        let range = wilson(explored.judged as f64, explored.good as f64 / explored.judged as f64);
+        let range = wilson(
+            explored.judged as f64,
+            explored.good as f64 / explored.judged as f64,
+        );
         plain += u32::from((range.from..=range.to).contains(&TRUTH));
     }
     // 950 are promised, with a standard deviation of 7; a plain mean of the same verdicts misses nearly always.

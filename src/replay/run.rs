@@ -225,15 +225,21 @@ impl<'a> Replay<'a> {
             }
         };
         let alike = admission.read_similar.is_some() && decision.may_match;
-        let follow = |plan: &[&Step]| way::follow(as_done, plan, decision.otherwise.as_ref(), alike);
+        let follow =
+            |plan: &[&Step]| way::follow(as_done, plan, decision.otherwise.as_ref(), alike);
         let would = follow(&decision.plan.iter().collect::<Vec<_>>());
         let led_away = decision.lot.as_ref().is_some_and(Lot::leads_away);
-        let own = if led_away { follow(&decision.own_plan()) } else { would.clone() };
+        let own = if led_away {
+            follow(&decision.own_plan())
+        } else {
+            would.clone()
+        };
         let keeps = would.at_last().model().is_some_and(|model| {
             decision.may_keep
-                && decision.plan.iter().any(|step| {
-                    matches!(step, Step::Upstream(_)) && step.model() == model
-                })
+                && decision
+                    .plan
+                    .iter()
+                    .any(|step| matches!(step, Step::Upstream(_)) && step.model() == model)
         });
         if let Some(scope) = admission.write_cache.clone().filter(|_| keeps) {
             self.kept.insert((as_done.decision.clone(), scope));
@@ -291,7 +297,8 @@ impl<'a> Replay<'a> {
         if own.would.at_last().answers() {
             self.quality.note(own.origin(recorded), good);
         }
-        self.local.note(recorded, verdict.decision.as_ref(), own, good);
+        self.local
+            .note(recorded, verdict.decision.as_ref(), own, good);
     }
 
     fn note_caller(&mut self, recorded: &Recorded) {
@@ -359,9 +366,7 @@ impl Verdict {
     /// True when the plan or the class is another, though the way is the same.
     fn differs_from(&self, recorded: &Recorded) -> bool {
         let plan = self.decision.iter().flat_map(|decision| &decision.plan);
-        let same_plan = plan
-            .map(Step::model)
-            .eq(recorded.plan.iter());
+        let same_plan = plan.map(Step::model).eq(recorded.plan.iter());
         !same_plan || self.class != recorded.class
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
+use crate::calibration::Promise;
 use crate::config;
+use crate::domain::Probability;
 use crate::ledger::Record;
-use crate::policy::Policy;
+use crate::policy::{Bar, Calibrated, Policy};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -190,5 +192,101 @@ fn answers_that_were_not_asked_leave_the_cost_open() {
     assert_eq!(
         report(&policy, &[record(1, &stepped)], &[]).routes_changed,
         0
+    );
+}
+
+/// `small` on this machine up to a complexity that a calibration vouches for, and `far` beyond.
+fn promising(threshold: f32) -> Policy {
+    let text = format!(
+        "version: 1\nname: new\nmodels:\n  - {{name: small, tier: local, upstream: {{base_url: \"http://127.0.0.1:1/v1\", model: m}}}}\n  - {{name: far, tier: remote, upstream: {{base_url: \"https://far.example/v1\", model: m}}, price: {CHEAP}}}\nquality: {{promise: {{max_local_error: 0.1, confidence: 0.95}}}}\n"
+    );
+    let mut settings = config::parse(&text, Path::new("new.yaml"), &|_| None).unwrap();
+    settings.policy.quality.bar = Bar::Promise(Some(Calibrated {
+        threshold: Probability::clamped(threshold),
+        digest: "0123456789ab".into(),
+    }));
+    Policy::new(settings.policy)
+}
+
+/// Forty requests of complexity 0.005, 0.015 … 0.395, of which `small` answered those up to 0.3; from 0.2 on badly.
+fn judged_local_answers() -> (Vec<Record>, HashMap<String, bool>) {
+    let complexity = |number: u64| 0.01 * number as f64 + 0.005;
+    let records = (0..40).map(|number| {
+        let mut changes = json!({
+            "asked": {"billed_tokens": 1000, "measured": ["complexity"]}, "plan": ["small", "far"],
+            "signals": {"shape": {"tokens": 900}, "complexity": complexity(number)},
+        });
+        if number < 30 {
+            let small = json!({"route": "local", "model": "small", "endpoint": "small", "cost_micro_usd": 0,
+                "attempts": [{"endpoint": "small", "code": "ok", "after_micros": 1, "took_micros": 2}]});
+            changes.as_object_mut().unwrap().extend(small.as_object().unwrap().clone());
+        } else {
+            changes["plan"] = json!(["far"]);
+        }
+        record(number, &changes)
+    });
+    let verdicts = (0..30).map(|number| (format!("d{number}"), number < 20));
+    (records.collect(), verdicts.collect())
+}
+
+fn promise_under(threshold: f32) -> PromiseReport {
+    let policy = promising(threshold);
+    let promise = Promise::new(0.1, 0.95).unwrap();
+    let (records, verdicts) = judged_local_answers();
+    let mut replay = Replay::new(&policy, Some(promise), 0..=u64::MAX);
+    records.iter().for_each(|record| replay.take(record));
+    replay.finish(&verdicts, |_| {}).promise.unwrap()
+}
+
+#[test]
+fn a_promise_is_held_against_the_local_answers_that_stay() {
+    let all = promise_under(0.3);
+    assert_eq!(
+        (all.judged, all.bad, all.held, all.unseen),
+        (30, 10, "broken", 0)
+    );
+    let strict = promise_under(0.2);
+    assert_eq!(
+        (strict.judged, strict.bad, strict.held),
+        (20, 0, "not enough outcomes")
+    );
+    // What nobody saw answered locally counts for nothing, and is told.
+    let loose = promise_under(0.35);
+    assert_eq!((loose.judged, loose.bad, loose.unseen), (30, 10, 5));
+}
+
+#[test]
+fn a_lot_counts_only_where_it_was_carried_out() {
+    let two = policy(
+        "models:
+  - {name: near, tier: remote, upstream: {base_url: \"https://near.example/v1\", model: m}}
+  - {name: far, tier: remote, upstream: {base_url: \"https://far.example/v1\", model: m}}
+",
+    );
+    let lot = |drawn: &str| json!({"own": "far", "others": ["near"], "drawn": drawn, "propensity": 0.1, "share": 0.1});
+    let to_near = json!({"model": "near", "endpoint": "near", "plan": ["near", "far"], "lot": lot("near"),
+        "attempts": [{"endpoint": "near", "code": "ok", "after_micros": 1, "took_micros": 2}]});
+    let to_far = json!({"plan": ["far", "near"], "lot": lot("far")});
+    let none_sent = json!({"plan": ["far", "near"], "lot": lot("near"), "attempts": [], "route": "cache", "answer_of": "d9"});
+    let records = [
+        record(1, &to_near),
+        record(2, &to_far),
+        record(3, &none_sent),
+    ];
+    // `near` is this policy's own choice, so of the first two both could have been sent there, and one was.
+    let found = report(
+        &two,
+        &records,
+        &[("d1", true), ("d2", false), ("d3", false)],
+    )
+    .quality;
+    assert_eq!(
+        (found.answers, found.kept, found.explorable, found.explored),
+        (3, 0, 2, 1)
+    );
+    let explored = found.explored_judged;
+    assert_eq!(
+        (explored.judged, explored.good, explored.estimate),
+        (1, 1, Some(1.0))
     );
 }

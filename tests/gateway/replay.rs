@@ -370,13 +370,19 @@ fn judge(folder: &Path, records: &[Record]) -> String {
 
 /// Answers to the same kind of question, by lot from three endpoints.
 async fn by_lot(world: &World) -> (Vec<Record>, PathBuf) {
-    let text = world.lax().replace(", near: {at: 0.001, threshold: 0.9}", "");
+    let text = world
+        .lax()
+        .replace(", near: {at: 0.001, threshold: 0.9}", "");
     let text = text.replace(", budget: {usd: 0.01, per: day}", "");
     let text = text + "quality: {threshold: 1, explore: 0.5}\n";
     let gateway = Gateway::start_in(new_folder(), &text, |_| {});
     let shop = Caller(&gateway, "shop-key");
     for number in 0..60 {
-        shop.asks("auto", &format!("Write sonnet number {number} about the grey sea")).await;
+        shop.asks(
+            "auto",
+            &format!("Write sonnet number {number} about the grey sea"),
+        )
+        .await;
     }
     let folder = gateway.folder.clone();
     (gateway.stop(), folder)
@@ -389,29 +395,57 @@ async fn lots_are_recorded_and_tell_how_good_another_endpoint_would_have_been() 
     let mut sent = 0;
     for record in &records {
         let lot = record.lot.as_ref().unwrap();
-        assert_eq!((&*lot.own, Some(&lot.drawn)), ("own", record.endpoint.as_ref()));
+        assert_eq!(
+            (&*lot.own, Some(&lot.drawn)),
+            ("own", record.endpoint.as_ref())
+        );
         let led_away = ledger::lot(&record.decision) < 0.5;
-        assert_eq!((lot.drawn != lot.own, lot.propensity), (led_away, if led_away { 0.25 } else { 0.5 }));
+        assert_eq!(
+            (lot.drawn != lot.own, lot.propensity),
+            (led_away, if led_away { 0.25 } else { 0.5 })
+        );
         sent += u64::from(&*lot.drawn == "american");
     }
     // Of 60, none at one of them, or nearly none, is a matter of one in millions.
     assert!((1..40).contains(&sent), "{sent}");
     let same = replayed(&folder, &folder.join("firstline.yaml"), &[]);
-    assert_eq!((&same["routes_changed"], &same["plans_changed"]), (&json!(0), &json!(0)), "{same:#}");
+    assert_eq!(
+        (&same["routes_changed"], &same["plans_changed"]),
+        (&json!(0), &json!(0)),
+        "{same:#}"
+    );
     let outcomes = judge(&folder, &records);
     let text = std::fs::read_to_string(folder.join("firstline.yaml")).unwrap();
     let by_caller = "{name: far, when: {caller: [wiki]}, use: [european, american]}";
     let all_american = text.replace(by_caller, "{name: far, use: [american]}");
     let all_american = all_american.replace(", explore: 0.5", "");
     std::fs::write(folder.join("american.yaml"), &all_american).unwrap();
-    let moved = replayed(&folder, &folder.join("american.yaml"), &["--outcomes", &outcomes]);
+    let moved = replayed(
+        &folder,
+        &folder.join("american.yaml"),
+        &["--outcomes", &outcomes],
+    );
     assert_eq!(moved["routes_changed"], 60 - sent, "{moved:#}");
     let quality = &moved["quality"];
-    assert_eq!((&quality["kept"], &quality["explorable"], &quality["explored"]), (&json!(0), &json!(60), &json!(sent)), "{moved:#}");
+    assert_eq!(
+        (
+            &quality["kept"],
+            &quality["explorable"],
+            &quality["explored"]
+        ),
+        (&json!(0), &json!(60), &json!(sent)),
+        "{moved:#}"
+    );
     // All of its answers were good, and of all answers there were only those.
     assert_eq!(quality["explored_judged"]["estimate"], 1.0);
-    assert!(quality["before"]["estimate"].as_f64().unwrap() < 0.7, "{moved:#}");
-    assert!(quality["estimate"]["from"].as_f64().unwrap() > 0.2, "{moved:#}");
+    assert!(
+        quality["before"]["estimate"].as_f64().unwrap() < 0.7,
+        "{moved:#}"
+    );
+    assert!(
+        quality["estimate"]["from"].as_f64().unwrap() > 0.2,
+        "{moved:#}"
+    );
     nothing_is_claimed_without_a_lot(&folder, &all_american, &outcomes);
 }
 
@@ -419,9 +453,20 @@ async fn lots_are_recorded_and_tell_how_good_another_endpoint_would_have_been() 
 fn nothing_is_claimed_without_a_lot(folder: &Path, all_american: &str, outcomes: &str) {
     let elsewhere = all_american.replace("american", "antarctic");
     std::fs::write(folder.join("antarctic.yaml"), elsewhere).unwrap();
-    let found = replayed(folder, &folder.join("antarctic.yaml"), &["--outcomes", outcomes]);
+    let found = replayed(
+        folder,
+        &folder.join("antarctic.yaml"),
+        &["--outcomes", outcomes],
+    );
     assert_eq!(found["quality"]["estimate"], Value::Null, "{found:#}");
-    let arguments = ["replay", "--policy", "antarctic.yaml", "--outcomes", outcomes, "journal"];
+    let arguments = [
+        "replay",
+        "--policy",
+        "antarctic.yaml",
+        "--outcomes",
+        outcomes,
+        "journal",
+    ];
     let said = run(folder, &arguments).ended(0).out;
     assert!(said.contains("60 come from elsewhere, and nothing is known of them: no lot could have sent them there"), "{said}");
 }

@@ -22,7 +22,9 @@ impl Case<'_> {
         let drawn = match away {
             _ if others.is_empty() => return None,
             // Under the condition that it is below the share, a lot over the share is even over 0 to 1.
-            Some(lot) => others[((lot / share * others.len() as f64) as usize).min(others.len() - 1)],
+            Some(lot) => {
+                others[((lot / share * others.len() as f64) as usize).min(others.len() - 1)]
+            }
             None => *own,
         };
         let name = |at: &usize| chosen[*at].name.clone();
