@@ -104,7 +104,9 @@ impl Recorded {
         let last = self.way.model().and_then(place).max(tried);
         match self.way {
             Way::Refused(_) if self.stopped_at.is_none() => true,
-            _ => last.is_some_and(|last| at <= last),
+            Way::Local(_) | Way::Remote(_) | Way::Cache | Way::Refused(_) | Way::Left => {
+                last.is_some_and(|last| at <= last)
+            }
         }
     }
 }

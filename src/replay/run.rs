@@ -321,7 +321,7 @@ impl<'a> Replay<'a> {
                 examples,
             })
             .collect();
-        changes.sort_by(|one, other| other.requests.cmp(&one.requests));
+        changes.sort_by_key(|change| std::cmp::Reverse(change.requests));
         let uncovered = |(reason, records)| Uncovered { reason, records };
         Report {
             policy: self.policy.settings().stamp.text.to_string(),
