@@ -526,7 +526,7 @@ fn read(seeded: &mut Seeded) -> Signals {
 fn write_journal(folder: &Path, count: u32) {
     let settings = ledger::Settings {
         budgets: Vec::new(),
-        journal: Some(ledger::JournalSettings::new(&folder.join("journal"))),
+        journal: Some(ledger::JournalSettings::new(folder.join("journal"))),
         queue_records: 1024,
     };
     let (ledger, keeper) = ledger::start(settings, Box::new(|_| {})).unwrap();
