@@ -32,6 +32,8 @@ pub mod replay;
 
 pub mod telemetry;
 
+pub mod report;
+
 pub mod pipeline;
 
 pub mod server;

@@ -18,6 +18,8 @@ pub struct Origin {
     pub decision: DecisionId,
     /// The model that answers.
     pub model: Arc<str>,
+    /// The data class of the request that it answers.
+    pub class: Arc<str>,
     /// What it charges.
     pub price: Price,
     /// Input tokens, estimated: used where the answer states no usage.
@@ -152,6 +154,7 @@ impl Recording {
         let recorded = Recorded {
             decision: self.origin.decision,
             model: self.origin.model,
+            class: self.origin.class,
             chunks: self.chunks.into(),
             cost: self.origin.price.cost(&usage),
             usage,

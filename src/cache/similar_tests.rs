@@ -39,6 +39,7 @@ fn answer(text: &str) -> Recorded {
     Recorded {
         decision: crate::domain::DecisionId::new("d"),
         model: "gpt".into(),
+        class: "public".into(),
         chunks: vec![Chunk::Text(text.into())].into(),
         cost: Usd(5),
         usage: Usage::default(),

@@ -45,6 +45,7 @@ fn recorded(text: &str) -> Recorded {
     Recorded {
         decision: DecisionId::new("d"),
         model: "gpt".into(),
+        class: "public".into(),
         chunks: vec![Chunk::Text(text.into())].into(),
         cost: Usd(5),
         usage: Usage::default(),
@@ -71,6 +72,7 @@ fn origin() -> Origin {
     Origin {
         decision: DecisionId::new("d"),
         model: "gpt".into(),
+        class: "public".into(),
         price: Price {
             input: 2_500_000,
             cached_input: 0,

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
 
+mod audit;
 mod calibrate;
 mod check;
 mod explain;
@@ -9,6 +10,7 @@ mod learn;
 mod models;
 mod outcomes;
 mod replay;
+mod report;
 mod serve;
 mod show;
 mod signals;
@@ -63,6 +65,10 @@ enum Command {
     Replay(Replay),
     /// Looks after the models that ship
     Models(Models),
+    /// Says what was spent and saved, who answered, and how long it took
+    Report(report::Report),
+    /// Proves what a journal says: that it is as it was written, and where each request went
+    Audit(audit::Audit),
 }
 
 #[derive(Args)]
@@ -258,6 +264,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Report(asked) => report::report(asked),
+        Command::Audit(audit) => audit::audit(audit),
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),

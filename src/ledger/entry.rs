@@ -5,12 +5,12 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
+    Record, Route, UsageSeen,
 };
-use super::{Asked, LotSeen, Reservation, SignalsSummary, Word};
+use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DataClass, DecisionId, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot};
 use std::sync::Arc;
@@ -99,9 +99,14 @@ impl Entry {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
     }
 
-    /// The data class.
-    pub fn note_data_class(&mut self, class: &DataClass) {
-        self.note(|record| record.data_class = Some(Word::from(&class.name)));
+    /// What measured it, by the digests of the files.
+    pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
+        self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
+    /// The data class, by its name.
+    pub fn note_data_class(&mut self, class: &Arc<str>) {
+        self.note(|record| record.data_class = Some(Word::from(class)));
     }
 
     /// The rule that made the plan, and the plan's steps in order.
@@ -157,6 +162,16 @@ impl Entry {
             usage,
             cost,
             all_remote,
+        });
+    }
+
+    /// Where the endpoint is that a request goes to now.
+    pub fn note_place(&mut self, endpoint: &Endpoint) {
+        self.note(|record| {
+            let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
+            if !record.places.iter().any(known) {
+                record.places.push(PlaceSeen::from(endpoint));
+            }
         });
     }
 
@@ -356,10 +371,12 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         asked: None,
         answer_of: None,
         signals: None,
+        measured_by: None,
         plan: Vec::new(),
         lot: None,
         considered: Vec::new(),
         attempts: Vec::new(),
+        places: Vec::new(),
         escalation: None,
         evidence: None,
         cache: None,

@@ -4,6 +4,7 @@
 //! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
+mod anchor;
 mod asked;
 mod budget;
 mod entry;
@@ -14,10 +15,12 @@ mod judgement;
 mod keeper;
 mod latency;
 mod lot;
+mod place;
 mod read;
 mod recent;
 mod record;
 mod summary;
+mod verify;
 mod window;
 mod word;
 mod writer;
@@ -25,6 +28,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
 pub use asked::{Asked, BudgetSeen, EndpointSeen, detectors};
 pub use budget::{Budget, Budgets, Exceeded, Reservation};
 pub use entry::{Entry, Phase};
@@ -35,13 +39,15 @@ pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
 pub use lot::{LotSeen, lot};
+pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
+    Record, Route, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
+pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 

@@ -5,7 +5,9 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Demand, Endpoint, Served, Signals, Tier, Wanted};
+use crate::domain::{
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+};
 use crate::ledger::{Asked, CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
 use crate::policy::{
@@ -103,11 +105,14 @@ impl<'a> Journey<'a> {
         self.entry.note_signals(signals);
         self.entry
             .note_measured(wanted, &self.visit.generation.detectors);
+        if let Some(models) = &self.visit.generation.measured_by {
+            self.entry.note_measured_by(models);
+        }
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
-        self.entry.note_data_class(&decision.class);
+        self.entry.note_data_class(&decision.class.name);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
@@ -129,7 +134,7 @@ impl<'a> Journey<'a> {
 
     /// Ends without a plan.
     pub(super) fn undecided(mut self, undecided: Undecided) -> Refusal {
-        self.entry.note_data_class(&undecided.class);
+        self.entry.note_data_class(&undecided.class.name);
         for rejected in &undecided.rejected {
             self.entry
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
@@ -178,8 +183,14 @@ impl<'a> Journey<'a> {
         self.give_again(&found.recorded)
     }
 
+    /// Gives the answer to the same question, which is of the class that it was of.
+    pub(super) fn give_same(mut self, recorded: &cache::Recorded) -> Reply {
+        self.entry.note_data_class(&recorded.class);
+        self.give_again(recorded)
+    }
+
     /// Gives an answer that was given before.
-    pub(super) fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
+    fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
@@ -201,6 +212,7 @@ impl<'a> Journey<'a> {
     ) -> Result<Reply, Refusal> {
         let Decision {
             plan,
+            class,
             otherwise,
             estimate,
             budgets,
@@ -235,6 +247,7 @@ impl<'a> Journey<'a> {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &endpoint,
+                                &class,
                                 reply,
                                 std::mem::take(&mut keep),
                             ));
@@ -296,6 +309,7 @@ impl<'a> Journey<'a> {
     async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
         let endpoint = egress.endpoint().name.clone();
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
+        self.entry.note_place(egress.endpoint());
         let outbound = privacy::release(egress, self.request);
         let began = Instant::now();
         self.entry
@@ -338,6 +352,7 @@ impl<'a> Journey<'a> {
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
+        class: &DataClass,
         reply: upstream::Reply,
         keep: Keep,
     ) -> Reply {
@@ -357,6 +372,7 @@ impl<'a> Journey<'a> {
             let origin = cache::Origin {
                 decision: self.request.decision.clone(),
                 model: model.clone(),
+                class: class.name.clone(),
                 price: endpoint.price,
                 estimated_input_tokens: self.request.estimated_input_tokens(),
             };

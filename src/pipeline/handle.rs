@@ -5,7 +5,7 @@ use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
-use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
+use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
 use crate::signals;
@@ -32,6 +32,8 @@ pub struct Generation {
     pub signals: signals::Reader,
     /// The kinds of personal data that it looks for, as records name them.
     pub detectors: Arc<str>,
+    /// The models that measure, for records; `None` where none does.
+    pub measured_by: Option<MeasuredBySeen>,
 }
 
 /// What stays through reloads.
@@ -135,7 +137,7 @@ impl Visit {
         journey.admitted(&admission);
         // Looked up before anything is measured: a repeated question should cost no inference.
         let slot = match self.recall(request, &admission, &mut journey).await {
-            Ok(Recalled::Before(recorded)) => return Ok(journey.give_again(&recorded)),
+            Ok(Recalled::Before(recorded)) => return Ok(journey.give_same(&recorded)),
             Ok(Recalled::Never(slot)) => slot,
             Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
         };

@@ -201,7 +201,11 @@ impl<'a> Replay<'a> {
         let is_kept =
             |scope: &CacheScope| self.kept.contains(&(first.decision.clone(), scope.clone()));
         if admission.read_cache.as_ref().is_some_and(is_kept) {
-            return Ok(Verdict::known(Way::Cache));
+            let class = recorded.class.clone();
+            return Ok(Verdict {
+                class,
+                ..Verdict::known(Way::Cache)
+            });
         }
         Ok(self.decide(recorded, first, signals, &admission, standing))
     }
