@@ -563,7 +563,7 @@ fn write_journal(folder: &Path, count: u32) {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test --release --test gateway -- --ignored --nocapture a_hundred_thousand"]
+#[ignore = "a measurement: cargo test --release --test gateway -- --ignored --nocapture replay::a_hundred_thousand"]
 fn a_hundred_thousand_records_are_replayed_in_ten_seconds() {
     let folder = new_folder();
     write_journal(&folder, 100_000);
