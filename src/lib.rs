@@ -40,6 +40,8 @@ pub mod server;
 
 pub mod config;
 
+pub mod cases;
+
 pub mod app;
 
 pub mod demo;

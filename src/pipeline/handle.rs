@@ -32,6 +32,8 @@ pub struct Generation {
     pub signals: signals::Reader,
     /// The kinds of personal data that it looks for, as records name them.
     pub detectors: Arc<str>,
+    /// What the policy promises of local answers and what keeps it, in words; `None` where it promises nothing.
+    pub promise: Option<Arc<str>>,
     /// The models that measure, for records; `None` where none does.
     pub measured_by: Option<MeasuredBySeen>,
 }

@@ -111,9 +111,9 @@ impl Policy {
         signals: &Signals,
         tier: Tier,
         residency: &Residency,
+        standing: &Standing,
     ) -> Option<Reason> {
-        let standing = Standing::default();
-        let case = self.case(request, signals, &standing);
+        let case = self.case(request, signals, standing);
         case.not_allowed_at(tier, residency, &case.class())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Plain data, made by the ledger. Policy has no clock, no counters and no chance of its own; this is how they reach it.
 
-use crate::domain::Usd;
+use crate::domain::{Day, Usd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Standing {
     pub records_ok: bool,
     /// A number drawn for this request, even over 0 to below 1: what exploration goes by. `None` lets nothing be explored.
     pub lot: Option<f64>,
+    /// Today, in UTC: what `residency.valid_until` is compared with.
+    pub today: Day,
 }
 
 /// One budget in its current window.
@@ -59,13 +61,14 @@ impl Standing {
 }
 
 impl Default for Standing {
-    /// No budgets, nothing seen yet, records kept.
+    /// No budgets, nothing seen yet, records kept, and a day so late that no statement which ends is relied on.
     fn default() -> Self {
         Self {
             budgets: Vec::new(),
             latencies: Arc::default(),
             records_ok: true,
             lot: None,
+            today: Day::LAST,
         }
     }
 }

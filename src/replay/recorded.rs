@@ -1,7 +1,7 @@
 //! A record, as far as it can be put to a policy again.
 
 use super::way::{self, Way};
-use crate::domain::{Caller, Demand, Needs, PersonalKind, Signals, Usage, Usd};
+use crate::domain::{Caller, Day, Demand, Needs, PersonalKind, Signals, Usage, Usd};
 use crate::ledger::{self, Asked, BudgetSeen, LotSeen, Record, Word};
 use crate::policy::{Policy, Standing};
 use serde::Serialize;
@@ -147,6 +147,7 @@ fn standing(record: &Record, asked: &Asked) -> Standing {
             .collect(),
         records_ok: !asked.records_failing,
         lot: Some(ledger::lot(&record.decision)),
+        today: Day::of_unix_seconds(record.started_at / 1_000),
     }
 }
 

@@ -32,7 +32,13 @@ impl Found {
         let sent: BTreeSet<&Arc<str>> = recorded.tried.iter().map(|(name, _)| name).collect();
         for endpoint in sent {
             let (tier, residency) = self.place(endpoint, policy);
-            let reason = policy.keeps_from(&recorded.demand, signals, tier, &residency);
+            let reason = policy.keeps_from(
+                &recorded.demand,
+                signals,
+                tier,
+                &residency,
+                &recorded.standing,
+            );
             if let Some(reason) = reason {
                 let class = policy.class_of(&recorded.demand, signals).name;
                 let key = (endpoint.clone(), class, reason.to_string());

@@ -50,7 +50,8 @@ impl Case<'_> {
     ) -> Option<Reason> {
         let rules = self.settings.privacy.rules.iter();
         for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
-            if let Some(unmet) = rule.require.unmet_by(tier, residency) {
+            let today = self.standing.today;
+            if let Some(unmet) = rule.require.unmet_by(tier, residency, today) {
                 return Some(Reason::Privacy {
                     rule: rule.id.clone(),
                     unmet,
