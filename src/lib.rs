@@ -30,6 +30,8 @@ pub mod cache;
 
 pub mod ledger;
 
+pub mod replay;
+
 pub mod telemetry;
 
 pub mod report;

@@ -6,6 +6,7 @@ use super::scan::searching;
 use super::{Unkept, desks, promise_in_words};
 use crate::config;
 use crate::inference::Model;
+use crate::ledger;
 use crate::pipeline::{Canary, Generation, Shadow};
 use crate::policy::{Policy, Privacy};
 use crate::signals::Reader;
@@ -37,13 +38,15 @@ pub(super) fn generation(
             })
         })
         .transpose()?;
-    let searching = searching(reader, &looked_for(settings))?;
+    let looked_for = looked_for(settings);
+    let searching = searching(reader, &looked_for)?;
     let own = own_heads(&settings.topics, reader, model)?;
     let signals = searching.with_own(own);
     let unkept = unkept.iter().find(|one| one.file == settings.source.file);
     Ok(Generation {
         policy: Policy::new(settings.policy.clone()),
         desks: desks(&settings.desks, model)?,
+        detectors: ledger::detectors(&looked_for.detectors),
         measured_by: measures_with(&signals),
         signals,
         promise: promise_in_words(settings, unkept),

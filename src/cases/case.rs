@@ -28,6 +28,7 @@ pub(super) struct Case {
     records_ok: bool,
     higher_tier_answered: bool,
     today: Option<Day>,
+    lot: Option<f64>,
 }
 
 /// A line `key: value`.
@@ -94,6 +95,7 @@ impl Case {
             floor: self.higher_tier_answered.then_some(Tier::Remote),
             records_ok: self.records_ok,
             today: self.today.unwrap_or(today),
+            lot: self.lot,
         })
     }
 
@@ -112,6 +114,7 @@ impl Case {
             records_ok: true,
             higher_tier_answered: false,
             today: None,
+            lot: None,
         }
     }
 
@@ -139,6 +142,7 @@ impl Case {
             "seen" => self.seen.push(latency(value)?),
             "before" if value == "answered by the higher tier" => self.higher_tier_answered = true,
             "records" if value == "failing" => self.records_ok = false,
+            "lot" => self.lot = Some(number(value)?),
             "today" => self.today = Some(Day::parse(value).ok_or("write a day: `2027-03-31`")?),
             _ => return Err("there is no such line".into()),
         }

@@ -15,6 +15,8 @@ use whatlang::Lang;
 
 /// The local tier answers up to this complexity where the operator says nothing.
 const THRESHOLD: f32 = 0.5;
+/// Policy's own choice stays the rule: of two endpoints, one cannot be explored more often than chosen.
+const MOST_EXPLORED: f64 = 0.5;
 /// The time for a request where the operator says nothing.
 const DEADLINE: Duration = Duration::from_secs(300);
 /// The longest time a request can be given.
@@ -36,6 +38,7 @@ const QUALITY_KEYS: &[&str] = &[
     "topics",
     "escalate_on",
     "sticky",
+    "explore",
 ];
 
 /// Reads `routes`.
@@ -135,6 +138,9 @@ pub(super) fn quality(
         sticky: section
             .and_then(|section| section.section("sticky", &["for"]))
             .map(|sticky| sticky.read("for", STICKY, |value| value.duration(STICKY_SPANS))),
+        explore: section.map_or(0.0, |section| {
+            section.read("explore", 0.0, |value| value.number(0.0..=MOST_EXPLORED))
+        }),
     };
     if let Some(value) = section.and_then(|section| section.get("topics")) {
         by_topic(&value, &mut quality);

@@ -5,9 +5,11 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, DataClass, Endpoint, Served, Signals, Tier};
+use crate::domain::{
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+};
 use crate::handoff::Ticket;
-use crate::ledger::{Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
+use crate::ledger::{Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
 use crate::local;
 use crate::policy::{
     Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
@@ -70,12 +72,6 @@ impl<'a> Journey<'a> {
         self.told.phases.add(phase, took);
     }
 
-    pub(super) fn stands(&mut self, standing: &Standing) {
-        if let Some(tier) = standing.floor {
-            self.entry.note_floor(tier);
-        }
-    }
-
     pub(super) fn admitted(&mut self, admission: &Admission) {
         self.deadline = admission.deadline;
         let since_parsed = self
@@ -95,13 +91,27 @@ impl<'a> Journey<'a> {
         self.entry.note_cache(outcome, None);
     }
 
-    pub(super) fn measured(&mut self, signals: &Signals) {
+    /// What policy looks at before anything is measured.
+    pub(super) fn asked(&mut self, demand: &Demand, standing: &Standing) {
+        let settings = self.visit.settings();
+        let classes = &settings.privacy.classes;
+        let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
+        let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
+        self.entry.note_asked(asked);
+        if let Some(tier) = standing.floor {
+            self.entry.note_floor(tier);
+        }
+    }
+
+    pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
         self.told.complexity = signals
             .complexity
             .as_ref()
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        self.entry
+            .note_measured(wanted, &self.visit.generation.detectors);
         if let Some(models) = &self.visit.generation.measured_by {
             self.entry.note_measured_by(models);
         }
@@ -115,6 +125,9 @@ impl<'a> Journey<'a> {
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
             self.entry.note_local_limit(limit);
+        }
+        if let Some(lot) = &decision.lot {
+            self.entry.note_lot(lot);
         }
         for step in &decision.plan {
             self.entry
@@ -193,6 +206,7 @@ impl<'a> Journey<'a> {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
+        self.entry.note_answer_of(&recorded.decision);
         let served = Served::Cache {
             model: recorded.model.clone(),
         };
@@ -414,6 +428,7 @@ impl<'a> Journey<'a> {
             reply.body
         } else {
             let origin = cache::Origin {
+                decision: self.request.decision.clone(),
                 model: model.clone(),
                 class: class.name.clone(),
                 price: endpoint.price,

@@ -7,7 +7,7 @@ use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, Wanted};
 use crate::handoff;
-use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
+use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
 use crate::signals;
@@ -32,6 +32,8 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// The kinds of personal data that it looks for, as records name them.
+    pub detectors: Arc<str>,
     /// What the policy promises of local answers and what keeps it, in words; `None` where it promises nothing.
     pub promise: Option<Arc<str>>,
     /// The models that measure, for records; `None` where none does.
@@ -157,9 +159,14 @@ impl Visit {
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
-        let standing = self.standing(request);
-        journey.stands(&standing);
-        let admission = match self.generation.policy.admit(request, &standing) {
+        let standing = Standing {
+            lot: Some(ledger::lot(&request.decision)),
+            ..self.standing(request)
+        };
+        let demand = request.demand();
+        journey.asked(&demand, &standing);
+        let policy = &self.generation.policy;
+        let admission = match policy.admit_demand(&demand, &standing) {
             Ok(admission) => admission,
             Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),
         };
@@ -170,25 +177,16 @@ impl Visit {
             Ok(Recalled::Never(slot)) => slot,
             Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
         };
-        let signals = self
-            .generation
-            .signals
-            .read(
-                request,
-                self.generation.wanted(&admission),
-                admission.signals_deadline,
-            )
+        let wanted = self.generation.wanted(&admission);
+        let reader = &self.generation.signals;
+        let signals = reader
+            .read(request, wanted, admission.signals_deadline)
             .await;
-        journey.measured(&signals);
-        let decided = self.generation.policy.decide(request, &signals, &standing);
+        journey.measured(&signals, wanted);
+        let decided = policy.decide_demand(&demand, &signals, &standing);
         if let Some(shadow) = &self.generation.shadow {
-            let live = Outlook::of(
-                &decided,
-                &self.generation.desks,
-                request,
-                &signals,
-                standing.today,
-            );
+            let desks = &self.generation.desks;
+            let live = Outlook::of(&decided, desks, request, &signals, standing.today);
             journey.shadowed(shadow.decide(request, &signals, &standing, &live));
         }
         let decision = match decided {

@@ -248,6 +248,9 @@ pub struct Quality {
     /// For how long after an answer of the higher tier a conversation stays with it; `None` lets each question be
     /// measured by itself.
     pub sticky: Option<Duration>,
+    /// Of the requests for `auto` that several endpoints may answer, the share for which a lot picks another than the
+    /// first; 0 to 0.5.
+    pub explore: f64,
 }
 
 /// What a person says of the answer before.

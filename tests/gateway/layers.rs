@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -20,6 +20,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
+    ("replay", &["domain", "policy", "calibration", "ledger"]),
     ("telemetry", &["domain", "handoff", "ledger"]),
     ("report", &["ledger"]),
     (
@@ -112,6 +113,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "local",
             "similar",
             "ledger",
+            "replay",
             "report",
             "pipeline",
             "server",

@@ -324,10 +324,7 @@ async fn explain_tells_of_the_shadow_and_of_the_canary() {
     };
     let shadow = explain("shadow: {policy: other.yaml}");
     assert!(shadow.contains("policy    main@"), "{shadow}");
-    assert!(
-        shadow.contains("would try a person takes over"),
-        "{shadow}"
-    );
+    assert!(shadow.contains("would try a person takes over"), "{shadow}");
     let canary = explain("canary: {policy: other.yaml, share: 1}");
     assert!(canary.contains("policy    other@"), "{canary}");
     assert!(

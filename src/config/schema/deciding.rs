@@ -119,6 +119,11 @@ pub(super) fn deciding() -> Vec<Key> {
                         "A conversation that the higher tier has answered stays with it.",
                         object(&[], vec![key("for", "For so long.", span("30m"))]),
                     ),
+                    key(
+                        "explore",
+                        "Of the requests that several endpoints may answer, the share that a lot gives to another than the first.",
+                        json!({"type": "number", "minimum": 0, "maximum": 0.5}),
+                    ),
                 ],
             ),
         ),

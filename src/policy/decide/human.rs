@@ -38,6 +38,7 @@ impl Case<'_> {
             may_keep: false,
             local_limit: self.local_limit(),
             may_match: false,
+            lot: None,
             estimate: Usd::ZERO,
             budgets: Vec::new(),
             otherwise: None,

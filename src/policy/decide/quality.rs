@@ -142,7 +142,8 @@ impl Case<'_> {
             Cue::Negative => shape.answered && shape.sentiment == Sentiment::Negative,
         };
         let cue = self.settings.quality.escalate_on.iter().find(said);
-        let stays = self.standing.floor == Some(Tier::Remote);
+        let sticky = self.settings.quality.sticky.is_some();
+        let stays = sticky && self.standing.floor == Some(Tier::Remote);
         let reason = cue.map(|cue| Reason::Escalated(*cue));
         let reason = reason.or(stays.then_some(Reason::Sticky));
         reason.filter(|_| self.chooses())
