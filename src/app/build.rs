@@ -1,6 +1,7 @@
 //! From settings to a running gateway.
 
 use super::encoder::measures_with;
+use super::engines::Engines;
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::scan::searching;
@@ -8,7 +9,7 @@ use super::{Unkept, desks, keep_promise, measuring, promise_in_words};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
-use crate::inference::Workers;
+use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
 };
@@ -39,6 +40,7 @@ pub struct App {
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
     pub(super) threads: Vec<Workers>,
+    pub(super) engine_threads: Vec<DecoderThreads>,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) reloader: Option<Reloader>,
@@ -86,6 +88,8 @@ pub async fn build(
     let (reader, model, threads) = measuring.into_parts();
     let reader = searching(&reader, &settings.policy.privacy)?;
     let desks = desks(&settings.desks, model.as_ref())?;
+    let (loaded, engine_threads) = Engines::start(&settings.engines, places)?;
+    let engines = loaded.generators(&settings.engines)?;
     let untraced = Untraced::new(self::untraced(
         settings.telemetry.otlp.as_ref(),
         &settings.policy,
@@ -95,6 +99,7 @@ pub async fn build(
     let (live, watching) = watch::channel(Arc::new(Generation {
         policy,
         desks,
+        engines,
         measured_by: measures_with(&reader),
         signals: reader.clone(),
         promise,
@@ -103,6 +108,7 @@ pub async fn build(
     endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
+        engines: loaded,
         reader,
         places: places.clone(),
         ledger: ledger.clone(),
@@ -129,6 +135,7 @@ pub async fn build(
         metrics,
         readiness: Readiness::default(),
         threads,
+        engine_threads,
         keeper,
         export,
         reloader,
@@ -277,7 +284,7 @@ fn not_kept(error: StartError) -> anyhow::Error {
 /// Every endpoint of a policy.
 pub(super) fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
     policy.models.iter().filter_map(|model| match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint),
     })
 }

@@ -5,6 +5,7 @@
 
 use super::build::{budgets, endpoints, refuse_lapsed, untraced};
 use super::encoder::measures_with;
+use super::engines::Engines;
 use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
 use super::scan::searching;
@@ -51,6 +52,7 @@ struct Watch {
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
     pub(super) model: Option<Model>,
+    pub(super) engines: Engines,
     pub(super) reader: Reader,
     pub(super) places: Places,
     pub(super) ledger: Ledger,
@@ -169,6 +171,7 @@ impl Watch {
             .context("restart to use it");
         }
         let desks = desks(&settings.desks, self.kept.model.as_ref())?;
+        let engines = self.kept.engines.generators(&settings.engines)?;
         let own = own_heads(
             &settings.topics,
             &self.kept.reader,
@@ -195,6 +198,7 @@ impl Watch {
         self.live.send_replace(Arc::new(Generation {
             policy,
             desks,
+            engines,
             measured_by: measures_with(&signals),
             signals,
             promise,

@@ -2,7 +2,7 @@
 
 use super::build::App;
 use crate::config::ServerSettings;
-use crate::inference::Workers;
+use crate::inference::{DecoderThreads, Workers};
 use crate::server::{self, ConnectionLimits, RequestLimits, Site, Stop, Surface};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,7 @@ impl App {
         let Self {
             pipeline,
             threads,
+            engine_threads,
             keeper,
             export,
             reloader,
@@ -90,6 +91,7 @@ impl App {
             drop(reloader);
             drop(pipeline);
             threads.into_iter().for_each(Workers::join);
+            engine_threads.into_iter().for_each(DecoderThreads::join);
             let lost = keeper.finish();
             // The keeper held the other handle and is gone.
             if let Some(export) = export.and_then(Arc::into_inner) {

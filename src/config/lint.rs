@@ -281,7 +281,7 @@ impl Doubts<'_> {
 
 fn price(model: &Model) -> Option<Price> {
     match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint.price),
     }
 }

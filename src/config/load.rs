@@ -161,6 +161,7 @@ fn settings(
             records_required,
         },
         desks: models.desks,
+        engines: models.engines,
         promise,
         server,
         encoder,

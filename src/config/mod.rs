@@ -11,6 +11,7 @@ mod callers;
 mod cost;
 mod cover;
 mod defaults;
+mod engine;
 mod example;
 mod known;
 mod lapse;
@@ -40,7 +41,7 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
+    CacheSettings, Collector, Desk, EncoderSettings, Engine, ExactSettings, PromiseSettings,
     RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
     TopicSettings, TopicSource, UpstreamSettings,
 };

@@ -2,7 +2,7 @@
 
 use super::Visit;
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals};
-use crate::local::Answerer;
+use crate::local::{Answerer, engine_fits};
 use crate::policy::{BudgetStanding, Policy, Refused, Rejected, Standing, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub struct Planned {
     pub model: Arc<str>,
     /// What it would do, in words.
     pub says: String,
-    /// Where the request would be sent; `None` for approved answers.
+    /// Where the request would be sent; `None` for what is answered in this process.
     pub address: Option<Arc<str>>,
 }
 
@@ -150,6 +150,17 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
             };
             Planned {
                 says: format!("{model} (approved answers){would}"),
+                model,
+                address: None,
+            }
+        }
+        Step::Engine(_) => {
+            let would = match engine_fits(asked.request, asked.signals) {
+                Ok(()) => "would answer where it is sure".to_owned(),
+                Err(unsure) => format!("would step aside ({})", unsure.code()),
+            };
+            Planned {
+                says: format!("{model} (an engine in this process): {would}"),
                 model,
                 address: None,
             }

@@ -65,6 +65,8 @@ pub struct LocalLimit {
 pub enum Step {
     /// Approved answers of this model, in this process.
     Local(Arc<str>),
+    /// A small model that writes, in this process.
+    Engine(Arc<str>),
     /// A request to an endpoint, with policy's leave.
     Upstream(Egress),
 }
@@ -165,7 +167,7 @@ impl Step {
     /// The model that this step asks.
     pub fn model(&self) -> &Arc<str> {
         match self {
-            Self::Local(model) => model,
+            Self::Local(model) | Self::Engine(model) => model,
             Self::Upstream(egress) => &egress.endpoint().name,
         }
     }

@@ -1,7 +1,7 @@
 //! Quality: what the local tier may answer, and which answers may serve similar questions.
 
 use super::Case;
-use crate::domain::{DataClass, Endpoint, Probability, Tier};
+use crate::domain::{DataClass, Probability, Tier};
 use crate::policy::decision::{LocalLimit, Reason};
 use crate::policy::settings::{Bar, Model};
 
@@ -25,9 +25,9 @@ impl Case<'_> {
         delicate.then_some(Reason::AlwaysRemote)
     }
 
-    pub(super) fn too_complex(&self, endpoint: &Endpoint) -> Option<Reason> {
+    pub(super) fn too_complex(&self, tier: Tier) -> Option<Reason> {
         // Asked for by name, a model is given: the threshold is how `auto` chooses.
-        if endpoint.tier == Tier::Remote || &*self.request.model != crate::policy::AUTO {
+        if tier == Tier::Remote || &*self.request.model != crate::policy::AUTO {
             return None;
         }
         let Some(limit) = self.local_limit() else {
@@ -45,7 +45,7 @@ impl Case<'_> {
         })
     }
 
-    /// Up to which complexity local endpoints answer, raised where a budget is nearly spent. A raised one is vouched for
+    /// Up to which complexity local endpoints and engines answer, raised where a budget is nearly spent. A raised one is vouched for
     /// by nobody, and where nothing keeps a promise no budget does.
     pub(super) fn local_limit(&self) -> Option<LocalLimit> {
         let mut limit = match &self.settings.quality.bar {
