@@ -12,7 +12,7 @@ use super::scan::searching;
 use super::{desks, keep_promise, promise_in_words};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::pipeline::Generation;
 use crate::policy::Policy;
 use crate::signals::Reader;
@@ -201,6 +201,7 @@ impl Watch {
             engines,
             measured_by: measures_with(&signals),
             signals,
+            detectors: ledger::detectors(&settings.policy.privacy.detectors),
             promise,
         }));
         Ok(stamp)

@@ -64,6 +64,7 @@ impl Journey<'_> {
         let mut body = generated.body();
         if !keep.is_nowhere() {
             let origin = cache::Origin {
+                decision: self.request.decision.clone(),
                 model: model.clone(),
                 class: class.name.clone(),
                 price: Price::default(),
