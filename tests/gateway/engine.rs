@@ -411,9 +411,12 @@ async fn a_hard_question_does_not_reach_the_engine() {
     assert_eq!(way(&reply).0, "local", "{}", reply.text());
 }
 
+/// Spoils a model's folder.
+type Spoil = fn(&Path);
+
 #[test]
 fn a_broken_folder_is_told_by_check_and_refused_at_start() {
-    let breaks: [(fn(&Path), &str); 4] = [
+    let breaks: [(Spoil, &str); 4] = [
         (
             |folder| {
                 let file = folder.join("model.onnx.data");
@@ -471,4 +474,46 @@ fn explain_says_what_the_engine_would_do() {
     );
     let out = explain("I want to talk to a human, please");
     assert!(out.contains("would step aside (asks_for_human)"), "{out}");
+}
+
+#[tokio::test]
+async fn a_reload_changes_how_sure_it_must_be_and_not_how_it_runs() {
+    let (stand_in, folder) = (remote().await, bare());
+    let gateway = Gateway::start(&config(&folder, SURE, Some(&stand_in)));
+    let prompt = &golden()[0].prompt;
+    let way_now = async || {
+        let reply = ask(&gateway, &[], with(prompt, json!({"temperature": 0}))).await;
+        reply.header("x-firstline-route").to_owned()
+    };
+    assert_eq!(way_now().await, "local");
+    let other = format!("{SURE}, slots: 9");
+    gateway.reload(&config(&folder, &other, Some(&stand_in)));
+    until("the refusal", async || {
+        let refused = gateway.log().contains("engines are loaded at start only");
+        refused.then_some(())
+    })
+    .await;
+    assert_eq!(way_now().await, "local");
+    let strict = ", max_tokens: 24, sure: {min_confidence: 0.9}";
+    gateway.reload(&config(&folder, strict, Some(&stand_in)));
+    until("the reload", async || {
+        (way_now().await == "remote").then_some(())
+    })
+    .await;
+}
+
+#[test]
+fn inspect_says_what_a_folder_holds() {
+    let (model, folder) = (bare().display().to_string(), new_folder());
+    let out = run(&folder, &["models", "inspect", &model]).ended(0).out;
+    assert!(
+        out.contains("512 tokens") && out.contains("chat template  there"),
+        "{out}"
+    );
+    fs::remove_file(Path::new(&model).join("chat_template.jinja")).unwrap();
+    let out = run(&folder, &["models", "inspect", &model]).ended(1).out;
+    assert!(out.contains("chat template  missing"), "{out}");
+    run(&folder, &["models", "inspect", "nowhere"])
+        .ended(1)
+        .says(&["nowhere is missing"]);
 }
