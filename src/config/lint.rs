@@ -34,6 +34,7 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.rules();
     doubts.classes();
     doubts.models();
+    doubts.engines();
     doubts.budgets();
     doubts.topics();
     doubts.promise();
@@ -168,6 +169,31 @@ impl Doubts<'_> {
             .iter()
             .any(|route| route.when == Condition::default());
         by_name || by_route || !always
+    }
+
+    /// An engine that is always sure is not judged, and one whose whole answer is held back does not stream.
+    fn engines(&mut self) {
+        let settings = self.settings;
+        let models = &settings.policy.models;
+        for engine in &settings.engines {
+            let index = models.iter().position(|model| model.name == engine.model);
+            let path = format!("models[{}].engine", index.unwrap_or_default());
+            if engine.sureness.min_confidence == 0.0 {
+                let message =
+                    "how sure the model is of its words is not asked: 0 lets everything pass";
+                let remedy = "raise it, or leave it out for 0.5";
+                let path = format!("{path}.sure.min_confidence");
+                self.doubt(&path, message.to_owned(), remedy);
+            }
+            if engine
+                .max_tokens
+                .is_some_and(|most| most <= engine.sureness.tokens)
+            {
+                let message = "all of an answer is held back, so that none is streamed";
+                let remedy = "let `sure.tokens` be less than `max_tokens`";
+                self.doubt(&format!("{path}.max_tokens"), message.to_owned(), remedy);
+            }
+        }
     }
 
     fn budgets(&mut self) {
@@ -319,7 +345,7 @@ impl Doubts<'_> {
 
 fn price(model: &Model) -> Option<Price> {
     match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint.price),
     }
 }

@@ -197,6 +197,7 @@ fn settings(
         },
         desks: models.desks,
         handoff: Arc::new(handoff),
+        engines: models.engines,
         promise,
         shadow: None,
         canary: None,

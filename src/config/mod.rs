@@ -11,6 +11,7 @@ mod callers;
 mod cost;
 mod cover;
 mod defaults;
+mod engine;
 mod example;
 mod human;
 mod known;
@@ -43,9 +44,9 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Canary, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
-    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
-    TopicSettings, TopicSource, UpstreamSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,
+    PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
+    TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

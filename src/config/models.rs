@@ -1,10 +1,11 @@
 //! `models`: who can answer, at what price, and where data goes.
 
+use super::engine;
 use super::known::{model_name, refuse_twice};
 use super::place::{self, Place};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
-use super::settings::Desk;
+use super::settings::{Desk, Engine};
 use crate::domain::{
     Agreement, Day, Dialect, Endpoint, Price, Region, Residency, Retention, Tier, Timeouts, Usd,
 };
@@ -21,6 +22,7 @@ const KEYS: &[&str] = &[
     "aliases",
     "knowledge",
     "answer",
+    "engine",
     "upstream",
     "price",
     "residency",
@@ -40,6 +42,8 @@ pub(super) struct Models {
     pub(super) models: Vec<Model>,
     /// What those that answer from knowledge need.
     pub(super) desks: Vec<Desk>,
+    /// What those that write in this process need.
+    pub(super) engines: Vec<Engine>,
 }
 
 /// Reads `models`.
@@ -60,7 +64,7 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
         let (name, aliases) = names(&section, &mut given);
         all.names.push(name.clone());
         all.aliases.push(aliases.clone());
-        if let Some(offer) = offer(&section, &name, secrets, &mut all.desks) {
+        if let Some(offer) = offer(&section, &name, secrets, &mut all) {
             all.models.push(Model {
                 name,
                 aliases,
@@ -97,37 +101,55 @@ fn offer(
     section: &Section<'_>,
     name: &Arc<str>,
     secrets: &Secrets<'_>,
-    desks: &mut Vec<Desk>,
+    all: &mut Models,
 ) -> Option<Offer> {
     let tier = section.required("tier", "local");
     let tier =
         tier.and_then(|value| value.choice(&[("local", Tier::Local), ("remote", Tier::Remote)]));
-    match (section.get("knowledge"), section.get("upstream")) {
-        (Some(knowledge), None) => {
-            refuse_keys(section, &["price", "residency", "timeouts"], "upstream");
-            if tier == Some(Tier::Remote) {
-                let message = "approved answers are given in this process, so the tier is local";
-                knowledge.wrong(message, "write `tier: local`");
-            }
-            desks.push(desk(section, name, &knowledge, secrets));
+    let (knowledge, engine) = (section.get("knowledge"), section.get("engine"));
+    match (knowledge, engine, section.get("upstream")) {
+        (Some(knowledge), None, None) => {
+            refuse_keys(section, OF_UPSTREAMS, "upstream");
+            let message = "approved answers are given in this process, so the tier is local";
+            refuse_remote(&knowledge, tier, message);
+            all.desks.push(desk(section, name, &knowledge, secrets));
             Some(Offer::Desk)
         }
-        (None, Some(upstream)) => {
+        (None, Some(engine), None) => {
+            refuse_keys(section, OF_UPSTREAMS, "upstream");
+            refuse_keys(section, &["answer"], "knowledge");
+            let message = "an engine runs in this process, so the tier is local";
+            refuse_remote(&engine, tier, message);
+            all.engines.push(engine::read(&engine, name, secrets)?);
+            Some(Offer::Engine)
+        }
+        (None, None, Some(upstream)) => {
             refuse_keys(section, &["answer"], "knowledge");
             let endpoint = endpoint(section, name, tier, &upstream, secrets)?;
             Some(Offer::Endpoint(Arc::new(endpoint)))
         }
-        (Some(_), Some(upstream)) => {
-            let message = "a model has either `knowledge` or an `upstream`, not both";
-            upstream.wrong(message, "make two models of it and a route that uses both");
-            None
-        }
-        (None, None) => {
+        (None, None, None) => {
             let message = "nothing says who answers for this model";
-            let remedy = "add `knowledge: [answers.yaml]` or `upstream: {…}`";
+            let remedy =
+                "add `knowledge: [answers.yaml]`, `engine: {folder: …}` or `upstream: {…}`";
             section.value().wrong(message, remedy);
             None
         }
+        (knowledge, engine, upstream) => {
+            let message = "a model has one of `knowledge`, `engine` and `upstream`";
+            let too_many = upstream.or(engine).or(knowledge)?;
+            too_many.wrong(message, "make two models of it and a route that uses both");
+            None
+        }
+    }
+}
+
+/// Keys of a model that only one behind an HTTP API has.
+const OF_UPSTREAMS: &[&str] = &["price", "residency", "timeouts"];
+
+fn refuse_remote(value: &Value<'_>, tier: Option<Tier>, message: &str) {
+    if tier == Some(Tier::Remote) {
+        value.wrong(message, "write `tier: local`");
     }
 }
 

@@ -15,9 +15,10 @@ mod request;
 mod secret;
 mod signals;
 mod usage;
+mod wishes;
 
 pub use answer::{
-    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, Verbatim,
+    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, TokenSaid, Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest};
 pub use day::Day;
@@ -30,3 +31,4 @@ pub use request::{BodyLayout, CacheWish, ChatRequest, Demand, Needs, Tightening}
 pub use secret::Secret;
 pub use signals::{Known, Probability, Reading, Sentiment, Shape, Signals, Topic, Wanted};
 pub use usage::Usage;
+pub use wishes::Wishes;

@@ -1,6 +1,6 @@
 //! What was asked, by whom.
 
-use super::{Caller, DecisionId, Message, RequestId, Role};
+use super::{Caller, DecisionId, Message, RequestId, Role, Wishes};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct ChatRequest {
     pub max_output_tokens: Option<u64>,
     /// What an answering model must be able to do.
     pub needs: Needs,
+    /// How it wants tokens chosen; `None` where this was not read, because no engine is in the policy.
+    pub wishes: Option<Wishes>,
     /// What the caller asks to be stricter.
     pub tightening: Tightening,
     /// The body as it came.

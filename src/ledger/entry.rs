@@ -6,7 +6,7 @@
 use super::keeper::Outbox;
 use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, ShadowSeen, UsageSeen,
+    Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
@@ -207,9 +207,27 @@ impl Entry {
         });
     }
 
-    /// Why the local answer was not good enough and the next step was taken.
-    pub fn note_escalation(&mut self, reason: impl Into<Word>) {
-        self.note(|record| record.escalation = Some(reason.into()));
+    /// Why a local model's answer was not good enough, and how long it took to know; the next step is taken.
+    pub fn note_stepped_aside(
+        &mut self,
+        model: impl Into<Word>,
+        reason: impl Into<Word>,
+        took: Duration,
+    ) {
+        self.note(|record| {
+            let reason = reason.into();
+            record.escalation = Some(reason.clone());
+            record.stepped_aside.push(SteppedAside {
+                model: model.into(),
+                reason,
+                took_micros: micros(took),
+            });
+        });
+    }
+
+    /// How sure the engine was that writes the answer, 0 to 1.
+    pub fn note_confidence(&mut self, confidence: f32) {
+        self.note(|record| record.confidence = Some(confidence));
     }
 
     /// What a local answer rests on.
@@ -390,6 +408,8 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         attempts: Vec::new(),
         places: Vec::new(),
         escalation: None,
+        stepped_aside: Vec::new(),
+        confidence: None,
         evidence: None,
         cache: None,
         usage: None,

@@ -45,7 +45,7 @@ pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_sin
 pub use recent::{Decided, Judged};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, ShadowSeen, UsageSeen,
+    Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};

@@ -94,6 +94,12 @@ pub struct Record {
     /// Why the local answer was not good enough, where a step up was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Word>,
+    /// Every local step that stepped aside, in order, with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stepped_aside: Vec<SteppedAside>,
+    /// How sure the engine was that wrote the answer, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
     /// What a local answer rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceSeen>,
@@ -223,6 +229,17 @@ pub struct Attempt {
     /// When it began, in microseconds after the request came.
     pub after_micros: u64,
     /// How long until the first byte of an answer, or until it failed, in microseconds.
+    pub took_micros: u64,
+}
+
+/// A local step that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SteppedAside {
+    /// The model's name.
+    pub model: Word,
+    /// Why it gave none.
+    pub reason: Word,
+    /// How long it took to know, in microseconds.
     pub took_micros: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a request can be served by an approved text at all, before any search.
+//! Whether a request can be served by an approved text, or by an engine, at all: before any search, and before a token.
 
 use super::Unsure;
 use crate::domain::{ChatRequest, Needs, Role, Signals};
@@ -57,6 +57,21 @@ pub(super) fn check(request: &ChatRequest, signals: &Signals) -> Result<(), Unsu
     }
     if continues(request) && leans(&words) {
         return Err(Unsure::FollowUp);
+    }
+    Ok(())
+}
+
+/// Refuses what an engine cannot serve, however well it would write.
+pub(super) fn check_engine(request: &ChatRequest, signals: &Signals) -> Result<(), Unsure> {
+    if signals.shape.wants_human {
+        return Err(Unsure::AsksForHuman);
+    }
+    if needs_more(request) || request.max_output_tokens == Some(0) {
+        return Err(Unsure::NeedsMore);
+    }
+    // Wishes that nobody has read could hold anything.
+    if request.wishes.as_ref().is_none_or(|wishes| wishes.beyond) {
+        return Err(Unsure::UnknownSetting);
     }
     Ok(())
 }

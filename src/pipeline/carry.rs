@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 
 /// One request on its way: the record being written, and what the caller may be told.
 pub(super) struct Journey<'a> {
-    visit: &'a Visit,
-    request: &'a ChatRequest,
+    pub(super) visit: &'a Visit,
+    pub(super) request: &'a ChatRequest,
     began: Instant,
     deadline: Duration,
-    entry: Entry,
-    told: Told,
+    pub(super) entry: Entry,
+    pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
 }
@@ -50,6 +50,7 @@ impl<'a> Journey<'a> {
             reason: None,
             attempts: 0,
             evidence: None,
+            confidence: None,
             receipt: Arc::default(),
         };
         let deadline = visit.generation.policy.settings().deadline;
@@ -236,7 +237,8 @@ impl<'a> Journey<'a> {
             similar: matching.as_ref().and_then(Matching::keeping),
         };
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
-        for step in plan {
+        let mut steps = plan.into_iter();
+        while let Some(step) = steps.next() {
             match step {
                 Step::Human(handover) => {
                     drop(keep);
@@ -247,6 +249,18 @@ impl<'a> Journey<'a> {
                         // An approved answer changes with its source, so it is looked up again each time.
                         drop(keep);
                         return Ok(self.give_approved(model, approved));
+                    }
+                }
+                Step::Engine(model) => {
+                    if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
+                        return Ok(self.give_similar(&found));
+                    }
+                    match self.ask_engine(&model, signals, steps.len() == 0).await {
+                        Ok(generated) => {
+                            let keep = std::mem::take(&mut keep);
+                            return Ok(self.give_generated(model, generated, &class, keep));
+                        }
+                        Err(fault) => last = fault.map(Fault::Gateway).or(last),
                     }
                 }
                 Step::Upstream(egress) => {
@@ -292,8 +306,7 @@ impl<'a> Journey<'a> {
         match answer {
             Ok(approved) => Some(approved),
             Err(unsure) => {
-                self.told.reason = Some(unsure.code().into());
-                self.entry.note_escalation(unsure.code());
+                self.stepped_aside(model, unsure, began.elapsed());
                 None
             }
         }
@@ -446,7 +459,12 @@ impl<'a> Journey<'a> {
         )
     }
 
-    fn reply(mut self, served: Served, body: crate::domain::AnswerBody, bill: Bill) -> Reply {
+    pub(super) fn reply(
+        mut self,
+        served: Served,
+        body: crate::domain::AnswerBody,
+        bill: Bill,
+    ) -> Reply {
         self.told.phases.own = self.own_time();
         let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone());
         Reply {
@@ -459,11 +477,11 @@ impl<'a> Journey<'a> {
     }
 
     /// What the answer costs at this endpoint (nothing in this process), beside the first remote model of the policy.
-    fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
+    pub(super) fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
         let models = &self.visit.generation.policy.settings().models;
         let remote = models.iter().find_map(|model| match &model.offer {
             Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
-            Offer::Endpoint(_) | Offer::Desk => None,
+            Offer::Endpoint(_) | Offer::Desk | Offer::Engine => None,
         });
         Bill::new(
             endpoint.map(|endpoint| endpoint.price),
@@ -490,6 +508,8 @@ pub(super) fn nobody_left() -> Refused {
     Refused {
         code: RefusalCode::PolicyQuality,
         rule: "models".into(),
-        message: "no approved answer covers this request, and no other model may answer it".into(),
+        message:
+            "no local answer is sure enough for this request, and no other model may answer it"
+                .into(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod carry;
 mod explain;
+mod generate;
 mod handle;
 mod matching;
 mod shadow;

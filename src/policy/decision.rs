@@ -82,6 +82,8 @@ pub struct Lot {
 pub enum Step {
     /// Approved answers of this model, in this process.
     Local(Arc<str>),
+    /// A small model that writes, in this process.
+    Engine(Arc<str>),
     /// A request to an endpoint, with policy's leave.
     Upstream(Egress),
     /// A person takes over.
@@ -233,7 +235,7 @@ impl Step {
     /// The model that this step asks, or [`HUMAN`](super::HUMAN).
     pub fn model(&self) -> &Arc<str> {
         match self {
-            Self::Local(model) => model,
+            Self::Local(model) | Self::Engine(model) => model,
             Self::Upstream(egress) => &egress.endpoint().name,
             Self::Human(handover) => &handover.name,
         }

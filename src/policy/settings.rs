@@ -69,6 +69,8 @@ pub struct Model {
 pub enum Offer {
     /// Approved answers, in this process; nothing leaves.
     Desk,
+    /// A small model that writes, in this process; nothing leaves.
+    Engine,
     /// A model behind an HTTP API.
     Endpoint(Arc<Endpoint>),
 }
@@ -332,7 +334,7 @@ impl Model {
     /// Which side of the promise it stands on.
     pub fn tier(&self) -> Tier {
         match &self.offer {
-            Offer::Desk => Tier::Local,
+            Offer::Desk | Offer::Engine => Tier::Local,
             Offer::Endpoint(endpoint) => endpoint.tier,
         }
     }

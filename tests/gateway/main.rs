@@ -19,6 +19,7 @@ mod cli;
 mod crashes;
 mod deadlines;
 mod endings;
+mod engine;
 mod errors;
 mod explaining;
 mod framing;

@@ -485,6 +485,7 @@ fn busy(number: u32) -> ChatRequest {
         include_usage: false,
         max_output_tokens: Some(300),
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: vec![b' '; 3_000].into(),
         layout: BodyLayout::default(),

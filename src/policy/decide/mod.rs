@@ -174,11 +174,16 @@ impl Case<'_> {
     fn reason_against(&self, model: &Model, class: &DataClass) -> Option<Reason> {
         let endpoint = match &model.offer {
             Offer::Desk => return self.too_delicate(model),
+            Offer::Engine => {
+                return self
+                    .too_delicate(model)
+                    .or_else(|| self.too_complex(Tier::Local));
+            }
             Offer::Endpoint(endpoint) => endpoint,
         };
         self.not_allowed(endpoint, class)
             .or_else(|| self.too_delicate(model))
-            .or_else(|| self.too_complex(endpoint))
+            .or_else(|| self.too_complex(endpoint.tier))
             .or_else(|| self.too_dear(endpoint))
             .or_else(|| self.too_slow(endpoint))
     }
@@ -243,6 +248,7 @@ pub struct Undecided {
 fn step(model: &Model, rule: &Arc<str>) -> Step {
     match &model.offer {
         Offer::Desk => Step::Local(model.name.clone()),
+        Offer::Engine => Step::Engine(model.name.clone()),
         Offer::Endpoint(endpoint) => Step::Upstream(Egress::grant(endpoint.clone(), rule.clone())),
     }
 }

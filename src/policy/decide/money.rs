@@ -64,7 +64,7 @@ impl Case<'_> {
 
     pub(super) fn dearest(&self, chosen: &[&Model]) -> Usd {
         let estimates = chosen.iter().map(|model| match &model.offer {
-            Offer::Desk => Usd::ZERO,
+            Offer::Desk | Offer::Engine => Usd::ZERO,
             Offer::Endpoint(endpoint) => self.estimate(endpoint),
         });
         estimates.max().unwrap_or(Usd::ZERO)

@@ -72,6 +72,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout {

@@ -107,10 +107,10 @@ impl Random {
 
     fn model(&mut self, number: u64) -> Model {
         let name: Arc<str> = format!("model-{number}").into();
-        let offer = if self.chance(2) {
-            Offer::Desk
-        } else {
-            Offer::Endpoint(Arc::new(self.endpoint(name.clone())))
+        let offer = match self.below(10) {
+            0 | 1 => Offer::Desk,
+            2 => Offer::Engine,
+            _ => Offer::Endpoint(Arc::new(self.endpoint(name.clone()))),
         };
         Model {
             name,
