@@ -255,8 +255,12 @@ fn step_in_words(
         }
         Step::Upstream(egress) => {
             let endpoint = egress.endpoint();
+            let replaced = match egress.disguise() {
+                Some(_) => ", personal data replaced by stand-ins first",
+                None => "",
+            };
             format!(
-                "{} ({}, {} at {})",
+                "{} ({}, {} at {}{replaced})",
                 endpoint.name,
                 endpoint.tier.as_str(),
                 endpoint.upstream_model,

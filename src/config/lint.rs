@@ -15,6 +15,9 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     };
     doubts.routes();
     doubts.classes();
+    super::lint_stand_ins::doubts(settings, |path, message, remedy| {
+        doubts.doubt(path, message, remedy);
+    });
     doubts.models();
     doubts.budgets();
     doubts.topics();

@@ -12,6 +12,7 @@ mod cost;
 mod defaults;
 mod known;
 mod lint;
+mod lint_stand_ins;
 mod load;
 mod models;
 mod place;

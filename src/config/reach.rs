@@ -12,9 +12,18 @@ pub(super) fn may_receive(privacy: &Privacy, model: &Model, class: &DataClass) -
         Offer::Endpoint(endpoint) => {
             let leaves = endpoint.tier == Tier::Remote && class.rank > privacy.default_class.rank;
             (!leaves || has_rule(privacy, class))
-                && violated(privacy, endpoint, class).next().is_none()
+                && (violated(privacy, endpoint, class).next().is_none()
+                    || may_receive_stand_ins(privacy, endpoint, class))
         }
     }
+}
+
+/// True when every rule in the way lets personal data be replaced, and the endpoint may have what is left then.
+fn may_receive_stand_ins(privacy: &Privacy, endpoint: &Endpoint, class: &DataClass) -> bool {
+    let mut in_the_way = violated(privacy, endpoint, class);
+    let mut for_the_rest = violated(privacy, endpoint, &privacy.default_class);
+    in_the_way.all(|rule| rule.on_violation == OnViolation::Pseudonymise)
+        && for_the_rest.next().is_none()
 }
 
 /// True when a rule above the default class speaks for this class; without one its data never leaves.
@@ -84,10 +93,11 @@ fn refused_on_purpose(privacy: &Privacy, models: &[Model], class: &DataClass) ->
         })
         .flat_map(|endpoint| violated(privacy, endpoint, class))
         .peekable();
-    rules.peek().is_some() && rules.all(|rule| rule.on_violation == OnViolation::Refuse)
+    rules.peek().is_some() && rules.all(|rule| rule.on_violation != OnViolation::Local)
 }
 
-fn violated<'a>(
+/// The rules that an endpoint does not meet for a class.
+pub(super) fn violated<'a>(
     privacy: &'a Privacy,
     endpoint: &'a Endpoint,
     class: &'a DataClass,

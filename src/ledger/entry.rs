@@ -5,11 +5,13 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, Outcome, Phases, Record,
+    Route, UsageSeen,
 };
 use super::{Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, DataClass, Evidence, FinishReason, Signals, Usage, Usd};
+use crate::domain::{
+    ChatRequest, DataClass, Evidence, FinishReason, PersonalKind, Signals, Usage, Usd,
+};
 use crate::policy::LocalLimit;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -76,6 +78,15 @@ impl Entry {
     /// What was measured. Texts and positions are left behind here.
     pub fn note_signals(&mut self, signals: &Signals) {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
+    }
+
+    /// How many values of each kind were replaced by stand-ins. The values stay behind.
+    pub fn note_pseudonymised(&mut self, counts: impl IntoIterator<Item = (PersonalKind, u32)>) {
+        let counts = counts.into_iter().map(|(kind, count)| KindCount {
+            kind: Word::fixed(kind.as_str()),
+            count,
+        });
+        self.note(|record| record.pseudonymised = counts.collect());
     }
 
     /// The data class.
@@ -328,6 +339,7 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         calibration: None,
         data_class: None,
         signals: None,
+        pseudonymised: Vec::new(),
         plan: Vec::new(),
         considered: Vec::new(),
         attempts: Vec::new(),

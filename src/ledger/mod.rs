@@ -34,8 +34,8 @@ pub use latency::Latencies;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, Outcome, Phases, Record,
+    Route, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use window::Window;

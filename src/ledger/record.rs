@@ -61,6 +61,9 @@ pub struct Record {
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,
+    /// Values replaced by stand-ins before anything was sent, by kind; none where it went as it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pseudonymised: Vec<KindCount>,
     /// The steps of the plan, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<Word>,
@@ -104,6 +107,15 @@ pub struct Record {
     pub finish: Option<Word>,
     /// Where the time went.
     pub phases: Phases,
+}
+
+/// How many values of one kind of personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCount {
+    /// The kind, in the interface's word.
+    pub kind: Word,
+    /// How many values.
+    pub count: u32,
 }
 
 /// Which way a request went.

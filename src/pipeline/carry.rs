@@ -2,15 +2,18 @@
 
 use super::handle::Visit;
 use super::matching::Matching;
+use super::restored::restored;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
+use crate::domain::{Answer, ChatRequest, Counted, Endpoint, Served, Signals, Tier};
 use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
 use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
-use crate::privacy;
-use crate::upstream::{self, UpstreamError};
+use crate::privacy::pseudonym::Disguised;
+use crate::privacy::{self, Outbound};
+use crate::signals::Withheld;
+use crate::upstream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,10 @@ pub(super) struct Journey<'a> {
     deadline: Duration,
     entry: Entry,
     told: Told,
+    /// The time that reading may take.
+    reading: Duration,
+    /// The request with stand-ins in the place of personal data, once a step needed it.
+    disguised: Option<Result<Disguised, Withheld>>,
 }
 
 impl<'a> Journey<'a> {
@@ -53,6 +60,8 @@ impl<'a> Journey<'a> {
             deadline,
             entry,
             told,
+            reading: deadline,
+            disguised: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -66,6 +75,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn admitted(&mut self, admission: &Admission) {
         self.deadline = admission.deadline;
+        self.reading = admission.signals_deadline;
         let since_parsed = self
             .began
             .elapsed()
@@ -222,10 +232,10 @@ impl<'a> Journey<'a> {
                                 std::mem::take(&mut keep),
                             ));
                         }
-                        Err(error) => {
-                            let caller_at_fault = !error.may_try_next();
-                            self.told.reason = Some(error.code().into());
-                            last = Some(Fault::Upstream(error));
+                        Err(fault) => {
+                            let caller_at_fault = matches!(&fault, Fault::Upstream(error) if !error.may_try_next());
+                            self.told.reason = Some(fault.code().into());
+                            last = Some(fault);
                             if caller_at_fault {
                                 break;
                             }
@@ -276,10 +286,52 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
+    /// The request, fit to go where the leave says.
+    async fn outbound(&mut self, egress: Egress) -> Result<Outbound, Refused> {
+        if let Some(counted) = egress.disguise().cloned() {
+            self.disguise(&counted).await;
+        }
+        let disguised = self.disguised.as_ref().and_then(|it| it.as_ref().ok());
+        let rule = egress.rule().clone();
+        privacy::release(egress, self.request, disguised).map_err(|_| self.withheld(rule))
+    }
+
+    /// Replaces the request's personal data, once for all steps that demand it.
+    async fn disguise(&mut self, counted: &Arc<Counted>) {
+        if self.disguised.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        let limit = self.reading.min(self.time_left());
+        let signals = &self.visit.generation.signals;
+        let disguised = signals.disguise(self.request, counted, limit).await;
+        match &disguised {
+            Ok(disguised) => self.entry.note_pseudonymised(disguised.counts()),
+            Err(why) => {
+                tracing::warn!(request = %self.request.id, %why, "personal data was not replaced");
+            }
+        }
+        self.disguised = Some(disguised);
+        self.passed(Phase::Signals, began.elapsed());
+    }
+
+    fn withheld(&self, rule: Arc<str>) -> Refused {
+        let why = match &self.disguised {
+            Some(Err(why)) => why.to_string(),
+            Some(Ok(_)) | None => privacy::InPlainWords.to_string(),
+        };
+        Refused {
+            code: RefusalCode::PolicyResidency,
+            rule,
+            message: format!("personal data must be replaced before this request may leave: {why}"),
+        }
+    }
+
+    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, Fault> {
         let endpoint = egress.endpoint().name.clone();
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
-        let outbound = privacy::release(egress, self.request);
+        let is_disguised = egress.disguise().is_some();
+        let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
         let began = Instant::now();
         self.entry
             .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
@@ -303,7 +355,11 @@ impl<'a> Journey<'a> {
                 tracing::warn!(request = %self.request.id, endpoint = %endpoint, %error, "an upstream gave no answer");
             }
         }
-        asked
+        let mut reply = asked.map_err(Fault::Upstream)?;
+        if let Some(Ok(disguised)) = self.disguised.as_ref().filter(|_| is_disguised) {
+            reply.body = restored(reply.body, disguised.restorer());
+        }
+        Ok(reply)
     }
 
     fn give_approved(mut self, model: Arc<str>, approved: local::Approved) -> Reply {

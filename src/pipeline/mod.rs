@@ -6,6 +6,7 @@
 mod carry;
 mod handle;
 mod matching;
+mod restored;
 mod told;
 mod watched;
 

@@ -169,6 +169,14 @@ impl Step {
             Self::Upstream(egress) => &egress.endpoint().name,
         }
     }
+
+    /// True when personal data must be replaced before this step sends anything.
+    pub fn is_disguised(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Upstream(egress) => egress.disguise().is_some(),
+        }
+    }
 }
 
 impl Reason {

@@ -59,20 +59,25 @@ impl Case<'_> {
             .as_ref()
             .is_none_or(|from| class.rank < from.rank);
         let may_match = self.may_match(&class);
+        let plan: Vec<Step> = chosen
+            .iter()
+            .map(|model| self.step(model, &rule, &class))
+            .collect();
+        // What was said of stand-ins serves nobody else: neither kept nor matched.
+        let plain = !plan.iter().any(Step::is_disguised);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
         let budgets = self
             .budgets()
             .map(|(budget, _)| budget.name.clone())
             .collect();
-        let plan = chosen.into_iter().map(|model| step(model, &rule)).collect();
         Ok(Decision {
             plan,
             rule,
             class,
             rejected,
-            may_keep,
+            may_keep: may_keep && plain,
             local_limit: self.local_limit(),
-            may_match,
+            may_match: may_match && plain,
             estimate,
             budgets,
             otherwise,
@@ -150,11 +155,23 @@ impl Case<'_> {
             Offer::Desk => return self.too_delicate(model),
             Offer::Endpoint(endpoint) => endpoint,
         };
-        self.not_allowed(endpoint, class)
+        self.terms(endpoint, class)
+            .err()
             .or_else(|| self.too_delicate(model))
             .or_else(|| self.too_complex(endpoint))
             .or_else(|| self.too_dear(endpoint))
             .or_else(|| self.too_slow(endpoint))
+    }
+
+    /// The step that asks an eligible model, on the terms under which it is one.
+    fn step(&self, model: &Model, rule: &Arc<str>, class: &DataClass) -> Step {
+        match &model.offer {
+            Offer::Desk => Step::Local(model.name.clone()),
+            Offer::Endpoint(endpoint) => {
+                let disguise = self.terms(endpoint, class).ok().flatten();
+                Step::Upstream(Egress::grant(endpoint.clone(), rule.clone(), disguise))
+            }
+        }
     }
 
     /// The refusal for when nobody may answer. Privacy is named before money, and money before quality.
@@ -207,12 +224,6 @@ pub struct Undecided {
     pub rejected: Vec<Rejected>,
 }
 
-fn step(model: &Model, rule: &Arc<str>) -> Step {
-    match &model.offer {
-        Offer::Desk => Step::Local(model.name.clone()),
-        Offer::Endpoint(endpoint) => Step::Upstream(Egress::grant(endpoint.clone(), rule.clone())),
-    }
-}
 
 fn rule_of(reason: &Reason) -> Arc<str> {
     match reason {
