@@ -31,7 +31,11 @@ fn about(
         let message = "nothing to replace: the rule holds for requests without personal data too";
         return Some((message.into(), "name a class above `default_class`"));
     }
-    if !privacy.raises.iter().any(|raise| raise.class.rank >= rule.class.rank) {
+    if !privacy
+        .raises
+        .iter()
+        .any(|raise| raise.class.rank >= rule.class.rank)
+    {
         let message = format!(
             "nothing to replace: no finding raises a request to `{}` or above",
             rule.class

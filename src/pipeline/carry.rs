@@ -233,7 +233,8 @@ impl<'a> Journey<'a> {
                             ));
                         }
                         Err(fault) => {
-                            let caller_at_fault = matches!(&fault, Fault::Upstream(error) if !error.may_try_next());
+                            let caller_at_fault =
+                                matches!(&fault, Fault::Upstream(error) if !error.may_try_next());
                             self.told.reason = Some(fault.code().into());
                             last = Some(fault);
                             if caller_at_fault {

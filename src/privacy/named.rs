@@ -71,6 +71,11 @@ impl Cursor<'_> {
 
 impl fmt::Debug for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Named({}, {} bytes)", self.kind.as_str(), self.text.len())
+        write!(
+            f,
+            "Named({}, {} bytes)",
+            self.kind.as_str(),
+            self.text.len()
+        )
     }
 }

@@ -68,7 +68,11 @@ impl Reader {
         let mut searched = searched.ok_or(Withheld::Unread)?;
         let mut named = std::mem::take(&mut searched.named);
         if let Some(prose) = prose {
-            let texts: Vec<_> = searched.prose.iter().map(|prose| prose.text.clone()).collect();
+            let texts: Vec<_> = searched
+                .prose
+                .iter()
+                .map(|prose| prose.text.clone())
+                .collect();
             let reads = prose.read(sender, &texts, &[]).await;
             let reads = reads.map_err(|_| Withheld::Unread)?;
             named.extend(named_in_prose(&searched, &reads, self.kinds()));

@@ -29,6 +29,7 @@ mod observability;
 mod own_topics;
 mod promise;
 mod properties;
+mod pseudonyms;
 mod residency;
 mod retries;
 mod shipped;

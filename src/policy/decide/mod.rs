@@ -224,7 +224,6 @@ pub struct Undecided {
     pub rejected: Vec<Rejected>,
 }
 
-
 fn rule_of(reason: &Reason) -> Arc<str> {
     match reason {
         Reason::Privacy { rule, .. } => rule.clone(),

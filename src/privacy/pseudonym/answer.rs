@@ -167,8 +167,7 @@ impl Restorer {
         let in_event = |way: &Way| said.iter().any(|said| said.way == *way);
         self.settle(|way| {
             let turned = here.iter().any(|other| choice(other) == choice(way));
-            !here.contains(&way) && turned && !in_event(way)
-                || is_in(way, ended) && !in_event(way)
+            !here.contains(&way) && turned && !in_event(way) || is_in(way, ended) && !in_event(way)
         })
     }
 
@@ -227,7 +226,10 @@ fn ended(said: &[Said], data: &str) -> Vec<u64> {
             && said.way.len() == 3
             && !data[said.place.clone()].is_empty()
     };
-    said.iter().filter(finishes).filter_map(|said| choice(&said.way)).collect()
+    said.iter()
+        .filter(finishes)
+        .filter_map(|said| choice(&said.way))
+        .collect()
 }
 
 /// Every string of a document, by the numbers that the items of its lists give themselves as `index`.
@@ -265,12 +267,18 @@ fn data(wire: &Bytes) -> Option<(String, Range<usize>)> {
     let lines = || text.split_inclusive(['\n', '\r']);
     if lines().filter(is_data).count() == 1 {
         let start = text.find("data:")? + "data:".len();
-        let length = text[start..].find(['\n', '\r']).unwrap_or(text.len() - start);
+        let length = text[start..]
+            .find(['\n', '\r'])
+            .unwrap_or(text.len() - start);
         return Some((text.to_owned(), start..start + length));
     }
-    let data = lines().filter(is_data).filter_map(|line| line.split_once(':'));
+    let data = lines()
+        .filter(is_data)
+        .filter_map(|line| line.split_once(':'));
     // Within a JSON document a line break is a blank.
-    let joined: String = data.map(|(_, data)| data.trim_end_matches(['\n', '\r'])).collect();
+    let joined: String = data
+        .map(|(_, data)| data.trim_end_matches(['\n', '\r']))
+        .collect();
     if joined.is_empty() {
         return None;
     }
@@ -289,13 +297,13 @@ fn tail(last: &str, way: &Way, text: &str) -> Bytes {
     let delta = way.get(3..).unwrap_or_default().iter().rev();
     let delta = delta.fold(Value::from(text), |inner, part| match part {
         Part::Key(key) => json!({key: inner}),
-        Part::Number(number) => match inner {
-            Value::Object(mut item) => {
-                item.insert("index".to_owned(), (*number).into());
-                json!([item])
+        Part::Number(number) => {
+            let mut item = inner;
+            if let Some(fields) = item.as_object_mut() {
+                fields.insert("index".to_owned(), (*number).into());
             }
-            other => json!([other]),
-        },
+            json!([item])
+        }
     });
     let choice = json!({"index": choice(way).unwrap_or(0), "delta": delta, "finish_reason": null});
     head.insert("choices".to_owned(), json!([choice]));

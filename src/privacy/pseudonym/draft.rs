@@ -98,9 +98,15 @@ impl Draft {
     /// Goes on from what a reading of [`body`](Self::body) found: `named` in single strings, `spread` over several.
     pub fn settle(mut self, named: &[Named], spread: &[Finding]) -> Settled {
         let counts = |kind, certainty| self.counted.counts(kind, certainty);
-        let is_spread = spread.iter().any(|found| counts(found.kind, found.certainty));
-        let left = named.iter().filter(|found| counts(found.kind, found.certainty));
-        let left: Vec<Named> = left.flat_map(|found| self.table.strange_parts(found)).collect();
+        let is_spread = spread
+            .iter()
+            .any(|found| counts(found.kind, found.certainty));
+        let left = named
+            .iter()
+            .filter(|found| counts(found.kind, found.certainty));
+        let left: Vec<Named> = left
+            .flat_map(|found| self.table.strange_parts(found))
+            .collect();
         if left.is_empty() && is_spread {
             return Settled::Stuck;
         }
@@ -244,9 +250,7 @@ fn is_nested(text: &str, level: usize) -> bool {
 }
 
 fn is_protocol(path: &[Step<'_>]) -> bool {
-    let key = |step: Option<&Step<'_>>, wanted: &[&str]| {
-        matches!(step, Some(Step::Key(key)) if wanted.contains(key))
-    };
+    let key = |step: Option<&Step<'_>>, wanted: &[&str]| matches!(step, Some(Step::Key(key)) if wanted.contains(key));
     if key(path.first(), &["metadata"]) {
         return false;
     }

@@ -79,7 +79,8 @@ fn end_of_text(bytes: &[u8], start: usize) -> usize {
 
 fn end_of_number(bytes: &[u8], start: usize) -> usize {
     let rest = bytes.iter().skip(start);
-    let within = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+    let within =
+        |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
     start + rest.take_while(within).count()
 }
 

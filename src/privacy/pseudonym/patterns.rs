@@ -89,7 +89,12 @@ impl Patterns {
         edits
     }
 
-    fn pattern_at(&self, text: &str, words: &[Range<usize>], first: &mut String) -> Option<&Pattern> {
+    fn pattern_at(
+        &self,
+        text: &str,
+        words: &[Range<usize>],
+        first: &mut String,
+    ) -> Option<&Pattern> {
         let word = &text[words.first()?.clone()];
         // Lower case may be longer than upper case, but not four times as long.
         if word.len() > self.longest_first_word * 4 {
@@ -130,7 +135,9 @@ impl Pattern {
                 .iter()
                 .map(|place| cased(&text[place.clone()], minds_case))
                 .collect(),
-            gaps: gaps.map(|pair| gap(&text[pair[0].end..pair[1].start])).collect(),
+            gaps: gaps
+                .map(|pair| gap(&text[pair[0].end..pair[1].start]))
+                .collect(),
             ends: (text[..first.start].to_owned(), text[last.end..].to_owned()),
             minds_case,
             entry,
@@ -172,7 +179,11 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
 }
 
 fn cased(word: &str, minds_case: bool) -> String {
-    if minds_case { word.to_owned() } else { word.to_lowercase() }
+    if minds_case {
+        word.to_owned()
+    } else {
+        word.to_lowercase()
+    }
 }
 
 /// What stands between two words, with any blanks as one.

@@ -111,7 +111,10 @@ impl Table {
     pub(super) fn avoid(&mut self, text: &str) {
         let plain = text.replace('\\', "");
         for (at, _) in plain.match_indices('_') {
-            let digits = plain[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+            let digits = plain[at + 1..]
+                .bytes()
+                .take_while(u8::is_ascii_digit)
+                .count();
             let Ok(number) = plain[at + 1..][..digits].parse() else {
                 continue;
             };
@@ -234,7 +237,10 @@ fn read<'t>(word: &str, text: &'t [u8], rest: Rest) -> Here<'t> {
             Some(_) => return Here::Other,
         }
     }
-    let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     let end = at + digits;
     if digits > MOST_DIGITS || text.get(at) == Some(&b'0') {
         return Here::Other;

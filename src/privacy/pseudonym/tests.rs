@@ -5,17 +5,19 @@ use super::leaves::{Scalar, decoded, walk};
 use super::table::{Rest, Table};
 use super::{Disguised, Draft, Settled};
 use crate::domain::{
-    BodyLayout, Caller, Certainty, ChatRequest, Counted, DecisionId, Needs, PersonalKind,
-    RequestId, Tightening,
+    BodyLayout, Caller, Certainty, ChatRequest, Counted, DecisionId, Dialect, Endpoint, Needs,
+    PersonalKind, Price, RequestId, Residency, Tier, Tightening, Timeouts,
 };
+use crate::policy::Egress;
 use crate::privacy::{Detector, Named, STRUCTURED};
+use crate::privacy::{InPlainWords, release};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 /// Conversations that every run of the tests goes through; all 10,000 are one command away.
-const SOME: u64 = 400;
+const SOME: u64 = 250;
 const ALL: u64 = 10_000;
 
 static DETECTOR: LazyLock<Detector> =
@@ -52,8 +54,8 @@ fn request(body: &str) -> ChatRequest {
 
 /// Names are what an encoder finds: here every `names` that the body holds, as it would.
 fn reading(body: &[u8], names: &[&str]) -> crate::privacy::Searched {
-    let mut searched = DETECTOR.search_request(body, false).unwrap();
-    let text = String::from_utf8_lossy(body).into_owned();
+    let mut searched = DETECTOR.search_request(body, true).unwrap();
+    let text: String = searched.prose.iter().map(|prose| &*prose.text).collect();
     let names = names.iter().filter(|name| text.contains(**name));
     searched.named.extend(names.map(|name| Named {
         kind: PersonalKind::Name,
@@ -92,7 +94,10 @@ fn said(content: &str) -> Value {
 fn whole(disguised: &Disguised, content: &str) -> String {
     let wire = json!({"choices": [{"index": 0, "message": {"content": content}}]}).to_string();
     let answer: Value = serde_json::from_slice(&disguised.restorer().whole(&wire.into())).unwrap();
-    answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+    answer["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// What a caller puts together of a stream: the texts of its deltas, and of its tool's arguments.
@@ -133,7 +138,10 @@ fn stream_of(contents: &[&str], arguments: &[&str]) -> Vec<Bytes> {
     events.extend(contents.iter().map(text));
     let call = |text: &&str| {
         let function = json!({"arguments": text});
-        delta(&json!({"tool_calls": [{"index": 0, "function": function}]}), None)
+        delta(
+            &json!({"tool_calls": [{"index": 0, "function": function}]}),
+            None,
+        )
     };
     events.extend(arguments.iter().map(call));
     events.push(delta(&json!({}), Some("stop")));
@@ -201,7 +209,10 @@ fn what_stands_where_nothing_can_be_put_does_not_leave() {
         .into();
     let spread = json!({"model": "auto", "messages": [{"role": "user", "content": parts}]});
     for body in [keyed, number, spread] {
-        assert!(disguise(&request(&body.to_string()), &[]).is_none(), "{body}");
+        assert!(
+            disguise(&request(&body.to_string()), &[]).is_none(),
+            "{body}"
+        );
     }
 }
 
@@ -219,9 +230,21 @@ fn a_stand_in_that_the_caller_wrote_is_nobodys() {
 fn stand_ins_are_known_in_any_case_and_dress_and_nothing_else_is() {
     let disguised = disguised(&said("Anna Schmidt, anna@posteo.de"), &["Anna Schmidt"]);
     for dressed in [
-        "PERSON_1", "person_1", "Person\\_1", "**PERSON_1**", "_PERSON_1_", "[PERSON_1]",
-        "<PERSON_1>", "`PERSON_1`", "PERSON_1's", "\"PERSON_1\"", "请PERSON_1的", "x\\nPERSON_1",
-        "\\u00e9PERSON_1", "EMAIL_1_PERSON_1", "PERSON_1.",
+        "PERSON_1",
+        "person_1",
+        "Person\\_1",
+        "**PERSON_1**",
+        "_PERSON_1_",
+        "[PERSON_1]",
+        "<PERSON_1>",
+        "`PERSON_1`",
+        "PERSON_1's",
+        "\"PERSON_1\"",
+        "请PERSON_1的",
+        "x\\nPERSON_1",
+        "\\u00e9PERSON_1",
+        "EMAIL_1_PERSON_1",
+        "PERSON_1.",
     ] {
         let shown = dressed.replace("EMAIL_1", "anna@posteo.de");
         let expected = ["PERSON_1", "person_1", "Person\\_1"]
@@ -230,8 +253,15 @@ fn stand_ins_are_known_in_any_case_and_dress_and_nothing_else_is() {
         assert_eq!(whole(&disguised, dressed), expected);
     }
     for other in [
-        "PERSON_2", "PERSON_10", "PERSON_01", "PERSON 1", "PERSON_", "SALESPERSON_1",
-        "work_email_1", "PERSON-1", "EMAIL_11",
+        "PERSON_2",
+        "PERSON_10",
+        "PERSON_01",
+        "PERSON 1",
+        "PERSON_",
+        "SALESPERSON_1",
+        "work_email_1",
+        "PERSON-1",
+        "EMAIL_11",
     ] {
         assert_eq!(whole(&disguised, other), other);
     }
@@ -255,9 +285,18 @@ fn what_is_put_back_into_json_is_escaped_for_it() {
         panic!("nothing is left");
     };
     let content = whole(&disguised, "{\"name\":\"PERSON_1\"}");
-    assert_eq!(serde_json::from_str::<Value>(&content).unwrap()["name"], name);
-    let (_, arguments) = streamed(&disguised, &stream_of(&[], &["{\"name\":\"PERS", "ON_1\"}"]));
-    assert_eq!(serde_json::from_str::<Value>(&arguments).unwrap()["name"], name);
+    assert_eq!(
+        serde_json::from_str::<Value>(&content).unwrap()["name"],
+        name
+    );
+    let (_, arguments) = streamed(
+        &disguised,
+        &stream_of(&[], &["{\"name\":\"PERS", "ON_1\"}"]),
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&arguments).unwrap()["name"],
+        name
+    );
 }
 
 #[test]
@@ -269,7 +308,10 @@ fn only_what_may_become_a_stand_in_waits() {
         assert!(restored.before.is_empty());
         let event: Value =
             serde_json::from_slice(restored.event.strip_prefix(b"data: ").unwrap()).unwrap();
-        event["choices"][0]["delta"]["content"].as_str().unwrap().to_owned()
+        event["choices"][0]["delta"]["content"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     for (text, shown) in [
         ("Write to EM", "Write to "),
@@ -291,10 +333,16 @@ fn what_is_held_back_comes_before_the_text_that_follows_and_before_the_end() {
     let disguised = disguised(&said("anna@posteo.de"), &[]);
     let events = stream_of(&["to EMAIL_1"], &["{\"to\":\"EMAIL_1", "\"}", " EMAIL_1"]);
     let mut restorer = disguised.restorer();
-    let shown: Vec<usize> = events.iter().map(|event| restorer.event(event).before.len()).collect();
+    let shown: Vec<usize> = events
+        .iter()
+        .map(|event| restorer.event(event).before.len())
+        .collect();
     // The role, the content, three pieces of arguments, the end, and `[DONE]`.
     assert_eq!(shown, [0, 0, 1, 0, 0, 1, 0]);
-    let expected = ("to anna@posteo.de".into(), "{\"to\":\"anna@posteo.de\"} anna@posteo.de".into());
+    let expected = (
+        "to anna@posteo.de".into(),
+        "{\"to\":\"anna@posteo.de\"} anna@posteo.de".into(),
+    );
     assert_eq!(streamed(&disguised, &events), expected);
     let cut_off = &events[..2];
     assert_eq!(streamed(&disguised, cut_off).0, "to anna@posteo.de");
@@ -310,12 +358,10 @@ fn choices_and_tool_calls_are_told_apart_by_the_numbers_they_give_themselves() {
     };
     let mut texts = [String::new(), String::new()];
     for (choice, text) in [(0, "EMA"), (1, "EM"), (0, "IL_1!"), (1, "AIL_1?")] {
-        for event in [restorer.event(&one(choice, text)).event] {
-            let event: Value =
-                serde_json::from_slice(event.strip_prefix(b"data: ").unwrap()).unwrap();
-            texts[usize::try_from(choice).unwrap()] +=
-                event["choices"][0]["delta"]["content"].as_str().unwrap();
-        }
+        let event = restorer.event(&one(choice, text)).event;
+        let event: Value = serde_json::from_slice(event.strip_prefix(b"data: ").unwrap()).unwrap();
+        let shown = event["choices"][0]["delta"]["content"].as_str().unwrap();
+        texts[usize::try_from(choice).unwrap()] += shown;
     }
     assert_eq!(texts, ["anna@posteo.de!", "anna@posteo.de?"]);
 }
@@ -332,7 +378,51 @@ fn events_in_odd_dress_are_read_and_comments_pass() {
     let shown = restorer.event(&cut).event;
     let text = std::str::from_utf8(&shown).unwrap();
     assert!(text.starts_with("id: 7\ndata:"), "{text}");
-    assert!(text.contains("anna@posteo.de.") && text.ends_with("\n\n"), "{text}");
+    assert!(
+        text.contains("anna@posteo.de.") && text.ends_with("\n\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_leave_that_carries_the_duty_lets_nothing_go_in_plain_words() {
+    let endpoint = Arc::new(Endpoint {
+        name: "far".into(),
+        tier: Tier::Remote,
+        dialect: Dialect::OpenAi,
+        base_url: "https://far.example/v1".into(),
+        upstream_model: "m".into(),
+        credential: None,
+        residency: Residency::default(),
+        price: Price::default(),
+        timeouts: Timeouts::default(),
+    });
+    let request = request(&said("anna@posteo.de").to_string());
+    let leave = |counted: Arc<Counted>| Egress::disguised_for_tests(endpoint.clone(), counted);
+    let plain = release(leave(counted()), &request, None);
+    assert_eq!(plain.map(|_| ()), Err(InPlainWords));
+    let disguised = disguise(&request, &[]).unwrap();
+    let other = Arc::new(
+        [(PersonalKind::Iban, Certainty::Certain)]
+            .into_iter()
+            .collect(),
+    );
+    let less = release(leave(other), &request, Some(&disguised));
+    assert_eq!(less.map(|_| ()), Err(InPlainWords));
+    let fit = release(leave(counted()), &request, Some(&disguised)).unwrap();
+    assert!(
+        !fit.payload()
+            .body
+            .windows(6)
+            .any(|window| window == b"posteo")
+    );
+    let free = release(
+        Egress::for_tests(endpoint.clone()),
+        &request,
+        Some(&disguised),
+    )
+    .unwrap();
+    assert_eq!(free.payload().body, request.body);
 }
 
 #[test]
@@ -344,7 +434,10 @@ fn nothing_of_a_value_is_in_a_debug_form() {
     let settled = format!("{:?}", draft.settle(&searched.named, &[]));
     let disguised = disguise(&request, &["Anna Schmidt"]).unwrap();
     let shown = format!("{shown} {settled} {disguised:?} {:?}", disguised.restorer());
-    assert!(!shown.contains("Anna") && !shown.contains("posteo"), "{shown}");
+    assert!(
+        !shown.contains("Anna") && !shown.contains("posteo"),
+        "{shown}"
+    );
 }
 
 /// A number that looks drawn by lot, the same in every run.
@@ -352,7 +445,10 @@ struct Lot(u64);
 
 impl Lot {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 
@@ -361,7 +457,9 @@ impl Lot {
     }
 
     fn digits(&mut self, count: usize) -> String {
-        (0..count).map(|_| char::from(b'0' + u8::try_from(self.below(10)).unwrap())).collect()
+        (0..count)
+            .map(|_| char::from(b'0' + u8::try_from(self.below(10)).unwrap()))
+            .collect()
     }
 }
 
@@ -394,10 +492,17 @@ fn value(lot: &mut Lot) -> String {
             let groups: Vec<&str> = (0..4).map(|at| &digits[at * 4..at * 4 + 4]).collect();
             groups.join(gap)
         }
-        1 => format!("{}.{}@{}.example", lot.of(&["jo", "Kim", "a"]), lot.digits(3), lot.of(&["post", "Mail"])),
+        1 => format!(
+            "{}.{}@{}.example",
+            lot.of(&["jo", "Kim", "a"]),
+            lot.digits(3),
+            lot.of(&["post", "Mail"])
+        ),
         2 => format!("+44 20 7946 {}", lot.digits(4)),
         3 => format!("192.0.2.{}", lot.below(250) + 1),
-        4 => lot.of(&["GB29 NWBK 6016 1331 9268 19", "DE89370400440532013000"]).to_owned(),
+        4 => lot
+            .of(&["GB29 NWBK 6016 1331 9268 19", "DE89370400440532013000"])
+            .to_owned(),
         _ => format!("0x{}", lot.digits(40)),
     }
 }
@@ -416,7 +521,7 @@ fn conversation(number: u64) -> Conversation {
         let name = &names[lot.below(names.len())];
         let text = match lot.below(5) {
             0 => format!("Hello, {name} here: {one}, please."),
-            1 => format!("{one}"),
+            1 => one.clone(),
             2 => format!("From: {name}\n\t\"{one}\"; see PERSON_{}", lot.below(9)),
             3 => format!("({one}) café 漢字 {name}’s"),
             _ => format!("what is 17 * 4? and {}", name.to_uppercase()),
@@ -432,7 +537,11 @@ fn conversation(number: u64) -> Conversation {
     let upper: Vec<String> = names.iter().map(|name| name.to_uppercase()).collect();
     names.extend(upper);
     let body = json!({"model": "auto", "messages": messages}).to_string();
-    Conversation { body, values, names }
+    Conversation {
+        body,
+        values,
+        names,
+    }
 }
 
 /// Every text of a body, at every depth.
@@ -442,7 +551,8 @@ fn texts(json: &str, all: &mut String) {
             let text = decoded(&json[place]).unwrap();
             all.push_str(&text);
             all.push('\n');
-            if serde_json::from_str::<Value>(&text).is_ok_and(|it| it.is_object() || it.is_array()) {
+            if serde_json::from_str::<Value>(&text).is_ok_and(|it| it.is_object() || it.is_array())
+            {
                 texts(&text, all);
             }
         }
@@ -465,21 +575,37 @@ fn check(number: u64, every_cut: bool) {
     let conversation = conversation(number);
     let names: Vec<&str> = conversation.names.iter().map(String::as_str).collect();
     let request = request(&conversation.body);
-    let disguised = disguise(&request, &names)
-        .unwrap_or_else(|| panic!("conversation {number} cannot be replaced: {}", conversation.body));
+    let disguised = disguise(&request, &names).unwrap_or_else(|| {
+        panic!(
+            "conversation {number} cannot be replaced: {}",
+            conversation.body
+        )
+    });
     let mut shown = String::new();
     texts(std::str::from_utf8(disguised.body()).unwrap(), &mut shown);
     let folded = shown.to_lowercase();
     for value in conversation.values.iter().chain(&conversation.names) {
-        assert!(!folded.contains(&value.to_lowercase()), "conversation {number} leaves {value}");
+        assert!(
+            !folded.contains(&value.to_lowercase()),
+            "conversation {number} leaves {value}"
+        );
     }
     let (masked, plain) = answer(&disguised, &shown);
     assert_eq!(whole(&disguised, &masked), plain, "conversation {number}");
-    let cuts: Vec<usize> = (0..=masked.len()).filter(|at| masked.is_char_boundary(*at)).collect();
-    let some = [number as usize % cuts.len(), (number as usize * 7) % cuts.len()];
+    let cuts: Vec<usize> = (0..=masked.len())
+        .filter(|at| masked.is_char_boundary(*at))
+        .collect();
+    let some = [
+        number as usize % cuts.len(),
+        (number as usize * 7) % cuts.len(),
+    ];
     let arguments = json!({"note": masked}).to_string();
     let expected = json!({"note": plain}).to_string();
-    let chosen: Vec<usize> = if every_cut { (0..cuts.len()).collect() } else { some.into() };
+    let chosen: Vec<usize> = if every_cut {
+        (0..cuts.len()).collect()
+    } else {
+        some.into()
+    };
     for cut in chosen {
         let (before, behind) = masked.split_at(cuts[cut]);
         let at = arguments.floor_char_boundary(cuts[cut]);
@@ -494,7 +620,7 @@ fn check(number: u64, every_cut: bool) {
 #[test]
 fn no_original_leaves_and_every_answer_is_whole_again() {
     (0..SOME).for_each(|number| check(number, false));
-    (0..12).for_each(|number| check(number, true));
+    (0..6).for_each(|number| check(number, true));
 }
 
 #[test]
@@ -523,8 +649,10 @@ fn what_comes_out_does_not_depend_on_the_cuts() {
 
 #[test]
 fn structured_kinds_all_have_a_word_of_their_own() {
-    let words: std::collections::BTreeSet<&str> =
-        PersonalKind::ALL.into_iter().map(super::table::word).collect();
+    let words: std::collections::BTreeSet<&str> = PersonalKind::ALL
+        .into_iter()
+        .map(super::table::word)
+        .collect();
     assert_eq!(words.len(), PersonalKind::ALL.len());
     assert!(STRUCTURED.len() <= words.len());
 }
