@@ -5,12 +5,12 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, Outcome, Phases, Record,
-    Route, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
+    Phases, Record, Route, UsageSeen,
 };
-use super::{Reservation, SignalsSummary, Word};
+use super::{PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DataClass, Evidence, FinishReason, PersonalKind, Signals, Usage, Usd,
+    ChatRequest, Endpoint, Evidence, FinishReason, PersonalKind, Signals, Usage, Usd,
 };
 use crate::policy::LocalLimit;
 use std::sync::Arc;
@@ -89,9 +89,14 @@ impl Entry {
         self.note(|record| record.pseudonymised = counts.collect());
     }
 
-    /// The data class.
-    pub fn note_data_class(&mut self, class: &DataClass) {
-        self.note(|record| record.data_class = Some(Word::from(&class.name)));
+    /// What measured it, by the digests of the files.
+    pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
+        self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
+    /// The data class, by its name.
+    pub fn note_data_class(&mut self, class: &Arc<str>) {
+        self.note(|record| record.data_class = Some(Word::from(class)));
     }
 
     /// The rule that made the plan, and the plan's steps in order.
@@ -142,6 +147,16 @@ impl Entry {
             usage,
             cost,
             all_remote,
+        });
+    }
+
+    /// Where the endpoint is that a request goes to now.
+    pub fn note_place(&mut self, endpoint: &Endpoint) {
+        self.note(|record| {
+            let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
+            if !record.places.iter().any(known) {
+                record.places.push(PlaceSeen::from(endpoint));
+            }
         });
     }
 
@@ -340,9 +355,11 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         data_class: None,
         signals: None,
         pseudonymised: Vec::new(),
+        measured_by: None,
         plan: Vec::new(),
         considered: Vec::new(),
         attempts: Vec::new(),
+        places: Vec::new(),
         escalation: None,
         evidence: None,
         cache: None,

@@ -4,6 +4,7 @@
 //! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
+mod anchor;
 mod budget;
 mod entry;
 mod frame;
@@ -12,10 +13,12 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod place;
 mod read;
 mod recent;
 mod record;
 mod summary;
+mod verify;
 mod window;
 mod word;
 mod writer;
@@ -23,6 +26,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
 pub use budget::{Budget, Budgets, Exceeded, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -31,13 +35,15 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, Outcome, Phases, Record,
-    Route, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
+    Phases, Record, Route, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
+pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 

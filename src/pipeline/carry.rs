@@ -6,7 +6,7 @@ use super::restored::restored;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Counted, Endpoint, Served, Signals, Tier};
+use crate::domain::{Answer, ChatRequest, Counted, DataClass, Endpoint, Served, Signals, Tier};
 use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
 use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
@@ -100,11 +100,14 @@ impl<'a> Journey<'a> {
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        if let Some(models) = &self.visit.generation.measured_by {
+            self.entry.note_measured_by(models);
+        }
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
-        self.entry.note_data_class(&decision.class);
+        self.entry.note_data_class(&decision.class.name);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
@@ -123,7 +126,7 @@ impl<'a> Journey<'a> {
 
     /// Ends without a plan.
     pub(super) fn undecided(mut self, undecided: Undecided) -> Refusal {
-        self.entry.note_data_class(&undecided.class);
+        self.entry.note_data_class(&undecided.class.name);
         for rejected in &undecided.rejected {
             self.entry
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
@@ -172,8 +175,14 @@ impl<'a> Journey<'a> {
         self.give_again(&found.recorded)
     }
 
+    /// Gives the answer to the same question, which is of the class that it was of.
+    pub(super) fn give_same(mut self, recorded: &cache::Recorded) -> Reply {
+        self.entry.note_data_class(&recorded.class);
+        self.give_again(recorded)
+    }
+
     /// Gives an answer that was given before.
-    pub(super) fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
+    fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
@@ -194,6 +203,7 @@ impl<'a> Journey<'a> {
     ) -> Result<Reply, Refusal> {
         let Decision {
             plan,
+            class,
             otherwise,
             estimate,
             budgets,
@@ -228,6 +238,7 @@ impl<'a> Journey<'a> {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &endpoint,
+                                &class,
                                 reply,
                                 std::mem::take(&mut keep),
                             ));
@@ -332,7 +343,9 @@ impl<'a> Journey<'a> {
         let endpoint = egress.endpoint().name.clone();
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
         let is_disguised = egress.disguise().is_some();
+        let place = egress.endpoint().clone();
         let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
+        self.entry.note_place(&place);
         let began = Instant::now();
         self.entry
             .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
@@ -378,6 +391,7 @@ impl<'a> Journey<'a> {
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
+        class: &DataClass,
         reply: upstream::Reply,
         keep: Keep,
     ) -> Reply {
@@ -396,6 +410,7 @@ impl<'a> Journey<'a> {
         } else {
             let origin = cache::Origin {
                 model: model.clone(),
+                class: class.name.clone(),
                 price: endpoint.price,
                 estimated_input_tokens: self.request.estimated_input_tokens(),
             };
