@@ -1,8 +1,7 @@
 //! Doubts about rules that want personal data replaced by stand-ins.
 
-use super::reach::violated;
 use super::settings::Settings;
-use crate::domain::Endpoint;
+use crate::domain::{Day, Endpoint};
 use crate::policy::{Offer, OnViolation, Privacy, PrivacyRule};
 use std::sync::Arc;
 
@@ -42,19 +41,27 @@ fn about(
         );
         return Some((message, "add a `raise` for the class, or write `refuse`"));
     }
-    let unmet = |endpoint: &&&Arc<Endpoint>| {
-        let residency = &endpoint.residency;
-        rule.require.unmet_by(endpoint.tier, residency).is_some()
-    };
-    let mut in_the_way = endpoints.iter().filter(unmet).peekable();
+    let mut in_the_way = endpoints
+        .iter()
+        .filter(|endpoint| unmet_by(rule, endpoint))
+        .peekable();
     in_the_way.peek()?;
     let stops = |endpoint: &&Arc<Endpoint>| {
-        violated(privacy, endpoint, &rule.class)
-            .any(|other| other.on_violation != OnViolation::Pseudonymise)
+        let mut others = privacy
+            .rules
+            .iter()
+            .filter(|other| other.class.rank <= rule.class.rank && unmet_by(other, endpoint));
+        others.any(|other| other.on_violation != OnViolation::Pseudonymise)
     };
     in_the_way.all(stops).then(|| {
         let message = "never done: wherever this rule is not met, another one that does not say `pseudonymise` is not met either";
         let remedy = "write `pseudonymise` in both, or loosen the other rule";
         (message.to_owned(), remedy)
     })
+}
+
+/// What is stated is taken as it stands; that it will end is told elsewhere.
+fn unmet_by(rule: &PrivacyRule, endpoint: &Endpoint) -> bool {
+    let (tier, place) = (endpoint.tier, &endpoint.residency);
+    rule.require.unmet_by(tier, place, Day(0)).is_some()
 }

@@ -75,7 +75,8 @@ impl Case<'_> {
         let rest = self.unseen().fold(&privacy.default_class, higher_of);
         let mut in_the_way = privacy.rules.iter().filter(|rule| {
             let require = &rule.require;
-            let unmet = || require.unmet_by(endpoint.tier, &endpoint.residency);
+            let (place, today) = (&endpoint.residency, self.standing.today);
+            let unmet = || require.unmet_by(endpoint.tier, place, today);
             rule.class.rank <= class.rank && unmet().is_some()
         });
         let told_to = in_the_way.all(|rule| rule.on_violation == OnViolation::Pseudonymise);
@@ -91,7 +92,8 @@ impl Case<'_> {
     pub(super) fn not_allowed(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Reason> {
         let rules = self.settings.privacy.rules.iter();
         for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
-            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, &endpoint.residency) {
+            let (place, today) = (&endpoint.residency, self.standing.today);
+            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, place, today) {
                 return Some(Reason::Privacy {
                     rule: rule.id.clone(),
                     unmet,
