@@ -5,6 +5,7 @@
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
 mod anchor;
+mod asked;
 mod budget;
 mod entry;
 mod frame;
@@ -13,6 +14,7 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod lot;
 mod place;
 mod read;
 mod recent;
@@ -27,6 +29,7 @@ mod writer;
 pub(crate) mod samples;
 
 pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
+pub use asked::{Asked, BudgetSeen, EndpointSeen, detectors};
 pub use budget::{Budget, Budgets, Exceeded, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -35,6 +38,7 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use lot::{LotSeen, lot};
 pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
@@ -83,6 +87,7 @@ impl Ledger {
             budgets: self.budgets.standing(&caller.name, now),
             latencies: self.latencies.seen(),
             records_ok: self.health().records_ok(),
+            lot: None,
             today: Day::of_unix_seconds(now),
         }
     }

@@ -6,10 +6,14 @@ use super::restored::restored;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Counted, DataClass, Endpoint, Served, Signals, Tier};
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
+use crate::domain::{
+    Answer, ChatRequest, Counted, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+};
+use crate::ledger::{Asked, CacheOutcome, Entry, Phase, Phases, Route};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::policy::{
+    Admission, Decision, Egress, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+};
 use crate::privacy::pseudonym::Disguised;
 use crate::privacy::{self, Outbound};
 use crate::signals::Withheld;
@@ -93,13 +97,24 @@ impl<'a> Journey<'a> {
         self.entry.note_cache(outcome, None);
     }
 
-    pub(super) fn measured(&mut self, signals: &Signals) {
+    /// What policy looks at before anything is measured.
+    pub(super) fn asked(&mut self, demand: &Demand, standing: &Standing) {
+        let settings = self.visit.settings();
+        let classes = &settings.privacy.classes;
+        let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
+        let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
+        self.entry.note_asked(asked);
+    }
+
+    pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
         self.told.complexity = signals
             .complexity
             .as_ref()
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        self.entry
+            .note_measured(wanted, &self.visit.generation.detectors);
         if let Some(models) = &self.visit.generation.measured_by {
             self.entry.note_measured_by(models);
         }
@@ -112,6 +127,9 @@ impl<'a> Journey<'a> {
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
             self.entry.note_local_limit(limit);
+        }
+        if let Some(lot) = &decision.lot {
+            self.entry.note_lot(lot);
         }
         for step in &decision.plan {
             self.entry
@@ -186,6 +204,7 @@ impl<'a> Journey<'a> {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
+        self.entry.note_answer_of(&recorded.decision);
         let served = Served::Cache {
             model: recorded.model.clone(),
         };
@@ -346,6 +365,9 @@ impl<'a> Journey<'a> {
         let place = egress.endpoint().clone();
         let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
         self.entry.note_place(&place);
+        if is_disguised {
+            self.entry.note_stand_ins_to(&endpoint);
+        }
         let began = Instant::now();
         self.entry
             .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
@@ -409,6 +431,7 @@ impl<'a> Journey<'a> {
             reply.body
         } else {
             let origin = cache::Origin {
+                decision: self.request.decision.clone(),
                 model: model.clone(),
                 class: class.name.clone(),
                 price: endpoint.price,

@@ -32,6 +32,7 @@ mod planted;
 mod promise;
 mod properties;
 mod pseudonyms;
+mod replay;
 mod residency;
 mod retries;
 mod shipped;

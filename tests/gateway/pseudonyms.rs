@@ -1,5 +1,6 @@
 //! Where a rule says `pseudonymise`, no personal data reaches the model, and the caller gets its own words back.
 
+use crate::replay::replayed;
 use crate::support::{Act, Gateway, Reply, Sender, StandIn, completion, events, holds, remote_at};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -120,10 +121,43 @@ async fn a_whole_answer_comes_back_in_the_callers_words_and_nothing_of_them_left
             .sum::<u32>()
     };
     assert_eq!(["card", "email", "phone", "name"].map(counts), [1; 4]);
+    assert!(
+        records
+            .iter()
+            .all(|record| record.stand_ins_to[0].as_str() == "remote")
+    );
     let kept = format!("{log}{records:?}");
     assert!(
         !ORIGINALS.iter().any(|original| kept.contains(original)),
         "{kept}"
+    );
+}
+
+#[tokio::test]
+async fn a_replay_knows_what_went_as_stand_ins() {
+    let (_stand_in, gateway, sender) = started(Act::Answer(200, "", completion("fine"))).await;
+    content(&sender.chat(&[], conversation().to_string()).await);
+    let folder = gateway.folder.clone();
+    gateway.stop();
+    let policy = folder.join("firstline.yaml");
+    let report = replayed(&folder, &policy, &[]);
+    assert_eq!(
+        (&report["replayed"], &report["violations"]),
+        (&json!(1), &json!([])),
+        "{report:#}"
+    );
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let strict = folder.join("strict.yaml");
+    std::fs::write(
+        &strict,
+        text.replace("on_violation: pseudonymise", "on_violation: refuse"),
+    )
+    .unwrap();
+    let report = replayed(&folder, &strict, &[]);
+    assert_eq!(
+        report["violations"].as_array().map(Vec::len),
+        Some(1),
+        "{report:#}"
     );
 }
 

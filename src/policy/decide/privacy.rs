@@ -1,7 +1,7 @@
 //! Privacy: the class of a request, and which places may receive it.
 
 use super::Case;
-use crate::domain::{Counted, DataClass, Endpoint, Finding, Tier};
+use crate::domain::{Counted, DataClass, Endpoint, Finding, Residency, Tier};
 use crate::policy::decision::{Reason, Rejected};
 use crate::policy::settings::{OnViolation, PrivacyRule};
 use std::sync::Arc;
@@ -60,27 +60,44 @@ impl Case<'_> {
         endpoint: &Endpoint,
         class: &DataClass,
     ) -> Result<Option<Arc<Counted>>, Reason> {
-        match self.not_allowed(endpoint, class) {
+        self.terms_at(endpoint.tier, &endpoint.residency, class)
+    }
+
+    /// The same of a place of that tier and residency, which need not be an endpoint of this policy.
+    pub(in crate::policy) fn terms_at(
+        &self,
+        tier: Tier,
+        residency: &Residency,
+        class: &DataClass,
+    ) -> Result<Option<Arc<Counted>>, Reason> {
+        match self.not_allowed_at(tier, residency, class) {
             None => Ok(None),
-            Some(reason) => self.disguise(endpoint, class).map(Some).ok_or(reason),
+            Some(reason) => {
+                let disguise = self.disguise(tier, residency, class);
+                disguise.map(Some).ok_or(reason)
+            }
         }
     }
 
-    /// What has to be replaced so that the endpoint may receive the rest. `None` where a rule in the way does not say
+    /// What has to be replaced so that the place may receive the rest. `None` where a rule in the way does not say
     /// so, where the class rests on more than findings, or where reading was cut off, so that nobody can say that all
     /// was found.
-    fn disguise(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Arc<Counted>> {
+    fn disguise(
+        &self,
+        tier: Tier,
+        residency: &Residency,
+        class: &DataClass,
+    ) -> Option<Arc<Counted>> {
         let privacy = &self.settings.privacy;
         let reading = self.signals.personal.as_ref()?;
         let rest = self.unseen().fold(&privacy.default_class, higher_of);
         let mut in_the_way = privacy.rules.iter().filter(|rule| {
             let require = &rule.require;
-            let (place, today) = (&endpoint.residency, self.standing.today);
-            let unmet = || require.unmet_by(endpoint.tier, place, today);
+            let unmet = || require.unmet_by(tier, residency, self.standing.today);
             rule.class.rank <= class.rank && unmet().is_some()
         });
         let told_to = in_the_way.all(|rule| rule.on_violation == OnViolation::Pseudonymise);
-        let enough = told_to && self.not_allowed(endpoint, rest).is_none();
+        let enough = told_to && self.not_allowed_at(tier, residency, rest).is_none();
         (enough && !reading.is_assumed()).then(|| {
             let kinds = privacy.raises.iter();
             let kinds = kinds.flat_map(|rule| rule.any.iter().map(|kind| (*kind, rule.at_least)));
@@ -89,18 +106,23 @@ impl Case<'_> {
     }
 
     /// Privacy: every rule for this class or a lower one must be met, and what leaves must have been spoken for.
-    pub(super) fn not_allowed(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Reason> {
+    pub(in crate::policy) fn not_allowed_at(
+        &self,
+        tier: Tier,
+        residency: &Residency,
+        class: &DataClass,
+    ) -> Option<Reason> {
         let rules = self.settings.privacy.rules.iter();
         for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
-            let (place, today) = (&endpoint.residency, self.standing.today);
-            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, place, today) {
+            let today = self.standing.today;
+            if let Some(unmet) = rule.require.unmet_by(tier, residency, today) {
                 return Some(Reason::Privacy {
                     rule: rule.id.clone(),
                     unmet,
                 });
             }
         }
-        let stays = endpoint.tier == Tier::Remote && !self.may_leave();
+        let stays = tier == Tier::Remote && !self.may_leave();
         stays.then_some(Reason::NoRuleForClass)
     }
 
