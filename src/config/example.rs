@@ -283,5 +283,6 @@ fn meant(privacy: &Privacy, rejected: &Rejected) -> bool {
         return false;
     };
     let mut rules = privacy.rules.iter();
-    rules.any(|one| one.id == *rule && one.on_violation == OnViolation::Refuse)
+    // What cannot be replaced is refused by a rule that says `pseudonymise`, too.
+    rules.any(|one| one.id == *rule && one.on_violation != OnViolation::Local)
 }

@@ -1,7 +1,7 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
 use super::cover::Space;
-use super::example::{Lawful, Way};
+use super::example::{Lawful, Verdict, Way};
 use super::lint_modes;
 use super::problem::{Problem, Severity};
 use super::prove;
@@ -9,7 +9,9 @@ use super::reach::{classes, has_rule};
 use super::settings::{Settings, TopicSource};
 use super::topics::FEW_UTTERANCES;
 use crate::domain::{DataClass, Day, Price, Tier};
-use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer};
+use crate::policy::{
+    AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, OnViolation, Privacy,
+};
 use std::collections::BTreeSet;
 
 /// Everything doubtful about these settings, in the order of the file.
@@ -33,6 +35,9 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.routes();
     doubts.rules();
     doubts.classes();
+    super::lint_stand_ins::doubts(settings, |path, message, remedy| {
+        doubts.doubt(path, message, remedy);
+    });
     doubts.models();
     doubts.engines();
     doubts.budgets();
@@ -104,7 +109,8 @@ impl Doubts<'_> {
             let example = free.anyone().with_class(class);
             let refused = free
                 .verdict(&example)
-                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose);
+                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose)
+                .filter(|verdict| !replaces(privacy, verdict));
             if let Some(verdict) = refused {
                 let message = format!(
                     "no model may serve `{}` data: it is always refused: {example} {verdict}",
@@ -358,4 +364,11 @@ fn may_ask(caller: &CallerRule, model: &Model) -> bool {
 fn may_ask_auto(caller: &CallerRule) -> bool {
     let names = caller.models.as_ref();
     names.is_none_or(|names| names.contains(AUTO))
+}
+
+/// The rule in the way lets data be replaced, so that what is found does not keep a request in.
+fn replaces(privacy: &Privacy, verdict: &Verdict) -> bool {
+    let first = verdict.first_rule();
+    let rule = first.and_then(|id| privacy.rules.iter().find(|rule| rule.id == *id));
+    rule.is_some_and(|rule| rule.on_violation == OnViolation::Pseudonymise)
 }

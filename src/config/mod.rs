@@ -18,6 +18,7 @@ mod known;
 mod lapse;
 mod lint;
 mod lint_modes;
+mod lint_stand_ins;
 mod load;
 mod models;
 mod modes;

@@ -1,5 +1,7 @@
 //! What a file may say, and that every mistake in it is told.
 
+mod privacy;
+
 use super::*;
 use crate::domain::Tier;
 use crate::policy::Offer;

@@ -61,11 +61,14 @@ pub struct Demand {
 
 /// What an answering model must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent needs")]
 pub struct Needs {
     /// Tools are offered or tool results are in the conversation.
     pub tools: bool,
     /// An image is in the conversation.
     pub images: bool,
+    /// Parts that are no text are in the conversation (pictures, sound, files): what is in them cannot be read here.
+    pub attachments: bool,
     /// JSON mode or a JSON schema is wanted.
     pub json: bool,
     /// How many answers are wanted (`n`); 0 where nothing is said, which means one.

@@ -5,12 +5,13 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, ShadowSeen, SteppedAside, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
+    Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, Signals, Tier, Usage, Usd, Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, Signals, Tier, Usage,
+    Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot};
 use std::sync::Arc;
@@ -97,6 +98,20 @@ impl Entry {
     /// What was measured. Texts and positions are left behind here.
     pub fn note_signals(&mut self, signals: &Signals) {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
+    }
+
+    /// How many values of each kind were replaced by stand-ins. The values stay behind.
+    pub fn note_pseudonymised(&mut self, counts: impl IntoIterator<Item = (PersonalKind, u32)>) {
+        let counts = counts.into_iter().map(|(kind, count)| KindCount {
+            kind: Word::fixed(kind.as_str()),
+            count,
+        });
+        self.note(|record| record.pseudonymised = counts.collect());
+    }
+
+    /// An endpoint that is sent stand-ins.
+    pub fn note_stand_ins_to(&mut self, endpoint: impl Into<Word>) {
+        self.note(|record| record.stand_ins_to.push(endpoint.into()));
     }
 
     /// What measured it, by the digests of the files.
@@ -401,6 +416,8 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         asked: None,
         answer_of: None,
         signals: None,
+        pseudonymised: Vec::new(),
+        stand_ins_to: Vec::new(),
         measured_by: None,
         plan: Vec::new(),
         lot: None,

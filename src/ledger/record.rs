@@ -73,6 +73,12 @@ pub struct Record {
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,
+    /// Values replaced by stand-ins before anything was sent, by kind; none where it went as it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pseudonymised: Vec<KindCount>,
+    /// The endpoints that were sent those stand-ins; any other was sent the request as it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stand_ins_to: Vec<Word>,
     /// The models that measured it; none where no model did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_by: Option<MeasuredBySeen>,
@@ -148,6 +154,15 @@ pub struct ShadowSeen {
     pub code: Option<Word>,
     /// Route, model or refusal are others than the acting policy's, seen in the same way.
     pub differs: bool,
+}
+
+/// How many values of one kind of personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCount {
+    /// The kind, in the interface's word.
+    pub kind: Word,
+    /// How many values.
+    pub count: u32,
 }
 
 /// Which way a request went.

@@ -82,6 +82,7 @@ fn needs_more(request: &ChatRequest) -> bool {
     let Needs {
         tools,
         images,
+        attachments,
         json,
         answers,
     } = request.needs;
@@ -91,7 +92,7 @@ fn needs_more(request: &ChatRequest) -> bool {
     };
     let mut last_first = request.messages.iter().rev().map(|message| message.role);
     let last = last_first.find(|role| spoken(*role));
-    tools || images || json || answers > 1 || last != Some(Role::User)
+    tools || images || attachments || json || answers > 1 || last != Some(Role::User)
 }
 
 fn continues(request: &ChatRequest) -> bool {

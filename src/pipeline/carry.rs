@@ -2,11 +2,12 @@
 
 use super::handle::Visit;
 use super::matching::Matching;
+use super::restored::restored;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{
-    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+    Answer, ChatRequest, Counted, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
 };
 use crate::handoff::Ticket;
 use crate::ledger::{Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
@@ -14,8 +15,10 @@ use crate::local;
 use crate::policy::{
     Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
 };
-use crate::privacy;
-use crate::upstream::{self, UpstreamError};
+use crate::privacy::pseudonym::Disguised;
+use crate::privacy::{self, Outbound};
+use crate::signals::Withheld;
+use crate::upstream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +32,10 @@ pub(super) struct Journey<'a> {
     pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
+    /// The time that reading may take.
+    reading: Duration,
+    /// The request with stand-ins in the place of personal data, once a step needed it.
+    disguised: Option<Result<Disguised, Withheld>>,
 }
 
 impl<'a> Journey<'a> {
@@ -62,6 +69,8 @@ impl<'a> Journey<'a> {
             entry,
             told,
             class: None,
+            reading: deadline,
+            disguised: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -75,6 +84,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn admitted(&mut self, admission: &Admission) {
         self.deadline = admission.deadline;
+        self.reading = admission.signals_deadline;
         let since_parsed = self
             .began
             .elapsed()
@@ -282,10 +292,11 @@ impl<'a> Journey<'a> {
                                 std::mem::take(&mut keep),
                             ));
                         }
-                        Err(error) => {
-                            let caller_at_fault = !error.may_try_next();
-                            self.told.reason = Some(error.code().into());
-                            last = Some(Fault::Upstream(error));
+                        Err(fault) => {
+                            let caller_at_fault =
+                                matches!(&fault, Fault::Upstream(error) if !error.may_try_next());
+                            self.told.reason = Some(fault.code().into());
+                            last = Some(fault);
                             if caller_at_fault {
                                 break;
                             }
@@ -335,11 +346,57 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
+    /// The request, fit to go where the leave says.
+    async fn outbound(&mut self, egress: Egress) -> Result<Outbound, Refused> {
+        if let Some(counted) = egress.disguise().cloned() {
+            self.disguise(&counted).await;
+        }
+        let disguised = self.disguised.as_ref().and_then(|it| it.as_ref().ok());
+        let rule = egress.rule().clone();
+        privacy::release(egress, self.request, disguised).map_err(|_| self.withheld(rule))
+    }
+
+    /// Replaces the request's personal data, once for all steps that demand it.
+    async fn disguise(&mut self, counted: &Arc<Counted>) {
+        if self.disguised.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        let limit = self.reading.min(self.time_left());
+        let signals = &self.visit.generation.signals;
+        let disguised = signals.disguise(self.request, counted, limit).await;
+        match &disguised {
+            Ok(disguised) => self.entry.note_pseudonymised(disguised.counts()),
+            Err(why) => {
+                tracing::warn!(request = %self.request.id, %why, "personal data was not replaced");
+            }
+        }
+        self.disguised = Some(disguised);
+        self.passed(Phase::Signals, began.elapsed());
+    }
+
+    fn withheld(&self, rule: Arc<str>) -> Refused {
+        let why = match &self.disguised {
+            Some(Err(why)) => why.to_string(),
+            Some(Ok(_)) | None => privacy::InPlainWords.to_string(),
+        };
+        Refused {
+            code: RefusalCode::PolicyResidency,
+            rule,
+            message: format!("personal data must be replaced before this request may leave: {why}"),
+        }
+    }
+
+    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, Fault> {
         let endpoint = egress.endpoint().name.clone();
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
-        self.entry.note_place(egress.endpoint());
-        let outbound = privacy::release(egress, self.request);
+        let is_disguised = egress.disguise().is_some();
+        let place = egress.endpoint().clone();
+        let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
+        self.entry.note_place(&place);
+        if is_disguised {
+            self.entry.note_stand_ins_to(&endpoint);
+        }
         let began = Instant::now();
         self.entry
             .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
@@ -363,7 +420,11 @@ impl<'a> Journey<'a> {
                 tracing::warn!(request = %self.request.id, endpoint = %endpoint, %error, "an upstream gave no answer");
             }
         }
-        asked
+        let mut reply = asked.map_err(Fault::Upstream)?;
+        if let Some(Ok(disguised)) = self.disguised.as_ref().filter(|_| is_disguised) {
+            reply.body = restored(reply.body, disguised.restorer());
+        }
+        Ok(reply)
     }
 
     fn give_approved(mut self, model: Arc<str>, approved: local::Approved) -> Reply {
@@ -408,7 +469,8 @@ impl<'a> Journey<'a> {
             rule: self.told.rule.clone().unwrap_or_default(),
             policy: self.told.policy.clone(),
             body: self.request.body.clone(),
-            outbound: conversation.map(|egress| privacy::release(egress, self.request)),
+            outbound: conversation
+                .and_then(|egress| privacy::release(egress, self.request, None).ok()),
         };
         let settings = &self.visit.generation.handoff;
         self.visit.rooms.handoff.hand_over(ticket, settings);

@@ -233,8 +233,12 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
         Step::Upstream(egress) => {
             let endpoint = egress.endpoint();
             let (tier, theirs) = (endpoint.tier.as_str(), &endpoint.upstream_model);
+            let replaced = match egress.disguise() {
+                Some(_) => ", personal data replaced by stand-ins first",
+                None => "",
+            };
             Planned {
-                says: format!("{model} ({tier}, {theirs})"),
+                says: format!("{model} ({tier}, {theirs}{replaced})"),
                 model,
                 address: Some(endpoint.base_url.clone()),
             }

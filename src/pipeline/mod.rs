@@ -8,6 +8,7 @@ mod explain;
 mod generate;
 mod handle;
 mod matching;
+mod restored;
 mod shadow;
 mod told;
 mod watched;

@@ -240,6 +240,14 @@ impl Step {
             Self::Human(handover) => &handover.name,
         }
     }
+
+    /// True when personal data must be replaced before this step sends anything.
+    pub fn is_disguised(&self) -> bool {
+        match self {
+            Self::Local(_) | Self::Engine(_) | Self::Human(_) => false,
+            Self::Upstream(egress) => egress.disguise().is_some(),
+        }
+    }
 }
 
 impl Reason {

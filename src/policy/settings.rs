@@ -104,6 +104,9 @@ pub struct Privacy {
     pub default_class: DataClass,
     /// The class of a request that could not be read.
     pub on_error: DataClass,
+    /// The class of a request that holds parts which nobody here can read (pictures, sound, files); `None` leaves such
+    /// parts out of account.
+    pub attachments: Option<DataClass>,
     /// What is looked for.
     pub detectors: BTreeSet<PersonalKind>,
     /// Which findings raise the class.
@@ -164,6 +167,8 @@ pub enum OnViolation {
     Local,
     /// Refuse.
     Refuse,
+    /// Replace personal data by stand-ins, and send what is left; refuse where that cannot be done.
+    Pseudonymise,
 }
 
 /// The operator's own choice of models for requests that match.

@@ -38,6 +38,7 @@ impl Found {
                 tier,
                 &residency,
                 &recorded.standing,
+                recorded.stand_ins_to.contains(endpoint),
             );
             if let Some(reason) = reason {
                 let class = policy.class_of(&recorded.demand, signals).name;

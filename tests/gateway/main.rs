@@ -34,6 +34,7 @@ mod own_topics;
 mod planted;
 mod promise;
 mod properties;
+mod pseudonyms;
 mod replay;
 mod residency;
 mod retries;

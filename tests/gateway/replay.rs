@@ -182,7 +182,7 @@ async fn failures(world: &World, wiki: &Caller<'_>) {
 }
 
 /// What `replay` says of a journal under a policy.
-fn replayed(folder: &Path, policy: &Path, more: &[&str]) -> Value {
+pub(crate) fn replayed(folder: &Path, policy: &Path, more: &[&str]) -> Value {
     let policy = policy.display().to_string();
     let mut arguments = vec!["replay", "--policy", &*policy, "journal", "--json"];
     arguments.extend(more);

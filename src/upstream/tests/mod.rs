@@ -83,7 +83,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
         },
         traceparent: Some("00-canary-trace".into()),
     };
-    release(Egress::for_tests(Arc::new(endpoint)), &request)
+    release(Egress::for_tests(Arc::new(endpoint)), &request, None).unwrap()
 }
 
 /// A request for a stream.

@@ -152,9 +152,10 @@ impl Random {
 
     pub(super) fn rule(&mut self) -> PrivacyRule {
         let class = class(self.below(u64::from(CLASSES)) as u8);
-        let on_violation = match self.chance(5) {
-            true => OnViolation::Local,
-            false => OnViolation::Refuse,
+        let on_violation = match self.below(4) {
+            0 | 1 => OnViolation::Local,
+            2 => OnViolation::Pseudonymise,
+            _ => OnViolation::Refuse,
         };
         PrivacyRule {
             id: "".into(),

@@ -130,11 +130,16 @@ struct RawMessage<'a> {
     tool_calls: Option<Vec<IgnoredAny>>,
 }
 
+/// The kinds of parts whose every word stands in the body.
+const TEXT_PARTS: [&str; 5] = ["text", "input_text", "output_text", "refusal", "thinking"];
+
 /// The text of a message's content, and how many of its parts are not text.
 #[derive(Default)]
 struct Content {
     text: String,
     images: u32,
+    /// Parts that are no text, images among them.
+    attachments: u32,
 }
 
 #[derive(Deserialize)]
@@ -182,12 +187,15 @@ impl<'de> Visitor<'de> for ContentVisitor {
     fn visit_str<E>(self, text: &str) -> Result<Content, E> {
         Ok(Content {
             text: text.to_owned(),
-            images: 0,
+            ..Content::default()
         })
     }
 
     fn visit_string<E>(self, text: String) -> Result<Content, E> {
-        Ok(Content { text, images: 0 })
+        Ok(Content {
+            text,
+            ..Content::default()
+        })
     }
 
     fn visit_unit<E>(self) -> Result<Content, E> {
@@ -204,6 +212,8 @@ impl<'de> Visitor<'de> for ContentVisitor {
                 content.text.push_str(&text);
             }
             content.images += u32::from(part.kind == "image_url" || part.kind == "input_image");
+            // Of a kind that nobody here knows, a part may hold anything.
+            content.attachments += u32::from(!TEXT_PARTS.contains(&&*part.kind));
         }
         Ok(content)
     }
@@ -235,6 +245,12 @@ fn needs(fields: &Fields<'_>, messages: &[RawMessage<'_>]) -> Result<Needs, BadB
                 .content
                 .as_ref()
                 .is_some_and(|content| content.images > 0)
+        }),
+        attachments: messages.iter().any(|message| {
+            message
+                .content
+                .as_ref()
+                .is_some_and(|content| content.attachments > 0)
         }),
         json: format
             .and_then(|format| format.kind)
@@ -344,6 +360,7 @@ mod tests {
             Needs {
                 tools: true,
                 images: true,
+                attachments: true,
                 json: false,
                 answers: 2
             }
