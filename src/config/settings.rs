@@ -19,10 +19,10 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
-    /// How people are told of what is theirs.
-    pub handoff: Arc<handoff::Settings>,
     /// The models that write in this process.
     pub engines: Vec<Engine>,
+    /// How people are told of what is theirs.
+    pub handoff: Arc<handoff::Settings>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
     pub promise: Option<PromiseSettings>,
     /// A policy that is decided beside this one and never acts.
