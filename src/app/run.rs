@@ -80,6 +80,7 @@ impl App {
             pipeline,
             threads,
             engine_threads,
+            handoff,
             keeper,
             export,
             reloader,
@@ -92,6 +93,7 @@ impl App {
             drop(pipeline);
             threads.into_iter().for_each(Workers::join);
             engine_threads.into_iter().for_each(DecoderThreads::join);
+            handoff.finish();
             let lost = keeper.finish();
             // The keeper held the other handle and is gone.
             if let Some(export) = export.and_then(Arc::into_inner) {

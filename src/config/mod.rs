@@ -13,11 +13,14 @@ mod cover;
 mod defaults;
 mod engine;
 mod example;
+mod human;
 mod known;
 mod lapse;
 mod lint;
+mod lint_modes;
 mod load;
 mod models;
+mod modes;
 mod place;
 mod privacy;
 mod problem;
@@ -41,9 +44,9 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Collector, Desk, EncoderSettings, Engine, ExactSettings, PromiseSettings,
-    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
-    TopicSettings, TopicSource, UpstreamSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,
+    PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
+    TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

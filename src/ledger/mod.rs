@@ -19,6 +19,7 @@ mod place;
 mod read;
 mod recent;
 mod record;
+mod sessions;
 mod summary;
 mod verify;
 mod window;
@@ -44,18 +45,18 @@ pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_sin
 pub use recent::{Decided, Judged};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, SteppedAside, UsageSeen,
+    Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, Day, DecisionId, Usd};
+use crate::domain::{Caller, ChatRequest, Day, DecisionId, Tier, Usd};
 use crate::policy::Standing;
 use keeper::{Find, Judge, Parcel};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// The ledger's front desk. A handle; cheap to clone.
@@ -64,6 +65,7 @@ pub struct Ledger {
     outbox: Arc<keeper::Outbox>,
     budgets: Budgets,
     latencies: Latencies,
+    sessions: sessions::Sessions,
 }
 
 impl Ledger {
@@ -72,6 +74,7 @@ impl Ledger {
             outbox: Arc::new(outbox),
             budgets,
             latencies,
+            sessions: sessions::Sessions::default(),
         }
     }
 
@@ -89,7 +92,19 @@ impl Ledger {
             records_ok: self.health().records_ok(),
             lot: None,
             today: Day::of_unix_seconds(now),
+            ..Standing::default()
         }
+    }
+
+    /// The lowest tier that a conversation is still sent to, where the higher one has answered it within that time.
+    pub fn floor(&self, request: &ChatRequest, within: Duration) -> Option<Tier> {
+        let stays = self.sessions.stays_up(request, within, Instant::now());
+        stays.then_some(Tier::Remote)
+    }
+
+    /// Notes that the higher tier answers this conversation now.
+    pub fn note_higher_tier(&self, request: &ChatRequest) {
+        self.sessions.note(request, Instant::now());
     }
 
     /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].

@@ -137,7 +137,8 @@ impl Default for Thresholds {
     }
 }
 
-fn usage(request: &ChatRequest, text: &str) -> Usage {
+/// What giving this text counts as, estimated from lengths.
+pub(super) fn usage(request: &ChatRequest, text: &str) -> Usage {
     Usage {
         input: request.estimated_input_tokens(),
         output: Usage::estimate_tokens(text.len()),

@@ -11,6 +11,7 @@ mod body;
 mod fitness;
 mod generated;
 mod generator;
+mod handoff;
 mod sure;
 mod unsure;
 
@@ -18,6 +19,7 @@ pub use answerer::{Answerer, Approved, Threshold, Thresholds};
 pub use body::body;
 pub use generated::Generated;
 pub use generator::{Generator, TimeLeft, engine_fits};
+pub use handoff::handoff;
 pub use sure::Sureness;
 pub use unsure::Unsure;
 
