@@ -9,10 +9,10 @@ use crate::config;
 use crate::domain::Endpoint;
 use crate::inference::Workers;
 use crate::ledger::{
-    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError,
 };
 use crate::pipeline::{Generation, Pipeline, Rooms};
-use crate::policy::{self, Offer, Period, Policy};
+use crate::policy::{self, Offer, Policy};
 use crate::server::Readiness;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics};
@@ -96,7 +96,6 @@ pub async fn build(
         model,
         reader,
         places: places.clone(),
-        ledger: ledger.clone(),
         upstream: upstream.clone(),
         similar: similar.is_some(),
     };
@@ -187,7 +186,13 @@ fn ledger(
             ..JournalSettings::new(folder.clone())
         });
     let to_keep = ledger::Settings {
-        budgets: budgets(&settings.policy),
+        budgets: settings
+            .policy
+            .cost
+            .budgets
+            .iter()
+            .map(Budget::from)
+            .collect(),
         journal,
         queue_records: RECORDS_WAITING,
     };
@@ -229,23 +234,6 @@ pub(super) fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<
         Offer::Desk => None,
         Offer::Endpoint(endpoint) => Some(endpoint),
     })
-}
-
-pub(super) fn budgets(policy: &policy::Settings) -> Vec<Budget> {
-    let window = |per| match per {
-        Period::Hour => Window::Hour,
-        Period::Day => Window::Day,
-        Period::Month => Window::Month,
-    };
-    let rules = policy.cost.budgets.iter();
-    rules
-        .map(|rule| Budget {
-            name: rule.name.clone(),
-            limit: rule.limit,
-            per: window(rule.per),
-            caller: rule.caller.clone(),
-        })
-        .collect()
 }
 
 fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings {

@@ -61,6 +61,11 @@ pub(super) fn refuse_unknown_topics(
         .routes
         .iter()
         .any(|route| route.when.topics.is_some())
+        || policy
+            .cost
+            .budgets
+            .iter()
+            .any(|budget| budget.topic.is_some())
         || !policy.quality.always_remote.is_empty();
     if !named {
         return Ok(());

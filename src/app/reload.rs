@@ -3,14 +3,13 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
-use super::build::{budgets, endpoints};
+use super::build::endpoints;
 use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
 use super::scan::searching;
 use super::{desks, keep_promise};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::policy::Policy;
 use crate::signals::Reader;
@@ -51,7 +50,6 @@ pub(super) struct Kept {
     pub(super) model: Option<Model>,
     pub(super) reader: Reader,
     pub(super) places: Places,
-    pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
     /// The semantic cache was made at start.
     pub(super) similar: bool,
@@ -177,10 +175,6 @@ impl Watch {
             unkept.warn();
         }
         let stamp = settings.policy.stamp.text.clone();
-        self.kept
-            .ledger
-            .budgets()
-            .replace(budgets(&settings.policy));
         endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
         self.live.send_replace(Arc::new(Generation {
             policy,

@@ -128,7 +128,8 @@ fn settings(
     let guard = route::guard(root);
     let privacy = privacy::read(root);
     let routes = route::read(root, &models.names, &callers.names);
-    let cost = cost::read(root, &callers.names, budgets);
+    let cost = cost::read(root, &callers, budgets);
+    cost::refuse_unpriced(root, &cost, &models);
     let deadline = route::deadline(root);
     let (quality, promise) = route::quality(root, secrets);
     let (cache_rule, cache) = server::cache(root, &privacy);
@@ -155,6 +156,7 @@ fn settings(
             records_required,
         },
         desks: models.desks,
+        prices: models.prices,
         promise,
         server,
         encoder,

@@ -15,6 +15,7 @@ mod lint;
 mod load;
 mod models;
 mod place;
+mod prices;
 mod privacy;
 mod problem;
 mod process;
@@ -30,6 +31,7 @@ mod tree;
 pub use defaults::defaults;
 pub use lint::lint;
 pub use load::{load, parse};
+pub use prices::{PriceSource, prices_as_of};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use settings::{

@@ -1,5 +1,6 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
+use super::prices::PriceSource;
 use crate::calibration::Promise;
 use crate::policy;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// Where the price of each model with an `upstream` is from.
+    pub prices: BTreeMap<Arc<str>, PriceSource>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
     pub promise: Option<PromiseSettings>,
     /// Listeners and their limits.

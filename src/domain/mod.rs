@@ -19,12 +19,15 @@ pub use answer::{
     Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest};
-pub use endpoint::{Agreement, Dialect, Endpoint, Region, Residency, Retention, Tier, Timeouts};
+pub use endpoint::{
+    Agreement, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
+    TokenLimits,
+};
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
 pub use money::{Price, Usd};
 pub use personal::{Certainty, DataClass, Finding, Findings, PersonalKind};
-pub use request::{BodyLayout, CacheWish, ChatRequest, Needs, Tightening};
+pub use request::{BodyLayout, CacheWish, ChatRequest, IMAGE_TOKENS, Needs, Tightening};
 pub use secret::Secret;
 pub use signals::{Known, Probability, Reading, Sentiment, Shape, Signals, Topic, Wanted};
 pub use usage::Usage;

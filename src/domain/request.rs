@@ -51,6 +51,12 @@ pub struct Needs {
     pub json: bool,
     /// How many answers are wanted (`n`); 0 where nothing is said, which means one.
     pub answers: u32,
+    /// Images in the conversation.
+    pub image_parts: u32,
+    /// Bytes of the body that these images take.
+    pub image_bytes: usize,
+    /// Parts that are neither text nor image (files, audio), whose bytes say nothing about their tokens.
+    pub other_parts: u32,
 }
 
 /// What a caller may ask to be stricter than policy says. Nothing here can loosen anything.
@@ -87,9 +93,14 @@ pub struct BodyLayout {
     pub stream_options: Option<Range<usize>>,
     /// The text of the last message, quotes included, where that is one plain text of the person.
     pub question: Option<Range<usize>>,
+    /// The values of the top-level `max_tokens` and `max_completion_tokens`, where they are stated, `null` too.
+    pub output_limits: Vec<Range<usize>>,
     /// Just before the closing brace of the top-level object.
     pub end: usize,
 }
+
+/// The most tokens that one image counts as: above what the dearest common model makes of the largest (48,169).
+pub const IMAGE_TOKENS: u64 = 50_000;
 
 impl ChatRequest {
     /// The text that is asked now: the last message of the person, or nothing.
@@ -121,5 +132,23 @@ impl ChatRequest {
         } else {
             text.max(super::Usage::estimate_tokens(self.body.len()))
         }
+    }
+
+    /// The most input tokens that may be billed; `None` where a file or a sound is in the conversation, of which only
+    /// the endpoint knows.
+    ///
+    /// No tokenizer in use makes more than one token of a byte. What a template adds is allowed for: by message, and,
+    /// with tools, once more the text, since their schemas are written out anew. An image counts as [`IMAGE_TOKENS`].
+    pub fn most_input_tokens(&self) -> Option<u64> {
+        const BY_REQUEST: u64 = 64;
+        const BY_MESSAGE: u64 = 16;
+        const TOOLS: u64 = 2_048;
+        if self.needs.other_parts > 0 {
+            return None;
+        }
+        let text = self.body.len().saturating_sub(self.needs.image_bytes) as u64;
+        let tools = if self.needs.tools { text + TOOLS } else { 0 };
+        let images = u64::from(self.needs.image_parts) * IMAGE_TOKENS;
+        Some(BY_REQUEST + text + BY_MESSAGE * self.messages.len() as u64 + tools + images)
     }
 }

@@ -15,15 +15,18 @@ mod latency;
 mod read;
 mod recent;
 mod record;
+mod recover;
 mod summary;
 mod window;
 mod word;
 mod writer;
 
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 pub(crate) mod samples;
 
-pub use budget::{Budget, Budgets, Exceeded, Reservation};
+pub use budget::{Budget, Budgets, Exceeded, Holder, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
 pub use health::{Health, JournalHealth};
@@ -42,11 +45,22 @@ pub use window::Window;
 pub use word::Word;
 
 use crate::domain::{Caller, ChatRequest, DecisionId, Usd};
-use crate::policy::Standing;
+use crate::policy::{BudgetRule, Standing};
 use keeper::{Find, Judge, Parcel};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
+
+/// Why no money could be set aside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReserved {
+    /// A budget does not hold so much.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    /// It could not be written down, and what is not written down would be forgotten with the process.
+    #[error("the book of budgets cannot be written")]
+    NotKept,
+}
 
 /// The ledger's front desk. A handle; cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,18 +84,43 @@ impl Ledger {
         Entry::open(request, started, self.outbox.clone())
     }
 
-    /// How things stand for a caller now.
-    pub fn standing(&self, caller: &Caller) -> Standing {
+    /// How things stand now for a request that may count against these budgets.
+    pub fn standing<'a>(&self, budgets: impl Iterator<Item = &'a BudgetRule>) -> Standing {
         Standing {
-            budgets: self.budgets.standing(&caller.name, unix_seconds()),
+            budgets: self
+                .budgets
+                .standing(budgets.map(Budget::from), unix_seconds()),
             latencies: self.latencies.seen(),
             records_ok: self.health().records_ok(),
         }
     }
 
-    /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].
-    pub fn reserve(&self, names: &[Arc<str>], estimate: Usd) -> Result<Reservation, Exceeded> {
-        self.budgets.reserve(names, estimate, unix_seconds())
+    /// Sets so much aside for an entry, in all these budgets or in none; what it held before is part of it. It is settled
+    /// when the entry closes. Nothing may be spent before this has come back.
+    ///
+    /// # Errors
+    /// A budget does not hold so much, or the book of budgets cannot be written; what was held before stays held.
+    pub async fn reserve(
+        &self,
+        entry: &mut Entry,
+        budgets: &[BudgetRule],
+        amount: Usd,
+    ) -> Result<(), NotReserved> {
+        match entry.held() {
+            Some(held) => held.resize(amount)?,
+            None => {
+                let budgets: Vec<Budget> = budgets.iter().map(Budget::from).collect();
+                let holder = entry.holder().ok_or(NotReserved::NotKept)?;
+                let held = self
+                    .budgets
+                    .reserve(holder, &budgets, amount, unix_seconds())?;
+                entry.hold(held);
+            }
+        }
+        match entry.held() {
+            Some(held) if !held.written().await => Err(NotReserved::NotKept),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Notes what a caller says of the answer that one of its latest decisions led to. `None` while the ledger has no
@@ -111,11 +150,6 @@ impl Ledger {
             answer,
         }));
         wait.await.ok()
-    }
-
-    /// The budgets, for a reload to replace.
-    pub fn budgets(&self) -> &Budgets {
-        &self.budgets
     }
 
     /// Whether records are being kept.

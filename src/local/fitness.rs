@@ -69,6 +69,7 @@ fn needs_more(request: &ChatRequest) -> bool {
         images,
         json,
         answers,
+        ..
     } = request.needs;
     let spoken = |role: Role| match role {
         Role::User | Role::Assistant | Role::Tool => true,

@@ -5,10 +5,13 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier};
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
+use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier, Usage, Usd};
+use crate::ledger::{CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::policy::{
+    Admission, Allowance, BudgetRule, Decision, Egress, Offer, RefusalCode, Refused, Step,
+    Undecided,
+};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -21,6 +24,10 @@ pub(super) struct Journey<'a> {
     began: Instant,
     deadline: Duration,
     entry: Entry,
+    /// Counted for calls of which nobody says what they cost.
+    lost: Usd,
+    /// When the endpoint was asked that was asked last.
+    asked: Instant,
     told: Told,
 }
 
@@ -52,6 +59,8 @@ impl<'a> Journey<'a> {
             began,
             deadline,
             entry,
+            lost: Usd::ZERO,
+            asked: began,
             told,
         };
         journey.passed(Phase::Parse, began.elapsed());
@@ -185,7 +194,7 @@ impl<'a> Journey<'a> {
         let Decision {
             plan,
             otherwise,
-            estimate,
+            allowances,
             budgets,
             ..
         } = decision;
@@ -209,15 +218,17 @@ impl<'a> Journey<'a> {
                     if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
                         return Ok(self.give_similar(&found));
                     }
-                    if let Err(refused) = self.reserve(&egress, &budgets, estimate) {
+                    let endpoint = egress.endpoint().clone();
+                    let call = Call::of(&endpoint, &allowances, &budgets);
+                    if let Err(refused) = self.reserve(&call).await {
                         last = Some(Fault::Policy(refused));
                         continue;
                     }
-                    let endpoint = egress.endpoint().clone();
-                    match self.ask_upstream(egress).await {
+                    match self.ask_upstream(egress, &call).await {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &endpoint,
+                                &call,
                                 reply,
                                 std::mem::take(&mut keep),
                             ));
@@ -253,42 +264,40 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Sets money aside before anything is sent, so that many callers at once cannot overspend together.
-    fn reserve(
-        &mut self,
-        egress: &Egress,
-        budgets: &[Arc<str>],
-        estimate: crate::domain::Usd,
-    ) -> Result<(), Refused> {
-        if budgets.is_empty() || egress.endpoint().price.is_free() {
+    /// Sets the most that the call can cost aside before anything is sent, so that many callers at once cannot overspend
+    /// together, whatever the answers turn out to be. What calls before it may have cost stays set aside.
+    async fn reserve(&mut self, call: &Call<'_>) -> Result<(), Refused> {
+        if !call.is_counted() {
             return Ok(());
         }
-        match self.visit.rooms.ledger.reserve(budgets, estimate) {
-            Ok(reservation) => {
-                self.entry.hold(reservation);
-                Ok(())
-            }
-            Err(exceeded) => Err(Refused {
-                code: RefusalCode::PolicyBudgetExceeded,
-                rule: format!("cost.budgets ({})", exceeded.name).into(),
-                message: "the budget for this period is spent".into(),
-            }),
-        }
+        let ledger = &self.visit.rooms.ledger;
+        let amount = self.lost + call.cost();
+        let reserved = ledger.reserve(&mut self.entry, call.budgets, amount).await;
+        reserved.map_err(|error| not_reserved(&error))
     }
 
-    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
+    async fn ask_upstream(
+        &mut self,
+        egress: Egress,
+        call: &Call<'_>,
+    ) -> Result<upstream::Reply, UpstreamError> {
         let endpoint = egress.endpoint().name.clone();
-        let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
-        let outbound = privacy::release(egress, self.request);
+        let (usage, owed) = self.bill(Some(egress.endpoint()), Some(call)).amounts();
+        let one = owed.cost.saturating_sub(self.lost);
+        let outbound = privacy::release(egress, self.request).limited_to(call.output_limit());
         let began = Instant::now();
+        self.asked = began;
         self.entry
-            .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
-        let asked = self
-            .visit
-            .rooms
-            .upstream
-            .send(outbound, self.time_left())
-            .await;
+            .note_sent(&endpoint, began, usage, one, owed.all_remote);
+        let (limit, ledger) = (self.time_left(), &self.visit.rooms.ledger);
+        let purse = Purse {
+            ledger,
+            entry: &mut self.entry,
+            lost: &mut self.lost,
+            call,
+            one: (usage, one),
+        };
+        let asked = self.visit.rooms.upstream.send(outbound, limit, purse).await;
         let took = began.elapsed();
         self.told.phases.add(Phase::Upstream, took);
         match &asked {
@@ -314,13 +323,14 @@ impl<'a> Journey<'a> {
         let evidence = approved.evidence.clone();
         self.told.evidence = Some(evidence.entry.clone());
         let body = local::body(approved);
-        let bill = self.bill(None);
+        let bill = self.bill(None, None);
         self.reply(Served::Local { model, evidence }, body, bill)
     }
 
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
+        call: &Call<'_>,
         reply: upstream::Reply,
         keep: Keep,
     ) -> Reply {
@@ -333,7 +343,7 @@ impl<'a> Journey<'a> {
         self.told.model = Some(model.clone());
         self.told.relayed.clone_from(&reply.headers);
         self.entry.note_answer(route, &model);
-        let bill = self.bill(Some(endpoint));
+        let bill = self.bill(Some(endpoint), Some(call));
         let body = if keep.is_nowhere() {
             reply.body
         } else {
@@ -367,17 +377,19 @@ impl<'a> Journey<'a> {
     }
 
     /// What the answer costs at this endpoint (nothing in this process), beside the first remote model of the policy.
-    fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
+    fn bill(&self, endpoint: Option<&Arc<Endpoint>>, call: Option<&Call<'_>>) -> Bill {
         let models = &self.visit.generation.policy.settings().models;
         let remote = models.iter().find_map(|model| match &model.offer {
             Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
             Offer::Endpoint(_) | Offer::Desk => None,
         });
-        Bill::new(
+        let bill = Bill::new(
             endpoint.map(|endpoint| endpoint.price),
             remote,
             self.request.estimated_input_tokens(),
-        )
+        );
+        let most = call.and_then(Call::reserved);
+        bill.after(self.lost).since(self.asked).reserved(most)
     }
 
     /// Time since the request began that no phase has been given yet.
@@ -391,6 +403,81 @@ impl<'a> Journey<'a> {
         let waiting = self.told.phases.upstream + self.told.phases.local;
         let total = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         total.saturating_sub(waiting)
+    }
+}
+
+/// A call to an endpoint, with what it may write and cost and who pays.
+struct Call<'a> {
+    allowance: Option<&'a Allowance>,
+    budgets: &'a [BudgetRule],
+}
+
+impl<'a> Call<'a> {
+    fn of(endpoint: &Endpoint, allowances: &'a [Allowance], budgets: &'a [BudgetRule]) -> Self {
+        let mut all = allowances.iter();
+        Self {
+            allowance: all.find(|one| one.endpoint == endpoint.name),
+            budgets,
+        }
+    }
+
+    fn cost(&self) -> Usd {
+        self.allowance.map_or(Usd::ZERO, |allowance| allowance.cost)
+    }
+
+    /// True where a budget pays for it.
+    fn is_counted(&self) -> bool {
+        !self.budgets.is_empty() && self.cost() > Usd::ZERO
+    }
+
+    /// The most that was set aside for it.
+    fn reserved(&self) -> Option<(Usage, Usd)> {
+        let allowance = self.allowance.filter(|_| self.is_counted());
+        allowance.map(|allowance| (allowance.most, allowance.cost))
+    }
+
+    fn output_limit(&self) -> Option<u64> {
+        self.allowance?.output_limit
+    }
+}
+
+/// What pays for the calls of one step.
+struct Purse<'a> {
+    ledger: &'a Ledger,
+    entry: &'a mut Entry,
+    lost: &'a mut Usd,
+    call: &'a Call<'a>,
+    /// What one call is taken to use and cost where nobody says.
+    one: (Usage, Usd),
+}
+
+impl upstream::Purse for Purse<'_> {
+    async fn lost(&mut self) -> bool {
+        let (usage, cost) = self.one;
+        *self.lost += cost;
+        self.entry.note_lost(&usage, cost);
+        if !self.call.is_counted() {
+            return true;
+        }
+        let amount = *self.lost + cost;
+        let reserved = self.ledger.reserve(self.entry, self.call.budgets, amount);
+        reserved.await.is_ok()
+    }
+}
+
+fn not_reserved(error: &NotReserved) -> Refused {
+    match error {
+        NotReserved::Exceeded(exceeded) => Refused {
+            code: RefusalCode::PolicyBudgetExceeded,
+            rule: format!("cost.budgets ({})", exceeded.name).into(),
+            message: "the budget for this period is spent".into(),
+        },
+        NotReserved::NotKept => Refused {
+            code: RefusalCode::GatewayRecords,
+            rule: "cost.budgets".into(),
+            message: "spending cannot be recorded at the moment, and a budget has to count it"
+                .into(),
+        },
     }
 }
 

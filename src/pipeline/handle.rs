@@ -119,7 +119,8 @@ impl Visit {
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
-        let standing = self.rooms.ledger.standing(&request.caller);
+        let budgets = self.settings().budgets_of(&request.caller);
+        let standing = self.rooms.ledger.standing(budgets);
         let admission = match self.generation.policy.admit(request, &standing) {
             Ok(admission) => admission,
             Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),

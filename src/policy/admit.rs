@@ -91,6 +91,11 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
     Wanted {
         complexity: local_endpoint || conditions().any(super::Condition::reads_complexity),
         topic: !settings.quality.always_remote.is_empty()
+            || settings
+                .cost
+                .budgets
+                .iter()
+                .any(|budget| budget.topic.is_some())
             || conditions().any(|when| when.topics.is_some()),
         attack: settings.guard.is_some() || similar,
         personal: !settings.privacy.raises.is_empty(),

@@ -1,8 +1,8 @@
 //! What policy says: a plan with its reasons, or a refusal with its reason.
 
 use super::egress::Egress;
-use super::settings::Unmet;
-use crate::domain::{CacheScope, DataClass, Probability, Usd, Wanted};
+use super::settings::{BudgetRule, Unmet};
+use crate::domain::{CacheScope, DataClass, Probability, Usage, Usd, Wanted};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,10 +43,10 @@ pub struct Decision {
     pub local_limit: Option<LocalLimit>,
     /// The answer to a similar question may be given, and this one's may be kept for such.
     pub may_match: bool,
-    /// The most that the plan's dearest step is estimated to cost.
-    pub estimate: Usd,
+    /// What a call to each endpoint of the plan may write and cost.
+    pub allowances: Vec<Allowance>,
     /// Budgets that pay for it.
-    pub budgets: Vec<Arc<str>>,
+    pub budgets: Vec<BudgetRule>,
     /// What to say when every step has failed or stepped aside.
     pub otherwise: Option<Refused>,
 }
@@ -58,6 +58,19 @@ pub struct LocalLimit {
     pub threshold: Probability,
     /// The calibration that vouches for it; `None` where the operator or a budget set it.
     pub calibration: Option<Arc<str>>,
+}
+
+/// What one call to an endpoint may write, and what it can cost at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// The endpoint's name.
+    pub endpoint: Arc<str>,
+    /// The output tokens that the endpoint has to be told as its limit; `None` leaves the request as it is.
+    pub output_limit: Option<u64>,
+    /// The most tokens that can be billed for the call; marked estimated.
+    pub most: Usage,
+    /// The most that the call can cost.
+    pub cost: Usd,
 }
 
 /// One thing to try.
@@ -158,6 +171,15 @@ impl RefusalCode {
             Self::PolicyDeadline => "policy_deadline",
             Self::GatewayRecords => "gateway_records_unavailable",
         }
+    }
+}
+
+impl Decision {
+    /// What a call to this endpoint may write and cost.
+    pub fn allowance(&self, endpoint: &str) -> Option<&Allowance> {
+        self.allowances
+            .iter()
+            .find(|one| &*one.endpoint == endpoint)
     }
 }
 

@@ -13,7 +13,9 @@ mod standing;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
+pub use decision::{
+    Admission, Allowance, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step,
+};
 pub use egress::Egress;
 pub use settings::{
     Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,

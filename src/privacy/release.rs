@@ -42,6 +42,8 @@ pub struct Payload {
     pub stream: bool,
     /// The caller itself asked for the usage chunk.
     pub include_usage: bool,
+    /// The output tokens that the endpoint has to be told as its limit; `None` leaves what the caller said.
+    pub output_limit: Option<u64>,
 }
 
 /// Spends policy's leave and makes the request fit to go where the leave says.
@@ -51,6 +53,7 @@ pub fn release(egress: Egress, request: &ChatRequest) -> Outbound {
         layout: request.layout.clone(),
         stream: request.stream,
         include_usage: request.include_usage,
+        output_limit: None,
     };
     Outbound {
         endpoint: egress.endpoint().clone(),
@@ -73,6 +76,12 @@ impl Outbound {
     /// Where it goes.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// The same, with a limit on the output tokens that the endpoint is told.
+    pub fn limited_to(mut self, output_tokens: Option<u64>) -> Self {
+        self.payload.output_limit = output_tokens;
+        self
     }
 
     /// What goes.

@@ -31,7 +31,10 @@ impl Case<'_> {
             class: class.clone(),
             rejected: Vec::new(),
         })?;
-        let (rule, candidates) = self.candidates();
+        let (rule, mut candidates) = self.candidates();
+        if self.is_near() {
+            candidates.sort_by_key(|model| model.tier());
+        }
         let mut rejected = Vec::new();
         let mut chosen = self.keep_eligible(&candidates, &class, &mut rejected);
         if chosen.is_empty() && self.local_instead(&rejected) {
@@ -51,7 +54,6 @@ impl Case<'_> {
                 rejected,
             });
         }
-        let estimate = self.dearest(&chosen);
         let may_keep = self
             .settings
             .cache
@@ -60,10 +62,8 @@ impl Case<'_> {
             .is_none_or(|from| class.rank < from.rank);
         let may_match = self.may_match(&class);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
-        let budgets = self
-            .budgets()
-            .map(|(budget, _)| budget.name.clone())
-            .collect();
+        let budgets = self.budgets().map(|(budget, _)| budget.clone()).collect();
+        let allowances = self.allowances(&chosen);
         let plan = chosen.into_iter().map(|model| step(model, &rule)).collect();
         Ok(Decision {
             plan,
@@ -73,7 +73,7 @@ impl Case<'_> {
             may_keep,
             local_limit: self.local_limit(),
             may_match,
-            estimate,
+            allowances,
             budgets,
             otherwise,
         })

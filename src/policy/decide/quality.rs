@@ -45,29 +45,23 @@ impl Case<'_> {
         })
     }
 
-    /// Up to which complexity local endpoints answer, raised where a budget is nearly spent. A raised one is vouched for
-    /// by nobody, and where nothing keeps a promise no budget does.
+    /// Up to which complexity local endpoints answer. What an operator states is raised where a budget is nearly spent;
+    /// a promise is kept to the last cent.
     pub(super) fn local_limit(&self) -> Option<LocalLimit> {
-        let mut limit = match &self.settings.quality.bar {
-            Bar::Threshold(threshold) => LocalLimit {
-                threshold: *threshold,
-                calibration: None,
-            },
+        match &self.settings.quality.bar {
+            Bar::Threshold(threshold) => {
+                let raised = self.near().filter_map(|near| near.threshold);
+                Some(LocalLimit {
+                    threshold: raised
+                        .fold(*threshold, |high, one| if one > high { one } else { high }),
+                    calibration: None,
+                })
+            }
             Bar::Promise(calibrated) => calibrated.as_ref().map(|calibrated| LocalLimit {
                 threshold: calibrated.threshold,
                 calibration: Some(calibrated.digest.clone()),
-            })?,
-        };
-        for (budget, standing) in self.budgets() {
-            let Some(near) = budget.near else { continue };
-            if standing.share() >= near.at && near.threshold > limit.threshold {
-                limit = LocalLimit {
-                    threshold: near.threshold,
-                    calibration: None,
-                };
-            }
+            }),
         }
-        Some(limit)
     }
 
     /// True where answers may be shared with similar questions: the class allows it, and nothing in the question tries

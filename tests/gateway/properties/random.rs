@@ -125,6 +125,7 @@ impl Random {
             credential: None,
             residency: self.residency(),
             price: Price::default(),
+            limits: firstline::domain::TokenLimits::default(),
             timeouts: Timeouts::default(),
         }
     }
