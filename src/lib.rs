@@ -30,6 +30,8 @@ pub mod ledger;
 
 pub mod telemetry;
 
+pub mod report;
+
 pub mod pipeline;
 
 pub mod server;

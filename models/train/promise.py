@@ -1,6 +1,6 @@
 """Whether the promise about local answers holds on real outcomes: many random draws of held-out rows.
 
-    python models/train/promise.py --data DATA --firstline target/release/firstline [--draws 1000]
+    python models/train/promise.py --data DATA --firstline target/release/firstline [--draws 300]
 
 Rows that no training step has seen (`data.held_out`) are the traffic, scored by the shipped complexity head through
 `firstline signals`. A row's local answer is good enough with the probability that its small models' mean score states: what
@@ -63,9 +63,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--firstline", required=True)
-    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=300)
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 2000])
-    parser.add_argument("--errors", type=float, nargs="+", default=[0.2, 0.3, 0.4])
+    parser.add_argument("--errors", type=float, nargs="+", default=[0.45, 0.5, 0.55])
     parser.add_argument("--confidence", type=float, default=0.95)
     asked = parser.parse_args()
     rows = [row for row in data.routing_rows(asked.data) if row["held_out"]]

@@ -1,5 +1,6 @@
 //! From settings to a running gateway.
 
+use super::encoder::measures_with;
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::scan::searching;
@@ -88,6 +89,7 @@ pub async fn build(
     let (live, watching) = watch::channel(Arc::new(Generation {
         policy,
         desks,
+        measured_by: measures_with(&reader),
         signals: reader.clone(),
     }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;

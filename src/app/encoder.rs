@@ -6,8 +6,9 @@ use crate::calibration::MeasuredBy;
 use crate::config;
 use crate::domain::PersonalKind;
 use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Workers};
+use crate::ledger::{MeasuredBySeen, Word};
 use crate::privacy::Detector;
-use crate::signals::{Heads, Reader};
+use crate::signals::{Heads, OwnHeads, Reader};
 use crate::similar;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
@@ -134,6 +135,17 @@ pub fn measured_by(
     Ok(MeasuredBy {
         encoder_sha256: digest("encoder.onnx")?,
         heads_sha256: digest("heads.json")?,
+    })
+}
+
+/// What a reader measures with, as records name it.
+pub(super) fn measures_with(reader: &Reader) -> Option<MeasuredBySeen> {
+    let heads = reader.heads()?;
+    let own = reader.own_heads().and_then(OwnHeads::sha256);
+    Some(MeasuredBySeen {
+        encoder: Word::from(heads.encoder().0.to_owned()),
+        heads: Word::from(heads.sha256()),
+        own_heads: own.map(Word::from),
     })
 }
 

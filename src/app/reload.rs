@@ -4,6 +4,7 @@
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
 use super::build::endpoints;
+use super::encoder::measures_with;
 use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
 use super::scan::searching;
@@ -176,10 +177,12 @@ impl Watch {
         }
         let stamp = settings.policy.stamp.text.clone();
         endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
+        let signals = reader.with_own(own);
         self.live.send_replace(Arc::new(Generation {
             policy,
             desks,
-            signals: reader.with_own(own),
+            measured_by: measures_with(&signals),
+            signals,
         }));
         Ok(stamp)
     }

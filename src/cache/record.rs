@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 pub struct Origin {
     /// The model that answers.
     pub model: Arc<str>,
+    /// The data class of the request that it answers.
+    pub class: Arc<str>,
     /// What it charges.
     pub price: Price,
     /// Input tokens, estimated: used where the answer states no usage.
@@ -147,6 +149,7 @@ impl Recording {
         });
         let recorded = Recorded {
             model: self.origin.model,
+            class: self.origin.class,
             chunks: self.chunks.into(),
             cost: self.origin.price.cost(&usage),
             usage,

@@ -38,6 +38,7 @@ fn place(cache: &SimilarCache, scope: &str, text: &str, vector: [f32; 2]) -> Pla
 fn answer(text: &str) -> Recorded {
     Recorded {
         model: "gpt".into(),
+        class: "public".into(),
         chunks: vec![Chunk::Text(text.into())].into(),
         cost: Usd(5),
         usage: Usage::default(),

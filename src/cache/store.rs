@@ -23,6 +23,9 @@ pub struct Settings {
 pub struct Recorded {
     /// The model that gave it.
     pub model: Arc<str>,
+    /// The data class of the request that it answered. A request of the same key is of the same class: it has the same
+    /// bytes, under the same policy.
+    pub class: Arc<str>,
     /// Every piece, in order; one that carries nothing but the usage asked for by the gateway included.
     pub chunks: Arc<[Chunk]>,
     /// What it cost then; giving it again saves this.
@@ -109,7 +112,10 @@ impl Recorded {
 
     /// What keeping it takes, in bytes, near enough.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.model.len() + self.chunks.iter().map(weight).sum::<usize>()
+        size_of::<Self>()
+            + self.model.len()
+            + self.class.len()
+            + self.chunks.iter().map(weight).sum::<usize>()
     }
 }
 

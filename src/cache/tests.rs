@@ -44,6 +44,7 @@ fn cache() -> Cache {
 fn recorded(text: &str) -> Recorded {
     Recorded {
         model: "gpt".into(),
+        class: "public".into(),
         chunks: vec![Chunk::Text(text.into())].into(),
         cost: Usd(5),
         usage: Usage::default(),
@@ -69,6 +70,7 @@ fn waiting(cache: &Cache, key: &Key) -> Waiting {
 fn origin() -> Origin {
     Origin {
         model: "gpt".into(),
+        class: "public".into(),
         price: Price {
             input: 2_500_000,
             cached_input: 0,

@@ -2,12 +2,14 @@
 //!
 //! Exit codes: 0 done, 1 the input is wrong or a promise does not hold, 2 usage. Only this room prints.
 
+mod audit;
 mod calibrate;
 mod check;
 mod explain;
 mod learn;
 mod models;
 mod outcomes;
+mod report;
 mod serve;
 mod show;
 mod signals;
@@ -59,6 +61,10 @@ enum Command {
     Similar(Similar),
     /// Looks after the models that ship
     Models(Models),
+    /// Says what was spent and saved, who answered, and how long it took
+    Report(report::Report),
+    /// Proves what a journal says: that it is as it was written, and where each request went
+    Audit(audit::Audit),
 }
 
 #[derive(Args)]
@@ -228,6 +234,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Report(asked) => report::report(asked),
+        Command::Audit(audit) => audit::audit(audit),
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),

@@ -19,6 +19,7 @@ mod worker;
 
 pub use catalog::{Catalog, CatalogError, EncoderFiles, Fault, Package, PackageFile, Problem};
 pub use deterministic::DeterministicEngine;
+pub use digest::sha256_hex;
 pub use engine::{Encoding, Engine, EngineError, InferenceError};
 pub use model::{Limits, Model, start};
 pub use onnx::OnnxEngine;

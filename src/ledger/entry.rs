@@ -5,12 +5,12 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
+    Record, Route, UsageSeen,
 };
-use super::{Holder, Reservation, SignalsSummary, Word};
+use super::{Holder, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DataClass, DecisionId, Evidence, FinishReason, RequestId, Signals, Usage, Usd,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, RequestId, Signals, Usage, Usd,
 };
 use crate::policy::LocalLimit;
 use std::sync::Arc;
@@ -83,9 +83,14 @@ impl Entry {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
     }
 
-    /// The data class.
-    pub fn note_data_class(&mut self, class: &DataClass) {
-        self.note(|record| record.data_class = Some(Word::from(&class.name)));
+    /// What measured it, by the digests of the files.
+    pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
+        self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
+    /// The data class, by its name.
+    pub fn note_data_class(&mut self, class: &Arc<str>) {
+        self.note(|record| record.data_class = Some(Word::from(class)));
     }
 
     /// The rule that made the plan, and the plan's steps in order.
@@ -136,6 +141,16 @@ impl Entry {
             usage,
             cost,
             all_remote,
+        });
+    }
+
+    /// Where the endpoint is that a request goes to now.
+    pub fn note_place(&mut self, endpoint: &Endpoint) {
+        self.note(|record| {
+            let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
+            if !record.places.iter().any(known) {
+                record.places.push(PlaceSeen::from(endpoint));
+            }
         });
     }
 
@@ -271,6 +286,9 @@ impl Entry {
             request: record.request.as_str().to_owned().into(),
             caller: record.caller.clone(),
             started_at: record.started_at,
+            policy: record.policy.clone(),
+            class: record.data_class.clone(),
+            places: record.places.clone(),
         })
     }
 
@@ -382,9 +400,11 @@ pub(super) fn empty(
         calibration: None,
         data_class: None,
         signals: None,
+        measured_by: None,
         plan: Vec::new(),
         considered: Vec::new(),
         attempts: Vec::new(),
+        places: Vec::new(),
         escalation: None,
         evidence: None,
         cache: None,

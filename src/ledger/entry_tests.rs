@@ -73,8 +73,8 @@ fn a_full_queue_loses_the_record_but_settles_the_budget() {
     let among = [Budget::from(&budget("total", 100))];
     for _ in 0..3 {
         let mut entry = Entry::open(&request("d"), Instant::now(), outbox.clone());
-        let holder = entry.holder().unwrap();
-        entry.hold(budgets.reserve(holder, &among, Usd(20), 0).unwrap());
+        let decision = entry.holder().unwrap().decision;
+        entry.hold(budgets.reserve(decision, &among, Usd(20), 0).unwrap());
         entry.note_cost(Usd(5), Usd(5));
         assert_eq!(health.open_requests(), 1);
     }

@@ -38,10 +38,11 @@ pub(super) struct Journal {
     _lock: File,
 }
 
-/// A place in the chain: how long the file is there, and the hash.
+/// A place in the chain: how long the file is there, the number of the record that comes next, and the hash before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     length: u64,
+    next: u64,
     head: Hash,
 }
 
@@ -97,16 +98,20 @@ impl Journal {
         payloads: impl Iterator<Item = &'payload [u8]>,
     ) -> io::Result<()> {
         self.mend()?;
-        let mut head = self.end.head;
+        let Mark {
+            mut next, mut head, ..
+        } = self.end;
         self.buffer.clear();
         for payload in payloads {
-            head = frame::encode(&head, payload, &mut self.buffer);
+            head = frame::encode(&head, next, payload, &mut self.buffer);
+            next += 1;
         }
         self.torn = true;
         write_all(&mut *self.file, &self.buffer)?;
         self.torn = false;
         self.end = Mark {
             length: self.end.length + self.buffer.len() as u64,
+            next,
             head,
         };
         Ok(())
@@ -134,7 +139,7 @@ impl Journal {
         let path = path_of(&self.settings.folder, self.number + 1);
         let start = Mark {
             length: 0,
-            head: self.end.head,
+            ..self.end
         };
         let mut file = open_for_append(&path, &start)?;
         self.end = begin(&mut file, self.number + 1, start)?;
@@ -211,6 +216,7 @@ fn last_file(folder: &Path) -> Result<(u32, Mark, u64), JournalError> {
             1,
             Mark {
                 length: 0,
+                next: 1,
                 head: GENESIS,
             },
             0,
@@ -220,19 +226,21 @@ fn last_file(folder: &Path) -> Result<(u32, Mark, u64), JournalError> {
     while walk.next_payload()?.is_some() {}
     let cut = (walk.bytes.len() - walk.offset) as u64;
     if walk.is_headless() {
-        walk.head = files.pop().map_or(Ok(GENESIS), |before| head_of(&before))?;
+        (walk.next, walk.head) = files.pop().map_or(Ok((1, GENESIS)), |file| end_of(&file))?;
     }
     let mark = Mark {
         length: walk.offset as u64,
+        next: walk.next,
         head: walk.head,
     };
     Ok((walk.number, mark, cut))
 }
 
-fn head_of(file: &(u32, PathBuf)) -> Result<Hash, JournalError> {
+/// The number of the record after this file, and the hash before it.
+fn end_of(file: &(u32, PathBuf)) -> Result<(u64, Hash), JournalError> {
     let mut walk = Walk::open(file, false)?;
     while walk.next_payload()?.is_some() {}
-    Ok(walk.head)
+    Ok((walk.next, walk.head))
 }
 
 fn path_of(folder: &Path, number: u32) -> PathBuf {
@@ -251,6 +259,7 @@ fn begin(file: &mut File, number: u32, end: Mark) -> io::Result<Mark> {
     if length == 0 {
         let header = Header {
             number,
+            first: end.next,
             before: end.head,
         };
         write_all(file, &header.encode())?;

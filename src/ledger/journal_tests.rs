@@ -85,14 +85,19 @@ fn a_changed_byte_anywhere_is_found_and_placed() {
     let folder = Folder::new();
     let ends = write(&folder.settings(), &["a", "b"]);
     let whole = fs::read(folder.file(1)).unwrap();
-    for at in 0..ends[0] as usize {
+    for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x20;
         fs::write(folder.file(1), &bytes).unwrap();
         let (path, offset, _) = broken_at(folder.path());
         assert_eq!(path, folder.file(1));
-        // The hash in the header shows wrong only where the first record does not go on from it.
-        let expected = if at < 16 { 0 } else { HEADER_BYTES as u64 };
+        let expected = if at < HEADER_BYTES {
+            0
+        } else if at < ends[0] as usize {
+            HEADER_BYTES as u64
+        } else {
+            ends[0]
+        };
         assert_eq!(offset, expected, "changed at {at}");
         let refused = Journal::open(&folder.settings());
         assert!(
@@ -121,8 +126,8 @@ fn a_removed_a_moved_and_a_rewritten_record_break_the_chain() {
     let [a, b, c, d] = frames(&whole, &ends).try_into().unwrap();
     // Rewritten with a right checksum, as somebody would who knows the format but not every record after it.
     let mut forged = Vec::new();
-    let before: Hash = b[8..40].try_into().unwrap();
-    frame::encode(&before, &payload("x"), &mut forged);
+    let before: Hash = b[16..48].try_into().unwrap();
+    frame::encode(&before, 2, &payload("x"), &mut forged);
     let after_a = ends[0];
     for (frames, offset) in [
         (vec![&a, &c, &d], after_a),

@@ -9,6 +9,7 @@ use crate::domain::Usd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
+use tokio::task::JoinSet;
 
 /// What each request sets aside, and costs at most.
 const MOST: u64 = 97;
@@ -79,12 +80,11 @@ fn recorded(folder: &Path) -> u64 {
 async fn life(world: &std::sync::Arc<World>, folder: &Folder, limit: u64, kill_at: u64) -> Folder {
     world.killed.store(false, Ordering::SeqCst);
     let (ledger, keeper, _records) = ledger(Vec::new(), Some(folder.settings()));
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|_| {
-            let (world, ledger) = (world.clone(), ledger.clone());
-            tokio::spawn(async move { world.call(&ledger, limit).await })
-        })
-        .collect();
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (world, ledger) = (world.clone(), ledger.clone());
+        callers.spawn(async move { world.call(&ledger, limit).await });
+    }
     while world.asked.load(Ordering::Relaxed) < kill_at.min(REQUESTS) {
         tokio::task::yield_now().await;
     }
@@ -94,8 +94,8 @@ async fn life(world: &std::sync::Arc<World>, folder: &Folder, limit: u64, kill_a
         world.killed.store(true, Ordering::SeqCst);
         copy(folder.path(), left.path());
     }
-    for caller in callers {
-        caller.await.unwrap();
+    while let Some(caller) = callers.join_next().await {
+        caller.unwrap();
     }
     if kill_at > REQUESTS {
         assert_eq!(keeper.finish(), 0);

@@ -4,6 +4,7 @@
 //! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
+mod anchor;
 mod budget;
 mod entry;
 mod frame;
@@ -12,11 +13,13 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod place;
 mod read;
 mod recent;
 mod record;
 mod recover;
 mod summary;
+mod verify;
 mod window;
 mod word;
 mod writer;
@@ -26,6 +29,7 @@ mod kill_tests;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
 pub use budget::{Budget, Budgets, Exceeded, Holder, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -34,13 +38,15 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, Outcome, Phases, Record, Route,
-    UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
+    Record, Route, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
+pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
@@ -106,19 +112,20 @@ impl Ledger {
         budgets: &[BudgetRule],
         amount: Usd,
     ) -> Result<(), NotReserved> {
+        let holder = entry.holder().ok_or(NotReserved::NotKept)?;
         match entry.held() {
             Some(held) => held.resize(amount)?,
             None => {
                 let budgets: Vec<Budget> = budgets.iter().map(Budget::from).collect();
-                let holder = entry.holder().ok_or(NotReserved::NotKept)?;
+                let decision = holder.decision.clone();
                 let held = self
                     .budgets
-                    .reserve(holder, &budgets, amount, unix_seconds())?;
+                    .reserve(decision, &budgets, amount, unix_seconds())?;
                 entry.hold(held);
             }
         }
         match entry.held() {
-            Some(held) if !held.written().await => Err(NotReserved::NotKept),
+            Some(held) if !held.written(holder).await => Err(NotReserved::NotKept),
             Some(_) | None => Ok(()),
         }
     }

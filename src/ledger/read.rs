@@ -72,6 +72,8 @@ pub(super) struct Walk {
     pub(super) bytes: Vec<u8>,
     pub(super) offset: usize,
     pub(super) head: Hash,
+    /// The number of the record that comes next.
+    pub(super) next: u64,
     pub(super) last: bool,
 }
 
@@ -221,13 +223,17 @@ impl Walk {
             bytes,
             offset: 0,
             head: GENESIS,
+            next: 1,
             last,
         };
         if walk.bytes.len() < HEADER_BYTES && last {
             return Ok(walk);
         }
         match Header::parse(&walk.bytes) {
-            Some(header) if header.number == *number => walk.head = header.before,
+            Some(header) if header.number == *number => {
+                walk.head = header.before;
+                walk.next = header.first;
+            }
             Some(_) => return Err(walk.broken("the file bears another file's number")),
             None => return Err(walk.broken("this is no journal file of a version known here")),
         }
@@ -246,21 +252,25 @@ impl Walk {
             return Ok(None);
         }
         match frame::parse(&self.bytes[self.offset..]) {
-            Frame::Whole { before, .. } if before != self.head => Err(self.broken(
-                "the chain is broken: a record before this one was changed, removed or moved",
-            )),
+            Frame::Whole { number, before, .. } if before != self.head || number != self.next => {
+                Err(self.broken(
+                    "the chain is broken: a record before this one was changed, removed or moved",
+                ))
+            }
             Frame::Whole {
+                number,
                 before,
                 payload,
                 bytes,
             } => {
-                self.head = frame::hash(&before, payload);
+                self.head = frame::hash(&before, number, payload);
+                self.next = number + 1;
                 self.offset += bytes;
                 Ok(Some(payload))
             }
             Frame::Short | Frame::Damaged if self.is_torn() => Ok(None),
             Frame::Short | Frame::Damaged => {
-                Err(self.broken("a damaged record with others after it"))
+                Err(self.broken("a changed record, or a damaged one with others after it"))
             }
         }
     }
@@ -307,7 +317,8 @@ impl Walk {
     }
 
     fn is_torn(&self) -> bool {
-        self.last && !frame::any_later(&self.bytes[self.offset..])
+        let rest = &self.bytes[self.offset..];
+        self.last && !frame::any_later(rest) && !frame::is_changed(rest, self.next, &self.head)
     }
 
     fn broken(&self, what: &'static str) -> JournalError {

@@ -5,7 +5,7 @@
 //! else, and is versioned.
 
 use super::Phase;
-use super::{SignalsSummary, Word};
+use super::{PlaceSeen, SignalsSummary, Word};
 use crate::domain::{DecisionId, RequestId, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -61,6 +61,9 @@ pub struct Record {
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,
+    /// The models that measured it; none where no model did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_by: Option<MeasuredBySeen>,
     /// The steps of the plan, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<Word>,
@@ -70,6 +73,9 @@ pub struct Record {
     /// Every try at an endpoint, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// Where the endpoints tried were, each once, as the config stated it then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceSeen>,
     /// Why the local answer was not good enough, where a step up was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Word>,
@@ -152,6 +158,18 @@ pub struct CacheSeen {
     /// The similarity of the question answered before; none for an exact match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub similarity: Option<f32>,
+}
+
+/// The models that measured a request, each by the SHA-256 of its file in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasuredBySeen {
+    /// The encoder's.
+    pub encoder: Word,
+    /// That of the shipped heads: what reads the encoder's numbers.
+    pub heads: Word,
+    /// That of the operator's own heads, where a file holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_heads: Option<Word>,
 }
 
 /// An endpoint that policy looked at.

@@ -6,7 +6,9 @@
 
 use super::budget::{Book, Held, Pages, Place};
 use super::writer::Writer;
-use super::{Budget, JournalError, JournalSettings, Outcome, Record, Word, read};
+use super::{
+    Attempt, Budget, JournalError, JournalSettings, Outcome, PlaceSeen, Record, Word, read,
+};
 use crate::domain::{DecisionId, RequestId, Usd};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -116,9 +118,15 @@ fn lost_record(held: &Held, cost: Usd) -> Record {
     let request = RequestId::parse(&holder.request).unwrap_or_else(|| RequestId::of(&decision));
     let started_at = Duration::from_millis(holder.started_at);
     let mut record = super::entry::empty(decision, request, holder.caller.clone(), started_at);
+    record.policy.clone_from(&holder.policy);
+    record.data_class.clone_from(&holder.class);
+    // Whether it was sent nobody knows any more, so it counts as sent.
+    record.attempts = holder.sent_to.iter().map(attempt).collect();
+    record.places.clone_from(&holder.sent_to);
     record.outcome = Outcome::Abandoned;
     record.error = Some(Word::fixed("gateway_killed"));
     record.cost_micro_usd = cost.0;
+    record.assumed_micro_usd = Some(cost.0);
     record.saved_micro_usd = -i64::try_from(cost.0).unwrap_or(i64::MAX);
     record.budgets = held
         .places
@@ -126,6 +134,15 @@ fn lost_record(held: &Held, cost: Usd) -> Record {
         .map(|place| place.budget.clone())
         .collect();
     record
+}
+
+fn attempt(place: &PlaceSeen) -> Attempt {
+    Attempt {
+        endpoint: place.endpoint.clone(),
+        code: Word::fixed("abandoned"),
+        after_micros: 0,
+        took_micros: 0,
+    }
 }
 
 fn millis(since_1970: Duration) -> u64 {

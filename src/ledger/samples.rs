@@ -117,6 +117,6 @@ pub(crate) fn ledger(
 }
 
 /// A record with this decision id and nothing noted.
-pub(super) fn record(decision: &str) -> Record {
+pub(crate) fn record(decision: &str) -> Record {
     super::entry::blank(&request(decision), Duration::from_millis(1_750_000_000_000))
 }

@@ -5,7 +5,7 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, Endpoint, Served, Signals, Tier, Usage, Usd};
+use crate::domain::{Answer, ChatRequest, DataClass, Endpoint, Served, Signals, Tier, Usage, Usd};
 use crate::ledger::{CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route};
 use crate::local;
 use crate::policy::{
@@ -99,11 +99,14 @@ impl<'a> Journey<'a> {
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        if let Some(models) = &self.visit.generation.measured_by {
+            self.entry.note_measured_by(models);
+        }
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
-        self.entry.note_data_class(&decision.class);
+        self.entry.note_data_class(&decision.class.name);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
@@ -122,7 +125,7 @@ impl<'a> Journey<'a> {
 
     /// Ends without a plan.
     pub(super) fn undecided(mut self, undecided: Undecided) -> Refusal {
-        self.entry.note_data_class(&undecided.class);
+        self.entry.note_data_class(&undecided.class.name);
         for rejected in &undecided.rejected {
             self.entry
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
@@ -171,8 +174,14 @@ impl<'a> Journey<'a> {
         self.give_again(&found.recorded)
     }
 
+    /// Gives the answer to the same question, which is of the class that it was of.
+    pub(super) fn give_same(mut self, recorded: &cache::Recorded) -> Reply {
+        self.entry.note_data_class(&recorded.class);
+        self.give_again(recorded)
+    }
+
     /// Gives an answer that was given before.
-    pub(super) fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
+    fn give_again(mut self, recorded: &cache::Recorded) -> Reply {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
@@ -193,6 +202,7 @@ impl<'a> Journey<'a> {
     ) -> Result<Reply, Refusal> {
         let Decision {
             plan,
+            class,
             otherwise,
             allowances,
             budgets,
@@ -220,6 +230,7 @@ impl<'a> Journey<'a> {
                     }
                     let endpoint = egress.endpoint().clone();
                     let call = Call::of(&endpoint, &allowances, &budgets);
+                    self.entry.note_place(&endpoint);
                     if let Err(refused) = self.reserve(&call).await {
                         last = Some(Fault::Policy(refused));
                         continue;
@@ -229,6 +240,7 @@ impl<'a> Journey<'a> {
                             return Ok(self.give_upstream(
                                 &endpoint,
                                 &call,
+                                &class,
                                 reply,
                                 std::mem::take(&mut keep),
                             ));
@@ -331,6 +343,7 @@ impl<'a> Journey<'a> {
         mut self,
         endpoint: &Arc<Endpoint>,
         call: &Call<'_>,
+        class: &DataClass,
         reply: upstream::Reply,
         keep: Keep,
     ) -> Reply {
@@ -349,6 +362,7 @@ impl<'a> Journey<'a> {
         } else {
             let origin = cache::Origin {
                 model: model.clone(),
+                class: class.name.clone(),
                 price: endpoint.price,
                 estimated_input_tokens: self.request.estimated_input_tokens(),
             };

@@ -5,7 +5,7 @@ use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
-use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, Phase, Verdict};
+use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused};
 use crate::signals;
@@ -30,6 +30,8 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// The models that measure, for records; `None` where none does.
+    pub measured_by: Option<MeasuredBySeen>,
 }
 
 /// What stays through reloads.
@@ -128,7 +130,7 @@ impl Visit {
         journey.admitted(&admission);
         // Looked up before anything is measured: a repeated question should cost no inference.
         let slot = match self.recall(request, &admission, &mut journey).await {
-            Ok(Recalled::Before(recorded)) => return Ok(journey.give_again(&recorded)),
+            Ok(Recalled::Before(recorded)) => return Ok(journey.give_same(&recorded)),
             Ok(Recalled::Never(slot)) => slot,
             Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
         };

@@ -301,17 +301,19 @@ impl Detector {
         else {
             return;
         };
+        // One walk over the ends beside the one over the places: looking for the end from each place would be quadratic.
+        let mut ends = text
+            .match_indices("-----END")
+            .map(|(at, mark)| at + mark.len())
+            .peekable();
         for place in secrets.find_iter(text.as_bytes()) {
+            let mut end = place.end();
             // A key block is secret to its end, not only in its first line.
-            let body = place
-                .as_bytes()
-                .starts_with(b"-----")
-                .then(|| &text[place.end()..]);
-            let end = body.and_then(|body| Some(body.find("-----END")? + "-----END".len()));
-            hits.certain(
-                PersonalKind::Secret,
-                place.start()..place.end() + end.unwrap_or(0),
-            );
+            if place.as_bytes().starts_with(b"-----") {
+                while ends.next_if(|mark| *mark <= place.end()).is_some() {}
+                end = ends.peek().copied().unwrap_or(end);
+            }
+            hits.certain(PersonalKind::Secret, place.start()..end);
         }
     }
 

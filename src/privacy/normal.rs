@@ -4,6 +4,7 @@
 //! what has no ASCII reading becomes a mark that no pattern takes for a letter or a digit.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 /// Stands for a character that has no ASCII reading (a Chinese letter, an emoji).
@@ -139,11 +140,23 @@ pub fn lookalike(character: char) -> Option<u8> {
     if character.is_whitespace() {
         return Some(b' ');
     }
-    let place = LOOKALIKES
-        .iter()
-        .find(|(_, disguises)| disguises.contains(character));
-    place.map(|(byte, _)| *byte)
+    let place = BY_DISGUISE.binary_search_by_key(&character, |(disguise, _)| *disguise);
+    place
+        .ok()
+        .and_then(|at| BY_DISGUISE.get(at))
+        .map(|(_, byte)| *byte)
 }
+
+/// The same by disguise, sorted: a text in another script asks once for every letter.
+static BY_DISGUISE: LazyLock<Vec<(char, u8)>> = LazyLock::new(|| {
+    let each = |(byte, disguises): &(u8, &'static str)| {
+        let byte = *byte;
+        disguises.chars().map(move |disguise| (disguise, byte))
+    };
+    let mut table: Vec<_> = LOOKALIKES.iter().flat_map(each).collect();
+    table.sort_unstable();
+    table
+});
 
 /// Look-alikes by the ASCII character they are taken for: Cyrillic, Greek, dashes, dots, barred letters.
 const LOOKALIKES: &[(u8, &str)] = &[

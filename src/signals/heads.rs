@@ -7,6 +7,7 @@ use super::attack::{AttackHead, RawAttack};
 use super::tokens::{RawTokens, TokenHead};
 use super::{Surface, calibration::Calibration};
 use crate::domain::{Probability, Topic};
+use crate::inference::sha256_hex;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Heads {
     encoder_sha256: String,
+    sha256: Arc<str>,
     embedding_dim: usize,
     complexity: Linear,
     attack: Attack,
@@ -120,6 +122,7 @@ impl Heads {
             attack: Attack::parse(raw.attack, dimension)?,
             topic: raw.topic.checked(dimension)?,
             encoder_sha256: raw.encoder_sha256,
+            sha256: sha256_hex(json).into(),
             embedding_dim: dimension,
             knowledge: raw.knowledge,
             tokens: raw
@@ -145,6 +148,11 @@ impl Heads {
     /// SHA-256 of the encoder these heads belong to, and the length of its vectors.
     pub fn encoder(&self) -> (&str, usize) {
         (&self.encoder_sha256, self.embedding_dim)
+    }
+
+    /// SHA-256 of the file that these heads came from.
+    pub fn sha256(&self) -> &Arc<str> {
+        &self.sha256
     }
 
     /// The names of the topics; what `always_remote` and routes may name.

@@ -7,6 +7,7 @@
 use super::heads::{Heads, HeadsError, Linear, RawLinear, wrong};
 use super::{Surface, heads};
 use crate::domain::{Probability, Topic};
+use crate::inference::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ const CONFIDENCE_SHARE: f64 = 0.1;
 /// An operator's heads, fit for one encoder.
 #[derive(Debug, Clone)]
 pub struct OwnHeads {
+    sha256: Option<Arc<str>>,
     topics: Option<OwnTopics>,
     complexity: Option<Linear>,
     keeps_built_in: bool,
@@ -90,6 +92,7 @@ impl OwnHeads {
             .complexity
             .map(|raw| raw.checked("complexity", embedding_dim));
         Ok(Self {
+            sha256: Some(sha256_hex(json).into()),
             topics: topics.transpose()?,
             complexity: complexity.transpose()?,
             keeps_built_in,
@@ -99,10 +102,16 @@ impl OwnHeads {
     /// Topics alone.
     pub fn of_topics(topics: OwnTopics, keeps_built_in: bool) -> Self {
         Self {
+            sha256: None,
             topics: Some(topics),
             complexity: None,
             keeps_built_in,
         }
+    }
+
+    /// SHA-256 of the file that these heads came from; `None` where they were made from utterances.
+    pub fn sha256(&self) -> Option<&Arc<str>> {
+        self.sha256.as_ref()
     }
 
     /// The names of the own topics.

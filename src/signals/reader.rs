@@ -121,6 +121,11 @@ impl Reader {
         self.encoder.as_ref().map(|(_, heads)| &**heads)
     }
 
+    /// The operator's own heads; `None` where only the shipped ones read.
+    pub fn own_heads(&self) -> Option<&OwnHeads> {
+        self.own.as_deref()
+    }
+
     /// Reads the wanted signals, and takes at most `deadline` for it (plus a little, where the async thread is busy).
     ///
     /// Complexity, topic, language and embedding are those of the last user message; if it has fewer than three

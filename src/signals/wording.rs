@@ -15,16 +15,19 @@ const TALK: [&str; 9] = [
     "connected",
 ];
 
+/// Verbs that need no `to`; a person with an article follows, or somebody: a `contact person` is a noun.
+const REACH: [&str; 4] = ["contact", "contacting", "reach", "reaching"];
+
 /// Verbs that ask to be handed over; `me` or `us` and a person follow.
-const HAND_OVER: [&str; 8] = [
-    "connect", "transfer", "put", "get", "give", "pass", "forward", "redirect",
+const HAND_OVER: [&str; 9] = [
+    "connect", "transfer", "put", "get", "give", "pass", "forward", "redirect", "direct",
 ];
 
 /// Verbs after which only a clear word for a human counts.
 const WISH: [&str; 5] = ["want", "need", "wants", "needs", "prefer"];
 
 /// Words that may stand between verb and person.
-const BETWEEN: [&str; 32] = [
+const BETWEEN: [&str; 36] = [
     "me",
     "us",
     "this",
@@ -57,9 +60,13 @@ const BETWEEN: [&str; 32] = [
     "different",
     "senior",
     "speak",
+    "damn",
+    "goddamn",
+    "bloody",
+    "fucking",
 ];
 
-const PEOPLE: [&str; 17] = [
+const PEOPLE: [&str; 18] = [
     "human",
     "humans",
     "person",
@@ -77,6 +84,7 @@ const PEOPLE: [&str; 17] = [
     "specialist",
     "colleague",
     "staff",
+    "assistant",
 ];
 
 /// People that are asked for even without a verb.
@@ -273,6 +281,7 @@ fn fits(verb: &str, between: &[String], person: &str) -> bool {
     let clear = matches!(person, "human" | "representative" | "operator") || has(&REAL);
     (TALK.contains(&verb) && has(&["to", "with"]))
         || (HAND_OVER.contains(&verb) && has(&["me", "us"]))
+        || (REACH.contains(&verb) && (!between.is_empty() || person.starts_with("some")))
         || (WISH.contains(&verb) && clear)
 }
 
@@ -302,6 +311,10 @@ mod tests {
             "Ich möchte mit einem Mitarbeiter sprechen",
             "Je voudrais parler à un conseiller",
             "quiero hablar con una persona",
+            "how can I contact an assistant?",
+            "help me reach somebody",
+            "can you direct me to an operator",
+            "I am trying to chat with a damn agent",
         ];
         for wish in wishes {
             assert!(wants_human(wish), "{wish}");
@@ -321,6 +334,8 @@ mod tests {
             "I need a person-to-person payment explained",
             "The person who delivered it was rude",
             "Explain human rights",
+            "Who is the contact person for invoices?",
+            "My assistant ordered the wrong size",
             "I want a refund",
         ];
         for other in others {

@@ -1,8 +1,8 @@
 //! Records as requests full of canaries leave them, for the tests of this room.
 
 use crate::domain::{
-    Certainty, DataClass, Dialect, Endpoint, Finding, Findings, FinishReason, Message,
-    PersonalKind, Probability, Reading, Residency, Role, Signals, Tier, Timeouts, Usage, Usd,
+    Certainty, Dialect, Endpoint, Finding, Findings, FinishReason, Message, PersonalKind,
+    Probability, Reading, Residency, Role, Signals, Tier, Timeouts, Usage, Usd,
 };
 use crate::ledger::samples::{ledger, request};
 use crate::ledger::{CacheOutcome, Entry, Outcome, Record, Route};
@@ -71,10 +71,7 @@ fn recorded(note: impl FnOnce(&mut Entry)) -> Record {
     entry.note_signals(&signals());
     entry.note_policy("support@abc");
     entry.note_plan("hard-ones-up", ["remote gpt".into()]);
-    entry.note_data_class(&DataClass {
-        rank: 1,
-        name: Arc::from("internal"),
-    });
+    entry.note_data_class(&Arc::from("internal"));
     note(&mut entry);
     entry.close(Outcome::Served);
     keeper.finish();

@@ -1,5 +1,6 @@
 //! The command line: every subcommand teaches, does what it says, and ends with the code that it says.
 
+mod audit;
 mod check;
 mod explain;
 mod learn;
@@ -30,7 +31,7 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn every_subcommand_teaches() {
-    let taught: [(&[&str], &[&str]); 10] = [
+    let taught: [(&[&str], &[&str]); 14] = [
         (
             &["--help"],
             &["Start here:", "firstline demo", "serve", "check", "explain"],
@@ -54,6 +55,22 @@ fn every_subcommand_teaches() {
             &["--examples", "--output", "--json", "labelled"],
         ),
         (&["models", "--help"], &["list", "verify"]),
+        (
+            &["audit", "--help"],
+            &["verify", "head", "keygen", "report", "export"],
+        ),
+        (
+            &["audit", "report", "--help"],
+            &["--data-class", "--from", "--to", "--summary", "--json"],
+        ),
+        (
+            &["audit", "verify", "--help"],
+            &["--anchor", "--public-key", "--json"],
+        ),
+        (
+            &["report", "--help"],
+            &["--from", "--to", "--format", "html"],
+        ),
         (&["models", "list", "--help"], &["--folder", "--json"]),
         (&["models", "verify", "--help"], &["--folder", "digest"]),
     ];

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -20,6 +20,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
     ("telemetry", &["domain", "ledger"]),
+    ("report", &["ledger"]),
     (
         "pipeline",
         &[
@@ -103,6 +104,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "local",
             "similar",
             "ledger",
+            "report",
             "pipeline",
             "server",
             "config",

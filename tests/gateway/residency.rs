@@ -297,6 +297,71 @@ async fn check_01_residency_holds_through_reloads_and_refused_connections() {
     }
 }
 
+/// Rounds of every carrier under faults that change all the time, reloads and a breaker that opens and closes.
+async fn storm(rounds: u64) {
+    let world = World::new().await;
+    let closed = {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/v1", nobody.local_addr().unwrap())
+    };
+    let brief = |config: String| config.replace("open_for: 1h", "open_for: 50ms");
+    // Longer time-outs than a busy machine needs would only make the storm last.
+    let configs = [
+        brief(world.config(3)),
+        brief(world.with_eu_at(&closed, 3)),
+        brief(world.config(1000)),
+    ];
+    let gateway = Gateway::start(&configs[0]);
+    let sender = Sender::to(&gateway);
+    let mut seeded = Seeded(11);
+    let mut asked = 0;
+    for round in 0..rounds {
+        let pieces = events(&["one", "two"], true);
+        world.eu.now(match seeded.below(9) {
+            0 => Act::Answer(500, "", error_body("eu_failed")),
+            1 => Act::Answer(429, "retry-after: 1\r\n", error_body("eu_limited")),
+            2 => Act::Hang,
+            3 => Act::Close,
+            4 => Act::StreamAndCut(pieces[..2].to_vec(), Duration::ZERO),
+            5 => Act::Answer(302, "location: http://127.0.0.1:9/\r\n", String::new()),
+            6 => Act::Answer(200, "", "not json".into()),
+            _ => Act::Answer(200, "", completion("fine")),
+        });
+        let what = format!("storm, round {round}");
+        let both = (round * 2, round * 2 + 1);
+        tokio::join!(
+            send_all(&sender, both.0, &what),
+            send_all(&sender, both.1, &what),
+            async {
+                if round % 25 == 24 {
+                    reloaded(&gateway, &configs[(round / 25 + 1) as usize % 3]).await;
+                }
+            }
+        );
+        world.nothing_leaked(&what);
+        asked += world.eu.forget();
+    }
+    let sent = rounds as usize * 2 * carriers().len();
+    println!("{sent} requests, {asked} reached the EU");
+    assert!(asked > sent / 20, "the EU was asked only {asked} times");
+    // The wrong place does listen.
+    let open = json!({"model": "us", "messages": [user(&format!("{OPEN} hello"))]});
+    assert_eq!(sender.chat(&[], open.to_string()).await.status, 200);
+    assert!(holds(&world.us.heard(), OPEN));
+}
+
+#[tokio::test]
+async fn check_01_no_byte_leaks_in_a_storm_of_faults_and_reloads() {
+    storm(30).await;
+}
+
+/// A hundred thousand requests: `cargo test --release --test gateway -- --ignored hundred_thousand`.
+#[tokio::test]
+#[ignore = "takes minutes"]
+async fn check_01_no_byte_leaks_in_a_hundred_thousand_requests() {
+    storm(100_000 / (2 * carriers().len() as u64) + 1).await;
+}
+
 #[tokio::test]
 async fn check_01_a_kind_that_a_reload_adds_is_looked_for_at_once() {
     let world = World::new().await;

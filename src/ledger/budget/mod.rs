@@ -14,7 +14,7 @@ pub(super) use pages::{Held, Pages, Place};
 
 use pages::Line;
 
-use super::{Window, Word};
+use super::{PlaceSeen, Window, Word};
 use crate::domain::{DecisionId, Usd};
 use crate::policy::{BudgetRule, BudgetStanding};
 use std::collections::HashMap;
@@ -59,7 +59,7 @@ pub struct Reservation {
     budgets: Budgets,
     places: Vec<(Place, Usd)>,
     amount: Usd,
-    holder: Holder,
+    decision: DecisionId,
 }
 
 /// For whom money is set aside.
@@ -73,6 +73,12 @@ pub struct Holder {
     pub caller: Word,
     /// When the request came, in milliseconds since 1970.
     pub started_at: u64,
+    /// The policy that decided, as `name@hash`.
+    pub policy: Option<Word>,
+    /// The data class.
+    pub class: Option<Word>,
+    /// The endpoints that it was, or is about to be, sent to.
+    pub places: Vec<PlaceSeen>,
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +114,7 @@ impl Budgets {
     /// Reserves an amount in all these budgets or in none.
     pub fn reserve(
         &self,
-        holder: Holder,
+        decision: DecisionId,
         budgets: &[Budget],
         amount: Usd,
         unix_seconds: u64,
@@ -125,7 +131,7 @@ impl Budgets {
             budgets: self.clone(),
             places: places.collect(),
             amount: Usd::ZERO,
-            holder,
+            decision,
         };
         reservation.resize(amount)?;
         Ok(reservation)
@@ -199,11 +205,11 @@ impl Reservation {
         Ok(())
     }
 
-    /// Waits until it is in the book, so that not even a killed process forgets it. False where that failed, and nothing
-    /// may be spent then.
-    pub async fn written(&self) -> bool {
+    /// Waits until it is in the book, with what there is to say of its holder, so that not even a killed process forgets
+    /// it. False where that failed, and nothing may be spent then.
+    pub async fn written(&self, holder: Holder) -> bool {
         match self.budgets.0.book.get() {
-            Some(book) if !self.places.is_empty() => book.write_for_good(self.line()).await,
+            Some(book) if !self.places.is_empty() => book.write_for_good(self.line(holder)).await,
             Some(_) | None => true,
         }
     }
@@ -213,9 +219,9 @@ impl Reservation {
         self.close(cost);
     }
 
-    fn line(&self) -> Line {
+    fn line(&self, holder: Holder) -> Line {
         Line::Held(Held {
-            holder: (&self.holder).into(),
+            holder: holder.into(),
             micro_usd: self.amount.0,
             places: self.places.iter().map(|(place, _)| place.clone()).collect(),
         })
@@ -233,7 +239,7 @@ impl Reservation {
             tally.spent += cost;
         }
         drop(accounts);
-        let decision = || self.holder.decision.as_str().to_owned().into();
+        let decision = || self.decision.as_str().to_owned().into();
         self.budgets.write(|| Line::Settled {
             decision: decision(),
             micro_usd: cost.0,

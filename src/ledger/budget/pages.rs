@@ -5,7 +5,7 @@
 
 use super::Holder;
 use crate::domain::Usd;
-use crate::ledger::{Window, Word};
+use crate::ledger::{PlaceSeen, Window, Word};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -49,15 +49,24 @@ pub(in crate::ledger) struct HolderSeen {
     pub(in crate::ledger) request: Word,
     pub(in crate::ledger) caller: Word,
     pub(in crate::ledger) started_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::ledger) policy: Option<Word>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::ledger) class: Option<Word>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::ledger) sent_to: Vec<PlaceSeen>,
 }
 
-impl From<&Holder> for HolderSeen {
-    fn from(holder: &Holder) -> Self {
+impl From<Holder> for HolderSeen {
+    fn from(holder: Holder) -> Self {
         Self {
             decision: holder.decision.as_str().to_owned().into(),
-            request: holder.request.clone(),
-            caller: holder.caller.clone(),
+            request: holder.request,
+            caller: holder.caller,
             started_at: holder.started_at,
+            policy: holder.policy,
+            class: holder.class,
+            sent_to: holder.places,
         }
     }
 }

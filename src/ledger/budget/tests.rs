@@ -13,17 +13,8 @@ fn budget(name: &str, limit: u64, per: Window) -> Budget {
     }
 }
 
-fn holder() -> Holder {
-    Holder {
-        decision: DecisionId::new("decision"),
-        request: Word::fixed("request"),
-        caller: Word::fixed("shop"),
-        started_at: NOON * 1_000,
-    }
-}
-
 fn reserve(budgets: &Budgets, among: &[Budget], amount: u64) -> Result<Reservation, Exceeded> {
-    budgets.reserve(holder(), among, Usd(amount), NOON)
+    budgets.reserve(DecisionId::new("decision"), among, Usd(amount), NOON)
 }
 
 fn used(budgets: &Budgets, among: &[Budget], now: u64) -> Vec<u64> {
@@ -122,7 +113,7 @@ fn a_jumping_clock_rolls_a_budget_over_once() {
     let budgets = Budgets::default();
     let among = [budget("total", 10, Window::Hour)];
     let spend = |now| {
-        let reserved = budgets.reserve(holder(), &among, Usd(8), now);
+        let reserved = budgets.reserve(DecisionId::new("decision"), &among, Usd(8), now);
         reserved.map(|held| held.settle(Usd(8))).is_ok()
     };
     assert!(spend(NOON));

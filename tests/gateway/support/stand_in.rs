@@ -99,6 +99,11 @@ impl StandIn {
         self.shared.seen.lock().unwrap().clone()
     }
 
+    /// Forgets the requests so far, and says how many they were.
+    pub(crate) fn forget(&self) -> usize {
+        std::mem::take(&mut *self.shared.seen.lock().unwrap()).len()
+    }
+
     /// Connections opened so far.
     pub(crate) fn opened(&self) -> usize {
         *self.shared.opened.lock().unwrap()
