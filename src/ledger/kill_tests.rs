@@ -5,7 +5,7 @@
 
 use super::samples::{Folder, budget, ledger, request, used};
 use super::{Entry, Ledger, Outcome, read, verify};
-use crate::domain::Usd;
+use crate::domain::{Dialect, Endpoint, Price, Residency, Tier, Timeouts, TokenLimits, Usd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -61,6 +61,21 @@ impl World {
             0 => drop(entry),
             _ => entry.close(Outcome::Served),
         }
+    }
+}
+
+fn far() -> Endpoint {
+    Endpoint {
+        name: "far".into(),
+        tier: Tier::Remote,
+        dialect: Dialect::OpenAi,
+        base_url: "https://provider.example/v1".into(),
+        upstream_model: "m".into(),
+        credential: None,
+        residency: Residency::default(),
+        price: Price::default(),
+        limits: TokenLimits::default(),
+        timeouts: Timeouts::default(),
     }
 }
 
@@ -147,6 +162,7 @@ async fn money_set_aside_by_a_killed_process_counts_as_spent_and_has_its_record(
     let (folder, left) = (Folder::new(), Folder::new());
     let (before, _keeper, _records) = ledger(Vec::new(), Some(folder.settings()));
     let mut entry = before.open(&request("on-its-way"), Instant::now());
+    entry.note_place(&far());
     let total = budget("total", 100);
     before
         .reserve(&mut entry, std::slice::from_ref(&total), Usd(40))
@@ -175,6 +191,11 @@ async fn money_set_aside_by_a_killed_process_counts_as_spent_and_has_its_record(
         (60, Outcome::Abandoned)
     );
     assert_eq!(lost.error.as_deref(), Some("gateway_killed"));
+    assert_eq!(
+        &*lost.attempts[0].endpoint, "far",
+        "what may have been sent counts as sent"
+    );
+    assert_eq!(&*lost.places[0].tier, "remote");
     let (again, keeper, _records) = ledger(Vec::new(), Some(left.settings()));
     assert_eq!(used(&again, &total), 60, "and only once");
     keeper.finish();
