@@ -2,7 +2,8 @@
 //!
 //! Promises: every request leaves exactly one record, whatever happens to it; what was reserved is settled with it;
 //! budgets hold under concurrency and through kills; the journal is never torn, and shows when it was changed. Nothing on
-//! the way of a request waits for a disk, but for one thing: money is set aside on disk before it is spent. Never keeps a text: records hold names, counts, numbers and times.
+//! the way of a request waits for a disk, but for one thing: money is set aside on disk before it is spent. Never keeps
+//! a text: records hold names, counts, numbers and times.
 
 mod anchor;
 mod budget;
