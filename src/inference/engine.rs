@@ -41,6 +41,9 @@ pub enum InferenceError {
     /// The engine failed or panicked on this text.
     #[error("the model failed: {0}")]
     Failed(String),
+    /// The model cannot do what was asked, now or later: a prompt beyond its context, say. Says what would be right.
+    #[error("the model cannot do this: {0}")]
+    Refused(String),
     /// The threads have ended, or never began.
     #[error("the model's threads have stopped")]
     Stopped,

@@ -4,7 +4,7 @@
 
 /// Parts of an ONNX file that can hold tensors, by their place in the schema.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+pub(super) enum Part {
     Model,
     Training,
     Graph,
@@ -44,7 +44,7 @@ pub(super) fn refers_to_other_files(model: &[u8]) -> Option<bool> {
 }
 
 impl Part {
-    fn child(self, field: u64) -> Option<Self> {
+    pub(super) fn child(self, field: u64) -> Option<Self> {
         match (self, field) {
             (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => {
                 Some(Self::Graph)

@@ -1,4 +1,5 @@
-//! The small encoder in the process: ONNX sessions, tokenizers, and the threads that own them.
+//! The small models in the process: ONNX sessions, tokenizers, and the threads that own them. An encoder measures
+//! texts; a decoder (folder `decoder`) writes them.
 //!
 //! Promises: each thread owns its engine outright, so nothing is locked while a model runs; the inbox is bounded and
 //! a full one says [`Busy`](InferenceError::Busy) at once; callers who have left are skipped; an engine that panics
@@ -6,6 +7,7 @@
 //! Never logs, keeps or returns in an error a text it was given. Knows nothing of chat, policy or HTTP.
 
 mod catalog;
+mod decoder;
 mod deterministic;
 mod digest;
 mod engine;
@@ -18,6 +20,10 @@ mod tokenizer;
 mod worker;
 
 pub use catalog::{Catalog, CatalogError, EncoderFiles, Fault, Package, PackageFile, Problem};
+pub use decoder::{
+    Chosen, Conversation, Decoder, DecoderError, DecoderSettings, DecoderThreads, End, EndReason,
+    Event, Job, Piece, Sampling, TokenUsage, Tokens, start_decoder,
+};
 pub use deterministic::DeterministicEngine;
 pub use digest::sha256_hex;
 pub use engine::{Encoding, Engine, EngineError, InferenceError};

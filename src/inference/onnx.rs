@@ -1,4 +1,4 @@
-//! The encoder run by ONNX Runtime. The only file, with `runtime.rs`, that knows `ort`.
+//! The encoder run by ONNX Runtime. Beside this file only `runtime.rs` and the folder `decoder` know `ort`.
 
 use super::external::refers_to_other_files;
 use super::{

@@ -1,0 +1,28 @@
+//! A small language model in the process: folders in the hub's layouts, a cache of what was read, several
+//! conversations in one step, and text that is never cut inside a character.
+//!
+//! Read [`scheduler`] first: it is the loop. `load` builds what it needs, `handle` is what other rooms hold.
+
+mod cache;
+mod calendar;
+mod engine;
+mod folder;
+mod graph;
+mod handle;
+mod load;
+mod sampler;
+mod scheduler;
+mod sequence;
+mod stops;
+mod survey;
+mod template;
+mod text;
+
+pub use folder::DecoderError;
+pub use handle::{Decoder, DecoderThreads, End, EndReason, Event, Job, Piece, TokenUsage, Tokens};
+pub use load::{DecoderSettings, start_decoder};
+pub use sampler::{Chosen, Sampling};
+pub use template::Conversation;
+
+#[cfg(test)]
+mod test_models;

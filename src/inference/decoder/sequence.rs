@@ -1,0 +1,200 @@
+//! One conversation on the decode thread: what has been read of its prompt, and its answer so far.
+
+use super::cache::Cache;
+use super::handle::{End, EndReason, Ending, Piece, Place, Submission, TokenUsage};
+use super::sampler::{Chosen, Sampler};
+use super::stops::StopMatcher;
+use super::text::{Detokeniser, Vocabulary};
+use crate::inference::{EngineError, InferenceError};
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+/// A job that has a slot.
+pub(super) struct Sequence {
+    /// Prompt and answer; the last token has not been read by the model yet.
+    history: Vec<u32>,
+    prompt: usize,
+    /// Tokens of the prompt that the model has read.
+    read: usize,
+    most: usize,
+    limit: EndReason,
+    sampler: Sampler,
+    detokeniser: Detokeniser,
+    stops: StopMatcher,
+    /// Tokens that no piece has carried yet.
+    unsaid: Vec<Chosen>,
+    /// A piece that found no room.
+    unsent: Option<Piece>,
+    pieces: mpsc::Sender<Piece>,
+    end: oneshot::Sender<Ending>,
+    /// Its own cache, while it is not a row of the batch.
+    pub(super) cache: Option<Cache>,
+    _place: Place,
+}
+
+/// What a sequence does after a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It wants another.
+    Goes,
+    /// It has ended, and this is why.
+    Ends(EndReason),
+}
+
+impl Sequence {
+    /// Begins a job that was checked when it came: its prompt has a token and is shorter than `context`.
+    pub(super) fn begin(
+        submission: Submission,
+        vocabulary: Arc<Vocabulary>,
+        context: usize,
+    ) -> Self {
+        let Submission {
+            job,
+            pieces,
+            end,
+            place,
+        } = submission;
+        let (prompt, room) = (job.ids.len(), context.saturating_sub(job.ids.len()));
+        Self {
+            prompt,
+            history: job.ids,
+            read: 0,
+            most: job.max_tokens.min(room),
+            limit: if job.max_tokens <= room {
+                EndReason::MaxTokens
+            } else {
+                EndReason::Context
+            },
+            sampler: Sampler::new(job.sampling),
+            detokeniser: Detokeniser::new(vocabulary),
+            stops: StopMatcher::new(job.stops),
+            unsaid: Vec::new(),
+            unsent: None,
+            pieces,
+            end,
+            cache: None,
+            _place: place,
+        }
+    }
+
+    /// Tokens that it may ever have in a cache.
+    pub(super) fn reserve(&self) -> usize {
+        self.prompt + self.most
+    }
+
+    /// The caller has left.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.pieces.is_closed()
+    }
+
+    /// The next part of the prompt, at most `chunk` tokens; empty when all of it has been read.
+    pub(super) fn next_chunk(&mut self, chunk: usize) -> Vec<i64> {
+        let until = (self.read + chunk).min(self.prompt);
+        let ids = self.history[self.read..until]
+            .iter()
+            .map(|id| i64::from(*id))
+            .collect();
+        self.read = until;
+        ids
+    }
+
+    pub(super) fn has_read_prompt(&self) -> bool {
+        self.read == self.prompt
+    }
+
+    /// The token that the model reads next.
+    pub(super) fn last_token(&self) -> i64 {
+        self.history.last().copied().map_or(0, i64::from)
+    }
+
+    /// Its reader has room: it may go on. One that was full goes on only when half of its room is free, so that a slow
+    /// reader does not make the batch change with each token.
+    pub(super) fn is_ready(&mut self) -> bool {
+        if self.unsent.is_some() && self.pieces.capacity() * 2 >= self.pieces.max_capacity() {
+            self.send_unsent();
+        }
+        self.unsent.is_none()
+    }
+
+    /// Chooses a token from the logits and sends what text is whole.
+    pub(super) fn accept(&mut self, logits: &mut [f32], ends: &[u32]) -> Result<Next, EngineError> {
+        let chosen = self.sampler.choose(logits, &self.history)?;
+        self.history.push(chosen.id);
+        if ends.contains(&chosen.id) {
+            return Ok(Next::Ends(EndReason::EndOfTurn));
+        }
+        self.unsaid.push(chosen);
+        let passed = self.stops.push(&self.detokeniser.push(chosen.id)?);
+        self.say(passed.text);
+        if passed.stopped {
+            return Ok(Next::Ends(EndReason::StopText));
+        }
+        let full = self.history.len() - self.prompt >= self.most;
+        Ok(if full {
+            Next::Ends(self.limit.clone())
+        } else {
+            Next::Goes
+        })
+    }
+
+    /// Ends the answer. What was held goes out with the end, so that ending never waits for the reader.
+    pub(super) fn finish(mut self, reason: EndReason) {
+        let mut rest = self.unsent.take().map_or_else(String::new, |piece| {
+            self.unsaid.splice(..0, piece.tokens);
+            piece.text
+        });
+        let mut reason = reason;
+        if reason != EndReason::StopText {
+            match self.detokeniser.finish() {
+                Ok(text) => {
+                    let passed = self.stops.push(&text);
+                    rest.push_str(&passed.text);
+                    if passed.stopped {
+                        reason = EndReason::StopText;
+                    } else {
+                        rest.push_str(&self.stops.finish());
+                    }
+                }
+                Err(error) => reason = EndReason::Failed(error.into()),
+            }
+        }
+        let rest = (!rest.is_empty()).then(|| Piece {
+            text: rest,
+            tokens: std::mem::take(&mut self.unsaid),
+        });
+        let usage = TokenUsage {
+            prompt: self.prompt,
+            made: self.history.len() - self.prompt,
+        };
+        // Nobody misses the end of an answer whose reader has left.
+        let _ = self.end.send(Ending {
+            rest,
+            end: End { reason, usage },
+        });
+    }
+
+    /// Ends the answer because the model failed.
+    pub(super) fn fail(self, error: InferenceError) {
+        self.finish(EndReason::Failed(error));
+    }
+
+    fn say(&mut self, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        self.unsent = Some(Piece {
+            text,
+            tokens: std::mem::take(&mut self.unsaid),
+        });
+        self.send_unsent();
+    }
+
+    fn send_unsent(&mut self) {
+        if let Some(piece) = self.unsent.take()
+            && let Err(TrySendError::Full(piece)) = self.pieces.try_send(piece)
+        {
+            self.unsent = Some(piece);
+        }
+    }
+}
