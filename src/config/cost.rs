@@ -58,9 +58,10 @@ pub(super) fn refuse_unpriced(root: &Section<'_>, cost: &Cost, models: &Models) 
     } else {
         "the budgets"
     };
-    for (index, name) in models.names.iter().enumerate() {
+    let entries = root.get("models").and_then(|value| value.list());
+    for (entry, name) in entries.unwrap_or_default().iter().zip(&models.names) {
         if models.prices.get(name) == Some(&PriceSource::Unknown) {
-            root.value().within(&format!("models[{index}]")).wrong(
+            entry.wrong(
                 format!("`{name}` has no price and is not in the price table, so {counted} cannot count it"),
                 "add `price: {input_per_mtok: …, output_per_mtok: …}`; 0 where it costs nothing",
             );

@@ -9,8 +9,11 @@
 
 mod callers;
 mod cost;
+mod cover;
 mod defaults;
+mod example;
 mod known;
+mod lapse;
 mod lint;
 mod load;
 mod models;
@@ -19,9 +22,11 @@ mod prices;
 mod privacy;
 mod problem;
 mod process;
+mod prove;
 mod reach;
 mod reader;
 mod route;
+mod schema;
 mod secrets;
 mod server;
 mod settings;
@@ -29,15 +34,17 @@ mod topics;
 mod tree;
 
 pub use defaults::defaults;
+pub use lapse::lapsed;
 pub use lint::lint;
 pub use load::{load, parse};
 pub use prices::{PriceSource, prices_as_of};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
+pub use schema::schema;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
-    SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings, TopicSettings,
-    TopicSource, UpstreamSettings,
+    CacheSettings, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
+    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
+    TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

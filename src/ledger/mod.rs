@@ -51,7 +51,7 @@ pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, DecisionId, Usd};
+use crate::domain::{Caller, ChatRequest, Day, DecisionId, Usd};
 use crate::policy::{BudgetRule, Standing};
 use keeper::{Find, Judge, Parcel};
 use std::sync::Arc;
@@ -93,12 +93,12 @@ impl Ledger {
 
     /// How things stand now for a request that may count against these budgets.
     pub fn standing<'a>(&self, budgets: impl Iterator<Item = &'a BudgetRule>) -> Standing {
+        let now = unix_seconds();
         Standing {
-            budgets: self
-                .budgets
-                .standing(budgets.map(Budget::from), unix_seconds()),
+            budgets: self.budgets.standing(budgets.map(Budget::from), now),
             latencies: self.latencies.seen(),
             records_ok: self.health().records_ok(),
+            today: Day::of_unix_seconds(now),
         }
     }
 

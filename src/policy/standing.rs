@@ -2,7 +2,7 @@
 //!
 //! Plain data, made by the ledger. Policy has no clock and no counters of its own; this is how time and money reach it.
 
-use crate::domain::Usd;
+use crate::domain::{Day, Usd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct Standing {
     pub latencies: Arc<[LatencySeen]>,
     /// Records are being kept. False while the journal fails or records are being dropped.
     pub records_ok: bool,
+    /// Today, in UTC: what `residency.valid_until` is compared with.
+    pub today: Day,
 }
 
 /// One budget in its current window.
@@ -57,12 +59,13 @@ impl Standing {
 }
 
 impl Default for Standing {
-    /// No budgets, nothing seen yet, records kept.
+    /// No budgets, nothing seen yet, records kept, and a day so late that no statement which ends is relied on.
     fn default() -> Self {
         Self {
             budgets: Vec::new(),
             latencies: Arc::default(),
             records_ok: true,
+            today: Day::LAST,
         }
     }
 }
