@@ -11,6 +11,7 @@ use super::scan::searching;
 use super::{desks, keep_promise, promise_in_words};
 use crate::config;
 use crate::inference::Model;
+use crate::ledger;
 use crate::pipeline::Generation;
 use crate::policy::Policy;
 use crate::signals::Reader;
@@ -191,6 +192,7 @@ impl Watch {
             desks,
             measured_by: measures_with(&signals),
             signals,
+            detectors: ledger::detectors(&settings.policy.privacy.detectors),
             promise,
         }));
         Ok(stamp)

@@ -27,6 +27,7 @@ pub(super) struct Case {
     seen: Vec<LatencySeen>,
     records_ok: bool,
     today: Option<Day>,
+    lot: Option<f64>,
 }
 
 /// A line `key: value`.
@@ -92,6 +93,7 @@ impl Case {
             latencies: self.seen.clone().into(),
             records_ok: self.records_ok,
             today: self.today.unwrap_or(today),
+            lot: self.lot,
         })
     }
 
@@ -109,6 +111,7 @@ impl Case {
             seen: Vec::new(),
             records_ok: true,
             today: None,
+            lot: None,
         }
     }
 
@@ -135,6 +138,7 @@ impl Case {
             }
             "seen" => self.seen.push(latency(value)?),
             "records" if value == "failing" => self.records_ok = false,
+            "lot" => self.lot = Some(number(value)?),
             "today" => self.today = Some(Day::parse(value).ok_or("write a day: `2027-03-31`")?),
             _ => return Err("there is no such line".into()),
         }

@@ -40,6 +40,25 @@ pub struct ChatRequest {
     pub traceparent: Option<Arc<str>>,
 }
 
+/// What policy looks at of a request before anything is measured: no text, so a record can hold it all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Who asks.
+    pub caller: Caller,
+    /// The model asked for.
+    pub model: Arc<str>,
+    /// What an answering model must be able to do.
+    pub needs: Needs,
+    /// What the caller asks to be stricter.
+    pub tightening: Tightening,
+    /// The most output tokens that the caller wants.
+    pub max_output_tokens: Option<u64>,
+    /// Input tokens that may be billed, estimated.
+    pub billed_tokens: u64,
+    /// The most input tokens that may be billed.
+    pub most_input_tokens: u64,
+}
+
 /// What an answering model must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
@@ -102,7 +121,40 @@ pub struct BodyLayout {
 /// The most tokens that one image counts as: above what the dearest common model makes of the largest (48,169).
 pub const IMAGE_TOKENS: u64 = 50_000;
 
+/// The most input tokens of a request that nobody here can measure: no common endpoint takes more.
+pub const LARGEST_CONTEXT: u64 = 2_000_000;
+impl CacheWish {
+    /// The word in the header and in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// The wish of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::On, Self::Off, Self::Read, Self::Write];
+        all.into_iter().find(|wish| wish.as_str() == word)
+    }
+}
+
 impl ChatRequest {
+    /// What policy looks at of it before anything is measured.
+    pub fn demand(&self) -> Demand {
+        Demand {
+            caller: self.caller.clone(),
+            model: self.model.clone(),
+            needs: self.needs,
+            tightening: self.tightening.clone(),
+            max_output_tokens: self.max_output_tokens,
+            billed_tokens: self.estimated_billed_tokens(),
+            most_input_tokens: self.most_input_tokens(),
+        }
+    }
+
     /// The text that is asked now: the last message of the person, or nothing.
     pub fn question(&self) -> &str {
         let last = self
@@ -134,21 +186,21 @@ impl ChatRequest {
         }
     }
 
-    /// The most input tokens that may be billed; `None` where a file or a sound is in the conversation, of which only
-    /// the endpoint knows.
+    /// The most input tokens that may be billed: [`LARGEST_CONTEXT`] where a file or a sound is in the conversation, of
+    /// which only the endpoint knows.
     ///
     /// No tokenizer in use makes more than one token of a byte. What a template adds is allowed for: by message, and,
     /// with tools, once more the text, since their schemas are written out anew. An image counts as [`IMAGE_TOKENS`].
-    pub fn most_input_tokens(&self) -> Option<u64> {
+    pub fn most_input_tokens(&self) -> u64 {
         const BY_REQUEST: u64 = 64;
         const BY_MESSAGE: u64 = 16;
         const TOOLS: u64 = 2_048;
         if self.needs.other_parts > 0 {
-            return None;
+            return LARGEST_CONTEXT;
         }
         let text = self.body.len().saturating_sub(self.needs.image_bytes) as u64;
         let tools = if self.needs.tools { text + TOOLS } else { 0 };
         let images = u64::from(self.needs.image_parts) * IMAGE_TOKENS;
-        Some(BY_REQUEST + text + BY_MESSAGE * self.messages.len() as u64 + tools + images)
+        BY_REQUEST + text + BY_MESSAGE * self.messages.len() as u64 + tools + images
     }
 }

@@ -6,6 +6,7 @@
 //! a text: records hold names, counts, numbers and times.
 
 mod anchor;
+mod asked;
 mod budget;
 mod entry;
 mod frame;
@@ -14,6 +15,7 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod lot;
 mod place;
 mod read;
 mod recent;
@@ -31,6 +33,7 @@ mod kill_tests;
 pub(crate) mod samples;
 
 pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
+pub use asked::{Asked, BudgetSeen, EndpointSeen, detectors};
 pub use budget::{Budget, Budgets, Exceeded, Holder, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -39,6 +42,7 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use lot::{LotSeen, lot};
 pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
@@ -98,6 +102,7 @@ impl Ledger {
             budgets: self.budgets.standing(budgets.map(Budget::from), now),
             latencies: self.latencies.seen(),
             records_ok: self.health().records_ok(),
+            lot: None,
             today: Day::of_unix_seconds(now),
         }
     }

@@ -5,12 +5,14 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, DataClass, Endpoint, Served, Signals, Tier, Usage, Usd};
-use crate::ledger::{CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route};
+use crate::domain::{
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usage, Usd, Wanted,
+};
+use crate::ledger::{Asked, CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route};
 use crate::local;
 use crate::policy::{
-    Admission, Allowance, BudgetRule, Decision, Egress, Offer, RefusalCode, Refused, Step,
-    Undecided,
+    Admission, Allowance, BudgetRule, Decision, Egress, Offer, RefusalCode, Refused, Standing,
+    Step, Undecided,
 };
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
@@ -92,13 +94,24 @@ impl<'a> Journey<'a> {
         self.entry.note_cache(outcome, None);
     }
 
-    pub(super) fn measured(&mut self, signals: &Signals) {
+    /// What policy looks at before anything is measured.
+    pub(super) fn asked(&mut self, demand: &Demand, standing: &Standing) {
+        let settings = self.visit.settings();
+        let classes = &settings.privacy.classes;
+        let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
+        let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
+        self.entry.note_asked(asked);
+    }
+
+    pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
         self.told.complexity = signals
             .complexity
             .as_ref()
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        self.entry
+            .note_measured(wanted, &self.visit.generation.detectors);
         if let Some(models) = &self.visit.generation.measured_by {
             self.entry.note_measured_by(models);
         }
@@ -111,6 +124,9 @@ impl<'a> Journey<'a> {
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
             self.entry.note_local_limit(limit);
+        }
+        if let Some(lot) = &decision.lot {
+            self.entry.note_lot(lot);
         }
         for step in &decision.plan {
             self.entry
@@ -185,6 +201,7 @@ impl<'a> Journey<'a> {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
+        self.entry.note_answer_of(&recorded.decision);
         let served = Served::Cache {
             model: recorded.model.clone(),
         };
@@ -361,6 +378,7 @@ impl<'a> Journey<'a> {
             reply.body
         } else {
             let origin = cache::Origin {
+                decision: self.request.decision.clone(),
                 model: model.clone(),
                 class: class.name.clone(),
                 price: endpoint.price,

@@ -43,6 +43,8 @@ pub struct Decision {
     pub local_limit: Option<LocalLimit>,
     /// The answer to a similar question may be given, and this one's may be kept for such.
     pub may_match: bool,
+    /// The lot that was drawn among the plan's endpoints; `None` where none is drawn.
+    pub lot: Option<Lot>,
     /// What a call to each endpoint of the plan may write and cost.
     pub allowances: Vec<Allowance>,
     /// Budgets that pay for it.
@@ -71,6 +73,19 @@ pub struct Allowance {
     pub most: Usage,
     /// The most that the call can cost.
     pub cost: Usd,
+}
+
+/// A lot among endpoints that may all answer one request: exploration, so that each is seen to answer what it could.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lot {
+    /// The endpoint that policy would ask first.
+    pub own: Arc<str>,
+    /// The others, any of which may be drawn in its place; never empty.
+    pub others: Vec<Arc<str>>,
+    /// The one that was drawn.
+    pub drawn: Arc<str>,
+    /// The share of such requests that goes to another than policy's own choice, above 0 to 0.5.
+    pub share: f64,
 }
 
 /// One thing to try.
@@ -175,11 +190,32 @@ impl RefusalCode {
 }
 
 impl Decision {
-    /// What a call to this endpoint may write and cost.
-    pub fn allowance(&self, endpoint: &str) -> Option<&Allowance> {
-        self.allowances
-            .iter()
-            .find(|one| &*one.endpoint == endpoint)
+    /// The plan as it would be without a lot.
+    pub fn own_plan(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> = self.plan.iter().collect();
+        if let Some(lot) = &self.lot {
+            let place = |name: &Arc<str>| self.plan.iter().position(|step| step.model() == name);
+            if let (Some(own), Some(drawn)) = (place(&lot.own), place(&lot.drawn)) {
+                steps.swap(own, drawn);
+            }
+        }
+        steps
+    }
+}
+
+impl Lot {
+    /// True where another endpoint was drawn than policy's own choice.
+    pub fn leads_away(&self) -> bool {
+        self.drawn != self.own
+    }
+
+    /// With what probability the drawn one is drawn.
+    pub fn propensity(&self) -> f64 {
+        if self.leads_away() {
+            self.share / self.others.len() as f64
+        } else {
+            1.0 - self.share
+        }
     }
 }
 

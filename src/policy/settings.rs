@@ -232,6 +232,9 @@ pub struct Quality {
     pub bar: Bar,
     /// Topics that the local tier never answers.
     pub always_remote: BTreeSet<Arc<str>>,
+    /// Of the requests for `auto` that several endpoints may answer, the share for which a lot picks another than the
+    /// first; 0 to 0.5.
+    pub explore: f64,
 }
 
 /// Up to which complexity local endpoints answer.

@@ -1,6 +1,6 @@
-//! What policy is told about the world: money used, latencies seen, whether records are being kept.
+//! What policy is told about the world: money used, latencies seen, whether records are being kept, a lot.
 //!
-//! Plain data, made by the ledger. Policy has no clock and no counters of its own; this is how time and money reach it.
+//! Plain data, made by the ledger. Policy has no clock, no counters and no chance of its own; this is how they reach it.
 
 use crate::domain::{Day, Usd};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub struct Standing {
     pub latencies: Arc<[LatencySeen]>,
     /// Records are being kept. False while the journal fails or records are being dropped.
     pub records_ok: bool,
+    /// A number drawn for this request, even over 0 to below 1: what exploration goes by. `None` lets nothing be explored.
+    pub lot: Option<f64>,
     /// Today, in UTC: what `residency.valid_until` is compared with.
     pub today: Day,
 }
@@ -65,6 +67,7 @@ impl Default for Standing {
             budgets: Vec::new(),
             latencies: Arc::default(),
             records_ok: true,
+            lot: None,
             today: Day::LAST,
         }
     }

@@ -14,10 +14,6 @@ use crate::policy::standing::BudgetStanding;
 /// Output tokens of an answer where money is counted, and neither the request nor the operator says.
 const USUAL_OUTPUT_LIMIT: u64 = 4_096;
 
-/// Input tokens of a request with files or sounds, where the operator does not say what the endpoint takes: no common
-/// endpoint takes more.
-const LARGEST_CONTEXT: u64 = 2_000_000;
-
 impl Case<'_> {
     pub(super) fn too_dear(&self, endpoint: &Endpoint) -> Option<Reason> {
         self.allowance(endpoint).err()
@@ -69,7 +65,7 @@ impl Case<'_> {
     fn affordable(&self, endpoint: &Endpoint, cap: Option<Usd>) -> u64 {
         let most = endpoint.limits.output.unwrap_or(USUAL_OUTPUT_LIMIT);
         let least = self.settings.cost.assumed_output_tokens.min(most);
-        let by_cap = cap.map(|cap| (cap, self.request.estimated_billed_tokens()));
+        let by_cap = cap.map(|cap| (cap, self.request.billed_tokens));
         let input = self.most_input(endpoint);
         let by_budget = self
             .budgets()
@@ -102,7 +98,7 @@ impl Case<'_> {
     }
 
     fn most_input(&self, endpoint: &Endpoint) -> u64 {
-        let most = self.request.most_input_tokens().unwrap_or(LARGEST_CONTEXT);
+        let most = self.request.most_input_tokens;
         endpoint.limits.input.map_or(most, |limit| most.min(limit))
     }
 
@@ -156,7 +152,7 @@ impl Case<'_> {
             .output
             .map_or(output, |most| output.min(most));
         endpoint.price.cost(&Usage {
-            input: self.request.estimated_billed_tokens(),
+            input: self.request.billed_tokens,
             output: output.saturating_mul(self.answers()),
             ..Usage::default()
         })
