@@ -3,7 +3,7 @@
 use super::outcome::Expected;
 use super::signals::Written;
 use super::{Failed, number};
-use crate::domain::{Day, Tightening, Usd};
+use crate::domain::{Day, Tier, Tightening, Usd};
 use crate::policy::{self, AUTO, BudgetStanding, LatencySeen, Standing};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(super) struct Case {
     spent: Vec<(String, Usd, usize)>,
     seen: Vec<LatencySeen>,
     records_ok: bool,
+    higher_tier_answered: bool,
     today: Option<Day>,
     lot: Option<f64>,
 }
@@ -91,6 +92,7 @@ impl Case {
         Ok(Standing {
             budgets: budgets.iter().map(standing).collect(),
             latencies: self.seen.clone().into(),
+            floor: self.higher_tier_answered.then_some(Tier::Remote),
             records_ok: self.records_ok,
             today: self.today.unwrap_or(today),
             lot: self.lot,
@@ -110,6 +112,7 @@ impl Case {
             spent: Vec::new(),
             seen: Vec::new(),
             records_ok: true,
+            higher_tier_answered: false,
             today: None,
             lot: None,
         }
@@ -137,6 +140,7 @@ impl Case {
                 self.spent.push((name, used, line.number));
             }
             "seen" => self.seen.push(latency(value)?),
+            "before" if value == "answered by the higher tier" => self.higher_tier_answered = true,
             "records" if value == "failing" => self.records_ok = false,
             "lot" => self.lot = Some(number(value)?),
             "today" => self.today = Some(Day::parse(value).ok_or("write a day: `2027-03-31`")?),

@@ -2,6 +2,7 @@
 
 use super::cover::Space;
 use super::example::{Lawful, Way};
+use super::lint_modes;
 use super::prices::PriceSource;
 use super::problem::{Problem, Severity};
 use super::prove;
@@ -15,6 +16,16 @@ use std::sync::Arc;
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
+    let mut problems = lint_one(settings, lint_modes::doubts(settings));
+    for other in settings.beside() {
+        let mut doubts = lint_modes::doubts(other);
+        doubts.extend(lint_modes::unheard(settings, other));
+        problems.extend(lint_one(other, doubts));
+    }
+    problems
+}
+
+fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     let mut doubts = Doubts {
         settings,
         space: Space::of(&settings.policy),
@@ -32,6 +43,9 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.exploration();
     doubts.telemetry();
     doubts.own_topics();
+    for (path, message, remedy) in more {
+        doubts.doubt(&path, message, remedy);
+    }
     doubts.problems.sort_by_key(|problem| problem.line);
     doubts.problems
 }

@@ -12,11 +12,14 @@ mod cost;
 mod cover;
 mod defaults;
 mod example;
+mod human;
 mod known;
 mod lapse;
 mod lint;
+mod lint_modes;
 mod load;
 mod models;
+mod modes;
 mod place;
 mod prices;
 mod privacy;
@@ -42,7 +45,7 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
     RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
     TopicSettings, TopicSource, UpstreamSettings,
 };

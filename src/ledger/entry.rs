@@ -6,12 +6,12 @@
 use super::keeper::Outbox;
 use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, UsageSeen,
+    Record, Route, ShadowSeen, UsageSeen,
 };
 use super::{Asked, Holder, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, RequestId, Signals, Usage, Usd,
-    Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, RequestId, Signals, Tier, Usage,
+    Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot};
 use std::sync::Arc;
@@ -106,6 +106,16 @@ impl Entry {
     /// What measured it, by the digests of the files.
     pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
         self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
+    /// The lowest tier that the conversation is still sent to.
+    pub fn note_floor(&mut self, tier: Tier) {
+        self.note(|record| record.floor = Some(Word::fixed(tier.as_str())));
+    }
+
+    /// What the policy beside the one that acts would do.
+    pub fn note_shadow(&mut self, seen: ShadowSeen) {
+        self.note(|record| record.shadow = Some(seen));
     }
 
     /// The data class, by its name.
@@ -423,7 +433,9 @@ pub(super) fn empty(
         rule: None,
         local_threshold: None,
         calibration: None,
+        floor: None,
         data_class: None,
+        shadow: None,
         asked: None,
         answer_of: None,
         signals: None,

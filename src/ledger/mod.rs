@@ -21,6 +21,7 @@ mod read;
 mod recent;
 mod record;
 mod recover;
+mod sessions;
 mod summary;
 mod verify;
 mod window;
@@ -48,18 +49,18 @@ pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_sin
 pub use recent::{Decided, Judged};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, UsageSeen,
+    Record, Route, ShadowSeen, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, Day, DecisionId, Usd};
+use crate::domain::{Caller, ChatRequest, Day, DecisionId, Tier, Usd};
 use crate::policy::{BudgetRule, Standing};
 use keeper::{Find, Judge, Parcel};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// Why no money could be set aside.
@@ -79,6 +80,7 @@ pub struct Ledger {
     outbox: Arc<keeper::Outbox>,
     budgets: Budgets,
     latencies: Latencies,
+    sessions: sessions::Sessions,
 }
 
 impl Ledger {
@@ -87,6 +89,7 @@ impl Ledger {
             outbox: Arc::new(outbox),
             budgets,
             latencies,
+            sessions: sessions::Sessions::default(),
         }
     }
 
@@ -104,7 +107,19 @@ impl Ledger {
             records_ok: self.health().records_ok(),
             lot: None,
             today: Day::of_unix_seconds(now),
+            ..Standing::default()
         }
+    }
+
+    /// The lowest tier that a conversation is still sent to, where the higher one has answered it within that time.
+    pub fn floor(&self, request: &ChatRequest, within: Duration) -> Option<Tier> {
+        let stays = self.sessions.stays_up(request, within, Instant::now());
+        stays.then_some(Tier::Remote)
+    }
+
+    /// Notes that the higher tier answers this conversation now.
+    pub fn note_higher_tier(&self, request: &ChatRequest) {
+        self.sessions.note(request, Instant::now());
     }
 
     /// Sets so much aside for an entry, in all these budgets or in none; what it held before is part of it. It is settled

@@ -8,11 +8,14 @@ use crate::cache::{self, Keep, Slot};
 use crate::domain::{
     Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usage, Usd, Wanted,
 };
-use crate::ledger::{Asked, CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route};
+use crate::handoff::Ticket;
+use crate::ledger::{
+    Asked, Attempt, CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route, ShadowSeen,
+};
 use crate::local;
 use crate::policy::{
-    Admission, Allowance, BudgetRule, Decision, Egress, Offer, RefusalCode, Refused, Standing,
-    Step, Undecided,
+    Admission, Allowance, BudgetRule, Decision, Egress, Handover, Offer, RefusalCode, Refused,
+    Standing, Step, Undecided,
 };
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
@@ -31,6 +34,8 @@ pub(super) struct Journey<'a> {
     /// When the endpoint was asked that was asked last.
     asked: Instant,
     told: Told,
+    /// The data class, once policy has said it.
+    class: Option<Arc<str>>,
 }
 
 impl<'a> Journey<'a> {
@@ -64,6 +69,7 @@ impl<'a> Journey<'a> {
             lost: Usd::ZERO,
             asked: began,
             told,
+            class: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -101,6 +107,9 @@ impl<'a> Journey<'a> {
         let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
         let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
         self.entry.note_asked(asked);
+        if let Some(tier) = standing.floor {
+            self.entry.note_floor(tier);
+        }
     }
 
     pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
@@ -119,6 +128,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
+        self.class = Some(decision.class.name.clone());
         self.entry.note_data_class(&decision.class.name);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
@@ -137,6 +147,10 @@ impl<'a> Journey<'a> {
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
         }
         self.passed(Phase::Decide, self.unaccounted());
+    }
+
+    pub(super) fn shadowed(&mut self, seen: ShadowSeen) {
+        self.entry.note_shadow(seen);
     }
 
     /// Ends without a plan.
@@ -233,6 +247,10 @@ impl<'a> Journey<'a> {
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
         for step in plan {
             match step {
+                Step::Human(handover) => {
+                    drop(keep);
+                    return Ok(self.give_to_person(handover, signals));
+                }
                 Step::Local(model) => {
                     if let Some(approved) = self.ask_desk(&model, signals) {
                         // An approved answer changes with its source, so it is looked up again each time.
@@ -356,6 +374,45 @@ impl<'a> Journey<'a> {
         self.reply(Served::Local { model, evidence }, body, bill)
     }
 
+    /// Answers in the operator's words, and tells people. A person costs and saves what nobody here can know.
+    fn give_to_person(mut self, handover: Handover, signals: &Signals) -> Reply {
+        let Handover {
+            name,
+            answer,
+            conversation,
+        } = handover;
+        self.told.route = Route::Human;
+        self.told.model = Some(name.clone());
+        self.entry.note_answer(Route::Human, &name);
+        if let Some(egress) = &conversation {
+            // Whatever becomes of the notice, its place may have the conversation from now on.
+            let place = egress.endpoint();
+            self.entry.note_place(place);
+            self.entry.note_attempt(
+                &place.name,
+                Attempt::HANDED_OVER,
+                Instant::now(),
+                Duration::ZERO,
+            );
+        }
+        let topic = signals.topic.as_ref();
+        let ticket = Ticket {
+            decision: self.request.decision.clone(),
+            caller: self.request.caller.name.clone(),
+            topic: topic.and_then(|reading| reading.value.label.clone()),
+            class: self.class.clone().unwrap_or_default(),
+            rule: self.told.rule.clone().unwrap_or_default(),
+            policy: self.told.policy.clone(),
+            body: self.request.body.clone(),
+            outbound: conversation.map(|egress| privacy::release(egress, self.request)),
+        };
+        let settings = &self.visit.generation.handoff;
+        self.visit.rooms.handoff.hand_over(ticket, settings);
+        let (body, usage) = local::handoff(self.request, &answer);
+        let bill = Bill::given_before(usage, crate::domain::Usd::ZERO);
+        self.reply(Served::Human { name }, body, bill)
+    }
+
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
@@ -368,6 +425,9 @@ impl<'a> Journey<'a> {
             Tier::Local => Route::Local,
             Tier::Remote => Route::Remote,
         };
+        if endpoint.tier == Tier::Remote && self.visit.settings().quality.sticky.is_some() {
+            self.visit.rooms.ledger.note_higher_tier(self.request);
+        }
         let model = endpoint.name.clone();
         self.told.route = route;
         self.told.model = Some(model.clone());
@@ -513,7 +573,7 @@ fn not_reserved(error: &NotReserved) -> Refused {
     }
 }
 
-fn nobody_left() -> Refused {
+pub(super) fn nobody_left() -> Refused {
     Refused {
         code: RefusalCode::PolicyQuality,
         rule: "models".into(),

@@ -7,6 +7,7 @@ mod carry;
 mod explain;
 mod handle;
 mod matching;
+mod shadow;
 mod told;
 mod watched;
 
@@ -14,7 +15,8 @@ use crate::domain::Day;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use explain::{Asked, Explained, Planned};
-pub use handle::{Generation, Pipeline, Rooms, Visit};
+pub use handle::{Canary, Generation, Pipeline, Rooms, Visit};
+pub use shadow::Shadow;
 pub use told::{Fault, GatewayFault, Receipt, Refusal, Reply, Told};
 
 /// Today in UTC: what the end of an approved answer, or of what is stated of an endpoint, is compared with.

@@ -2,7 +2,7 @@
 //!
 //! Plain data, made by the ledger. Policy has no clock, no counters and no chance of its own; this is how they reach it.
 
-use crate::domain::{Day, Usd};
+use crate::domain::{Day, Tier, Usd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub struct Standing {
     /// What has been seen of each endpoint; an endpoint never used is not in it. Shared, because it is the same for
     /// all callers and changes far less often than it is asked for.
     pub latencies: Arc<[LatencySeen]>,
+    /// The lowest tier that this conversation is still sent to; `None` where it is free.
+    pub floor: Option<Tier>,
     /// Records are being kept. False while the journal fails or records are being dropped.
     pub records_ok: bool,
     /// A number drawn for this request, even over 0 to below 1: what exploration goes by. `None` lets nothing be explored.
@@ -66,6 +68,7 @@ impl Default for Standing {
         Self {
             budgets: Vec::new(),
             latencies: Arc::default(),
+            floor: None,
             records_ok: true,
             lot: None,
             today: Day::LAST,

@@ -66,6 +66,7 @@ pub fn explained(explained: &Explained) -> Value {
         "rejected": rejected,
         "refused": refused,
         "promise": explained.promise.as_deref(),
+        "modes": explained.modes,
         "budgets": explained.budgets.iter().map(budget).collect::<Vec<_>>(),
         "budgets_assumed": false,
     })

@@ -2,6 +2,7 @@
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
+use crate::handoff::{Counts, Told};
 use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -40,11 +41,14 @@ pub struct Metrics {
     journal_healthy: Gauge,
     active: Gauge,
     health: Health,
+    shadow: Counters,
+    handoffs: Counters,
+    told: Counts,
 }
 
 impl Metrics {
-    /// Metrics at zero. `health` says how the records fare, `version` is this program's.
-    pub fn new(health: Health, version: &str) -> Self {
+    /// Metrics at zero. `health` says how the records fare, `told` how the hand-overs, `version` is this program's.
+    pub fn new(health: Health, told: Counts, version: &str) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("gateway"),
             requests: Family::default(),
@@ -63,6 +67,9 @@ impl Metrics {
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
+            shadow: Family::default(),
+            handoffs: Family::default(),
+            told,
         };
         metrics.register_requests();
         metrics.register_judged();
@@ -116,6 +123,11 @@ impl Metrics {
         self.dropped.inner().store(dropped, Ordering::Relaxed);
         self.journal_healthy
             .set(i64::from(self.health.journal_ok()));
+        for told in Told::ALL {
+            let labels = vec![("outcome", told.as_str().to_owned())];
+            let counter = self.handoffs.get_or_create(&labels);
+            counter.inner().store(self.told.of(told), Ordering::Relaxed);
+        }
         let open = self.health.open_requests();
         self.active.set(i64::try_from(open).unwrap_or(i64::MAX));
         let mut text = String::new();
@@ -136,6 +148,14 @@ impl Metrics {
         ];
         self.requests.get_or_create(&labels).inc();
         self.measure(route, &record.phases);
+        if let Some(shadow) = &record.shadow {
+            let labels = vec![
+                ("route", route.to_owned()),
+                ("shadow_route", shadow.route.as_str().to_owned()),
+                ("differs", shadow.differs.to_string()),
+            ];
+            self.shadow.get_or_create(&labels).inc();
+        }
     }
 
     fn measure(&self, route: &str, phases: &Phases) {
@@ -204,6 +224,16 @@ impl Metrics {
     }
 
     fn register_judged(&mut self) {
+        self.registry.register(
+            "shadow_decisions",
+            "Decisions of the policy that never acts, beside the way that was gone",
+            self.shadow.clone(),
+        );
+        self.registry.register(
+            "handoffs",
+            "Notices to people of what is theirs, by what became of them",
+            self.handoffs.clone(),
+        );
         self.registry.register(
             "outcomes",
             "What was later said of answers",

@@ -7,8 +7,8 @@ use firstline::domain::{
     Signals, Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Bar, ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement, RouteRule,
-    Settings,
+    Bar, ClassRule, Condition, HumanRule, Model, Offer, OnViolation, PrivacyRule, Requirement,
+    RouteRule, Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -86,6 +86,14 @@ impl Random {
         if self.chance(2) {
             settings.quality.always_remote = BTreeSet::from(["legal".into()]);
         }
+        if self.chance(2) {
+            settings.quality.always_human = BTreeSet::from(["legal".into()]);
+        }
+        let webhook = self.sometimes(7, |random| Arc::new(random.endpoint("webhook".into())));
+        settings.human = self.sometimes(5, |_| HumanRule {
+            answer: "A colleague takes over.".into(),
+            conversation_to: webhook,
+        });
         settings.routes = self.several(2, |random| random.route(count as usize));
         let privacy = &mut settings.privacy;
         privacy.classes = (0..CLASSES).map(class).collect();
@@ -193,6 +201,7 @@ impl Random {
             models: (0..count)
                 .map(|_| self.below(models as u64) as usize)
                 .collect(),
+            human: self.chance(2),
         }
     }
 
