@@ -1,6 +1,7 @@
 //! From settings to a running gateway.
 
-use super::generation::{generation, needs_encoder};
+use super::engines::Engines;
+use super::generation::{Parts, generation, needs_encoder};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::{Unkept, keep_promises, measuring};
@@ -8,7 +9,7 @@ use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
 use crate::handoff;
-use crate::inference::Workers;
+use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError,
 };
@@ -40,6 +41,7 @@ pub struct App {
     pub(super) readiness: Readiness,
     pub(super) threads: Vec<Workers>,
     pub(super) handoff: handoff::Keeper,
+    pub(super) engine_threads: Vec<DecoderThreads>,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) reloader: Option<Reloader>,
@@ -81,7 +83,18 @@ pub async fn build(
     )?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
-    let generation = generation(&settings, model.as_ref(), &reader, &unkept)?;
+    let named = settings
+        .canary
+        .iter()
+        .flat_map(|canary| &canary.settings.engines);
+    let named: Vec<_> = settings.engines.iter().chain(named).cloned().collect();
+    let (engines, engine_threads) = Engines::start(&named, places)?;
+    let parts = Parts {
+        model: model.as_ref(),
+        engines: &engines,
+        reader: &reader,
+    };
+    let generation = generation(&settings, parts, &unkept)?;
     let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
@@ -91,6 +104,7 @@ pub async fn build(
     acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
+        engines,
         reader,
         places: places.clone(),
         upstream: upstream.clone(),
@@ -118,6 +132,7 @@ pub async fn build(
         readiness: Readiness::default(),
         threads,
         handoff: handoff_keeper,
+        engine_threads,
         keeper,
         export,
         reloader,
@@ -294,7 +309,7 @@ pub(super) fn acting(settings: &config::Settings) -> impl Iterator<Item = &Arc<E
 
 fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
     policy.models.iter().filter_map(|model| match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint),
     })
 }

@@ -4,7 +4,8 @@
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
 use super::build::{acting, refuse_lapsed, untraced};
-use super::generation::{generation, needs_encoder};
+use super::engines::Engines;
+use super::generation::{Parts, generation, needs_encoder};
 use super::own::refuse_unknown_topics;
 use super::places::Places;
 use super::{Unkept, keep_promises};
@@ -48,6 +49,7 @@ struct Watch {
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
     pub(super) model: Option<Model>,
+    pub(super) engines: Engines,
     pub(super) reader: Reader,
     pub(super) places: Places,
     pub(super) upstream: upstream::Client,
@@ -161,8 +163,12 @@ impl Watch {
             ))
             .context("restart to use it");
         }
-        let model = self.kept.model.as_ref();
-        let generation = generation(&settings, model, &self.kept.reader, &unkept)?;
+        let parts = Parts {
+            model: self.kept.model.as_ref(),
+            engines: &self.kept.engines,
+            reader: &self.kept.reader,
+        };
+        let generation = generation(&settings, parts, &unkept)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"

@@ -2,7 +2,7 @@
 
 use super::build::App;
 use crate::config::ServerSettings;
-use crate::inference::Workers;
+use crate::inference::{DecoderThreads, Workers};
 use crate::server::{self, ConnectionLimits, RequestLimits, Site, Stop, Surface};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,7 @@ impl App {
             pipeline,
             threads,
             handoff,
+            engine_threads,
             keeper,
             export,
             reloader,
@@ -92,6 +93,7 @@ impl App {
             drop(pipeline);
             threads.into_iter().for_each(Workers::join);
             handoff.finish();
+            engine_threads.into_iter().for_each(DecoderThreads::join);
             let lost = keeper.finish();
             // The keeper held the other handle and is gone.
             if let Some(export) = export.and_then(Arc::into_inner) {

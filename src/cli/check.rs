@@ -98,6 +98,23 @@ fn examine_more(settings: &mut Settings, problems: &mut Vec<Problem>) {
             severity: Severity::Error,
         });
     }
+    problems.extend(
+        app::check_engines(&settings.engines)
+            .into_iter()
+            .map(|(model, message)| {
+                let models = &settings.policy.models;
+                let index = models.iter().position(|one| one.name == model);
+                let path = format!("models[{}].engine", index.unwrap_or_default());
+                Problem {
+                    file: file.clone(),
+                    line: settings.source.line_of(&path),
+                    path,
+                    message,
+                    remedy: None,
+                    severity: Severity::Error,
+                }
+            }),
+    );
     match app::topic_names(settings, &serve::places()) {
         Ok(known) => problems.extend(config::unknown_topics(settings, &known)),
         Err(error) => problems.push(Problem {

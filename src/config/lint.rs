@@ -1,7 +1,7 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
 use super::cover::Space;
-use super::example::{Lawful, Way};
+use super::example::{Lawful, Verdict, Way};
 use super::lint_modes;
 use super::prices::PriceSource;
 use super::problem::{Problem, Severity};
@@ -10,7 +10,9 @@ use super::reach::{classes, has_rule};
 use super::settings::{Settings, TopicSource};
 use super::topics::FEW_UTTERANCES;
 use crate::domain::{DataClass, Day, Price, Tier};
-use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, Period};
+use crate::policy::{
+    AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, OnViolation, Period, Privacy,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -35,7 +37,11 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.routes();
     doubts.rules();
     doubts.classes();
+    super::lint_stand_ins::doubts(settings, |path, message, remedy| {
+        doubts.doubt(path, message, remedy);
+    });
     doubts.models();
+    doubts.engines();
     doubts.budgets();
     doubts.memory();
     doubts.topics();
@@ -106,7 +112,8 @@ impl Doubts<'_> {
             let example = free.anyone().with_class(class);
             let refused = free
                 .verdict(&example)
-                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose);
+                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose)
+                .filter(|verdict| !replaces(privacy, verdict));
             if let Some(verdict) = refused {
                 let message = format!(
                     "no model may serve `{}` data: it is always refused: {example} {verdict}",
@@ -169,6 +176,31 @@ impl Doubts<'_> {
             .iter()
             .any(|route| route.when == Condition::default());
         by_name || by_route || !always
+    }
+
+    /// An engine that is always sure is not judged, and one whose whole answer is held back does not stream.
+    fn engines(&mut self) {
+        let settings = self.settings;
+        let models = &settings.policy.models;
+        for engine in &settings.engines {
+            let index = models.iter().position(|model| model.name == engine.model);
+            let path = format!("models[{}].engine", index.unwrap_or_default());
+            if engine.sureness.min_confidence == 0.0 {
+                let message =
+                    "how sure the model is of its words is not asked: 0 lets everything pass";
+                let remedy = "raise it, or leave it out for 0.5";
+                let path = format!("{path}.sure.min_confidence");
+                self.doubt(&path, message.to_owned(), remedy);
+            }
+            if engine
+                .max_tokens
+                .is_some_and(|most| most <= engine.sureness.tokens)
+            {
+                let message = "all of an answer is held back, so that none is streamed";
+                let remedy = "let `sure.tokens` be less than `max_tokens`";
+                self.doubt(&format!("{path}.max_tokens"), message.to_owned(), remedy);
+            }
+        }
     }
 
     fn budgets(&mut self) {
@@ -335,7 +367,7 @@ impl Doubts<'_> {
 
 fn price(model: &Model) -> Option<Price> {
     match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint.price),
     }
 }
@@ -348,4 +380,11 @@ fn may_ask(caller: &CallerRule, model: &Model) -> bool {
 fn may_ask_auto(caller: &CallerRule) -> bool {
     let names = caller.models.as_ref();
     names.is_none_or(|names| names.contains(AUTO))
+}
+
+/// The rule in the way lets data be replaced, so that what is found does not keep a request in.
+fn replaces(privacy: &Privacy, verdict: &Verdict) -> bool {
+    let first = verdict.first_rule();
+    let rule = first.and_then(|id| privacy.rules.iter().find(|rule| rule.id == *id));
+    rule.is_some_and(|rule| rule.on_violation == OnViolation::Pseudonymise)
 }

@@ -199,6 +199,7 @@ fn settings(
         desks: models.desks,
         prices: models.prices,
         handoff: Arc::new(handoff),
+        engines: models.engines,
         promise,
         shadow: None,
         canary: None,

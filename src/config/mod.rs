@@ -11,12 +11,14 @@ mod callers;
 mod cost;
 mod cover;
 mod defaults;
+mod engine;
 mod example;
 mod human;
 mod known;
 mod lapse;
 mod lint;
 mod lint_modes;
+mod lint_stand_ins;
 mod load;
 mod models;
 mod modes;
@@ -45,9 +47,9 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Canary, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
-    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
-    TopicSettings, TopicSource, UpstreamSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,
+    PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
+    TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

@@ -1,11 +1,12 @@
 //! `models`: who can answer, at what price, and where data goes.
 
+use super::engine;
 use super::known::{model_name, refuse_twice};
 use super::place::{self, Place};
 use super::prices::{self, PriceSource};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
-use super::settings::Desk;
+use super::settings::{Desk, Engine};
 use crate::domain::{
     Agreement, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
     TokenLimits,
@@ -23,6 +24,7 @@ const KEYS: &[&str] = &[
     "aliases",
     "knowledge",
     "answer",
+    "engine",
     "upstream",
     "price",
     "residency",
@@ -44,6 +46,8 @@ pub(super) struct Models {
     pub(super) desks: Vec<Desk>,
     /// Where the price of each with an `upstream` is from.
     pub(super) prices: BTreeMap<Arc<str>, PriceSource>,
+    /// What those that write in this process need.
+    pub(super) engines: Vec<Engine>,
 }
 
 /// Reads `models`.
@@ -106,33 +110,51 @@ fn offer(
     let tier = section.required("tier", "local");
     let tier =
         tier.and_then(|value| value.choice(&[("local", Tier::Local), ("remote", Tier::Remote)]));
-    match (section.get("knowledge"), section.get("upstream")) {
-        (Some(knowledge), None) => {
-            refuse_keys(section, &["price", "residency", "timeouts"], "upstream");
-            if tier == Some(Tier::Remote) {
-                let message = "approved answers are given in this process, so the tier is local";
-                knowledge.wrong(message, "write `tier: local`");
-            }
+    let (knowledge, engine) = (section.get("knowledge"), section.get("engine"));
+    match (knowledge, engine, section.get("upstream")) {
+        (Some(knowledge), None, None) => {
+            refuse_keys(section, OF_UPSTREAMS, "upstream");
+            let message = "approved answers are given in this process, so the tier is local";
+            refuse_remote(&knowledge, tier, message);
             all.desks.push(desk(section, name, &knowledge, secrets));
             Some(Offer::Desk)
         }
-        (None, Some(upstream)) => {
+        (None, Some(engine), None) => {
+            refuse_keys(section, OF_UPSTREAMS, "upstream");
+            refuse_keys(section, &["answer"], "knowledge");
+            let message = "an engine runs in this process, so the tier is local";
+            refuse_remote(&engine, tier, message);
+            all.engines.push(engine::read(&engine, name, secrets)?);
+            Some(Offer::Engine)
+        }
+        (None, None, Some(upstream)) => {
             refuse_keys(section, &["answer"], "knowledge");
             let (endpoint, source) = endpoint(section, name, tier, &upstream, secrets)?;
             all.prices.insert(name.clone(), source);
             Some(Offer::Endpoint(Arc::new(endpoint)))
         }
-        (Some(_), Some(upstream)) => {
-            let message = "a model has either `knowledge` or an `upstream`, not both";
-            upstream.wrong(message, "make two models of it and a route that uses both");
-            None
-        }
-        (None, None) => {
+        (None, None, None) => {
             let message = "nothing says who answers for this model";
-            let remedy = "add `knowledge: [answers.yaml]` or `upstream: {…}`";
+            let remedy =
+                "add `knowledge: [answers.yaml]`, `engine: {folder: …}` or `upstream: {…}`";
             section.value().wrong(message, remedy);
             None
         }
+        (knowledge, engine, upstream) => {
+            let message = "a model has one of `knowledge`, `engine` and `upstream`";
+            let too_many = upstream.or(engine).or(knowledge)?;
+            too_many.wrong(message, "make two models of it and a route that uses both");
+            None
+        }
+    }
+}
+
+/// Keys of a model that only one behind an HTTP API has.
+const OF_UPSTREAMS: &[&str] = &["price", "residency", "timeouts"];
+
+fn refuse_remote(value: &Value<'_>, tier: Option<Tier>, message: &str) {
+    if tier == Some(Tier::Remote) {
+        value.wrong(message, "write `tier: local`");
     }
 }
 

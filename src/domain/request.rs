@@ -1,6 +1,6 @@
 //! What was asked, by whom.
 
-use super::{Caller, DecisionId, Message, RequestId, Role};
+use super::{Caller, DecisionId, Message, RequestId, Role, Wishes};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct ChatRequest {
     pub max_output_tokens: Option<u64>,
     /// What an answering model must be able to do.
     pub needs: Needs,
+    /// How it wants tokens chosen; `None` where this was not read, because no engine is in the policy.
+    pub wishes: Option<Wishes>,
     /// What the caller asks to be stricter.
     pub tightening: Tightening,
     /// The body as it came.
@@ -61,11 +63,14 @@ pub struct Demand {
 
 /// What an answering model must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent needs")]
 pub struct Needs {
     /// Tools are offered or tool results are in the conversation.
     pub tools: bool,
     /// An image is in the conversation.
     pub images: bool,
+    /// Parts that are no text are in the conversation (pictures, sound, files): what is in them cannot be read here.
+    pub attachments: bool,
     /// JSON mode or a JSON schema is wanted.
     pub json: bool,
     /// How many answers are wanted (`n`); 0 where nothing is said, which means one.

@@ -20,6 +20,9 @@ pub struct Asked {
     /// An image is in the conversation.
     #[serde(skip_serializing_if = "is_false")]
     pub images: bool,
+    /// Parts that are no text are in the conversation.
+    #[serde(skip_serializing_if = "is_false")]
+    pub attachments: bool,
     /// JSON mode or a JSON schema is wanted.
     #[serde(skip_serializing_if = "is_false")]
     pub json: bool,
@@ -106,6 +109,7 @@ impl Asked {
         Self {
             tools: demand.needs.tools,
             images: demand.needs.images,
+            attachments: demand.needs.attachments,
             json: demand.needs.json,
             answers: demand.needs.answers,
             max_output_tokens: demand.max_output_tokens,

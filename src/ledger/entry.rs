@@ -5,13 +5,13 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, ShadowSeen, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
+    Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 use super::{Asked, Holder, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, RequestId, Signals, Tier, Usage,
-    Usd, Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, RequestId, Signals,
+    Tier, Usage, Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot};
 use std::sync::Arc;
@@ -101,6 +101,20 @@ impl Entry {
     /// What was measured. Texts and positions are left behind here.
     pub fn note_signals(&mut self, signals: &Signals) {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
+    }
+
+    /// How many values of each kind were replaced by stand-ins. The values stay behind.
+    pub fn note_pseudonymised(&mut self, counts: impl IntoIterator<Item = (PersonalKind, u32)>) {
+        let counts = counts.into_iter().map(|(kind, count)| KindCount {
+            kind: Word::fixed(kind.as_str()),
+            count,
+        });
+        self.note(|record| record.pseudonymised = counts.collect());
+    }
+
+    /// An endpoint that is sent stand-ins.
+    pub fn note_stand_ins_to(&mut self, endpoint: impl Into<Word>) {
+        self.note(|record| record.stand_ins_to.push(endpoint.into()));
     }
 
     /// What measured it, by the digests of the files.
@@ -211,9 +225,27 @@ impl Entry {
         });
     }
 
-    /// Why the local answer was not good enough and the next step was taken.
-    pub fn note_escalation(&mut self, reason: impl Into<Word>) {
-        self.note(|record| record.escalation = Some(reason.into()));
+    /// Why a local model's answer was not good enough, and how long it took to know; the next step is taken.
+    pub fn note_stepped_aside(
+        &mut self,
+        model: impl Into<Word>,
+        reason: impl Into<Word>,
+        took: Duration,
+    ) {
+        self.note(|record| {
+            let reason = reason.into();
+            record.escalation = Some(reason.clone());
+            record.stepped_aside.push(SteppedAside {
+                model: model.into(),
+                reason,
+                took_micros: micros(took),
+            });
+        });
+    }
+
+    /// How sure the engine was that writes the answer, 0 to 1.
+    pub fn note_confidence(&mut self, confidence: f32) {
+        self.note(|record| record.confidence = Some(confidence));
     }
 
     /// What a local answer rests on.
@@ -439,6 +471,8 @@ pub(super) fn empty(
         asked: None,
         answer_of: None,
         signals: None,
+        pseudonymised: Vec::new(),
+        stand_ins_to: Vec::new(),
         measured_by: None,
         plan: Vec::new(),
         lot: None,
@@ -446,6 +480,8 @@ pub(super) fn empty(
         attempts: Vec::new(),
         places: Vec::new(),
         escalation: None,
+        stepped_aside: Vec::new(),
+        confidence: None,
         evidence: None,
         cache: None,
         usage: None,

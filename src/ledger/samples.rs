@@ -58,6 +58,7 @@ pub(crate) fn request(decision: &str) -> ChatRequest {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: bytes::Bytes::new(),
         layout: BodyLayout::default(),

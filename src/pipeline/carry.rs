@@ -2,40 +2,45 @@
 
 use super::handle::Visit;
 use super::matching::Matching;
+use super::paying::{Call, Purse, not_reserved};
+use super::restored::restored;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{
-    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usage, Usd, Wanted,
+    Answer, ChatRequest, Counted, DataClass, Demand, Endpoint, Served, Signals, Tier, Usd, Wanted,
 };
 use crate::handoff::Ticket;
-use crate::ledger::{
-    Asked, Attempt, CacheOutcome, Entry, Ledger, NotReserved, Phase, Phases, Route, ShadowSeen,
-};
+use crate::ledger::{Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
 use crate::local;
 use crate::policy::{
-    Admission, Allowance, BudgetRule, Decision, Egress, Handover, Offer, RefusalCode, Refused,
-    Standing, Step, Undecided,
+    Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
 };
-use crate::privacy;
-use crate::upstream::{self, UpstreamError};
+use crate::privacy::pseudonym::Disguised;
+use crate::privacy::{self, Outbound};
+use crate::signals::Withheld;
+use crate::upstream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One request on its way: the record being written, and what the caller may be told.
 pub(super) struct Journey<'a> {
-    visit: &'a Visit,
-    request: &'a ChatRequest,
+    pub(super) visit: &'a Visit,
+    pub(super) request: &'a ChatRequest,
     began: Instant,
     deadline: Duration,
-    entry: Entry,
+    pub(super) entry: Entry,
     /// Counted for calls of which nobody says what they cost.
     lost: Usd,
     /// When the endpoint was asked that was asked last.
     asked: Instant,
-    told: Told,
+    pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
+    /// The time that reading may take.
+    reading: Duration,
+    /// The request with stand-ins in the place of personal data, once a step needed it.
+    disguised: Option<Result<Disguised, Withheld>>,
 }
 
 impl<'a> Journey<'a> {
@@ -57,6 +62,7 @@ impl<'a> Journey<'a> {
             reason: None,
             attempts: 0,
             evidence: None,
+            confidence: None,
             receipt: Arc::default(),
         };
         let deadline = visit.generation.policy.settings().deadline;
@@ -70,6 +76,8 @@ impl<'a> Journey<'a> {
             asked: began,
             told,
             class: None,
+            reading: deadline,
+            disguised: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -83,6 +91,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn admitted(&mut self, admission: &Admission) {
         self.deadline = admission.deadline;
+        self.reading = admission.signals_deadline;
         let since_parsed = self
             .began
             .elapsed()
@@ -245,7 +254,8 @@ impl<'a> Journey<'a> {
             similar: matching.as_ref().and_then(Matching::keeping),
         };
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
-        for step in plan {
+        let mut steps = plan.into_iter();
+        while let Some(step) = steps.next() {
             match step {
                 Step::Human(handover) => {
                     drop(keep);
@@ -258,19 +268,26 @@ impl<'a> Journey<'a> {
                         return Ok(self.give_approved(model, approved));
                     }
                 }
+                Step::Engine(model) => {
+                    if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
+                        return Ok(self.give_similar(&found));
+                    }
+                    match self.ask_engine(&model, signals, steps.len() == 0).await {
+                        Ok(generated) => {
+                            let keep = std::mem::take(&mut keep);
+                            return Ok(self.give_generated(model, generated, &class, keep));
+                        }
+                        Err(fault) => last = fault.map(Fault::Gateway).or(last),
+                    }
+                }
                 Step::Upstream(egress) => {
                     // Approved answers came before this; nothing was sent yet.
                     if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
                         return Ok(self.give_similar(&found));
                     }
                     let endpoint = egress.endpoint().clone();
-                    let call = Call::of(&endpoint, &allowances, &budgets);
-                    self.entry.note_place(&endpoint);
-                    if let Err(refused) = self.reserve(&call).await {
-                        last = Some(Fault::Policy(refused));
-                        continue;
-                    }
-                    match self.ask_upstream(egress, &call).await {
+                    let mut call = Call::of(&endpoint, &allowances, &budgets);
+                    match self.ask_upstream(egress, &mut call).await {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &endpoint,
@@ -280,10 +297,11 @@ impl<'a> Journey<'a> {
                                 std::mem::take(&mut keep),
                             ));
                         }
-                        Err(error) => {
-                            let caller_at_fault = !error.may_try_next();
-                            self.told.reason = Some(error.code().into());
-                            last = Some(Fault::Upstream(error));
+                        Err(fault) => {
+                            let caller_at_fault =
+                                matches!(&fault, Fault::Upstream(error) if !error.may_try_next());
+                            self.told.reason = Some(fault.code().into());
+                            last = Some(fault);
                             if caller_at_fault {
                                 break;
                             }
@@ -304,8 +322,7 @@ impl<'a> Journey<'a> {
         match answer {
             Ok(approved) => Some(approved),
             Err(unsure) => {
-                self.told.reason = Some(unsure.code().into());
-                self.entry.note_escalation(unsure.code());
+                self.stepped_aside(model, unsure, began.elapsed());
                 None
             }
         }
@@ -323,15 +340,70 @@ impl<'a> Journey<'a> {
         reserved.map_err(|error| not_reserved(&error))
     }
 
+    /// The request, fit to go where the leave says.
+    async fn outbound(&mut self, egress: Egress) -> Result<Outbound, Refused> {
+        if let Some(counted) = egress.disguise().cloned() {
+            self.disguise(&counted).await;
+        }
+        let disguised = self.disguised.as_ref().and_then(|it| it.as_ref().ok());
+        let rule = egress.rule().clone();
+        privacy::release(egress, self.request, disguised).map_err(|_| self.withheld(rule))
+    }
+
+    /// Replaces the request's personal data, once for all steps that demand it.
+    async fn disguise(&mut self, counted: &Arc<Counted>) {
+        if self.disguised.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        let limit = self.reading.min(self.time_left());
+        let signals = &self.visit.generation.signals;
+        let disguised = signals.disguise(self.request, counted, limit).await;
+        match &disguised {
+            Ok(disguised) => self.entry.note_pseudonymised(disguised.counts()),
+            Err(why) => {
+                tracing::warn!(request = %self.request.id, %why, "personal data was not replaced");
+            }
+        }
+        self.disguised = Some(disguised);
+        self.passed(Phase::Signals, began.elapsed());
+    }
+
+    fn withheld(&self, rule: Arc<str>) -> Refused {
+        let why = match &self.disguised {
+            Some(Err(why)) => why.to_string(),
+            Some(Ok(_)) | None => privacy::InPlainWords.to_string(),
+        };
+        Refused {
+            code: RefusalCode::PolicyResidency,
+            rule,
+            message: format!("personal data must be replaced before this request may leave: {why}"),
+        }
+    }
+
     async fn ask_upstream(
         &mut self,
         egress: Egress,
-        call: &Call<'_>,
-    ) -> Result<upstream::Reply, UpstreamError> {
-        let endpoint = egress.endpoint().name.clone();
-        let (usage, owed) = self.bill(Some(egress.endpoint()), Some(call)).amounts();
+        call: &mut Call<'_>,
+    ) -> Result<upstream::Reply, Fault> {
+        let place = egress.endpoint().clone();
+        let endpoint = place.name.clone();
+        let is_disguised = egress.disguise().is_some();
+        let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
+        let outbound = outbound.limited_to(call.output_limit());
+        call.sends(
+            outbound.payload().body.len(),
+            self.request.body.len(),
+            &place,
+        );
+        self.entry.note_place(&place);
+        self.reserve(call).await.map_err(Fault::Policy)?;
+        let bill = self.bill(Some(&place)).reserved(call.reserved());
+        let (usage, owed) = bill.amounts();
         let one = owed.cost.saturating_sub(self.lost);
-        let outbound = privacy::release(egress, self.request).limited_to(call.output_limit());
+        if is_disguised {
+            self.entry.note_stand_ins_to(&endpoint);
+        }
         let began = Instant::now();
         self.asked = began;
         self.entry
@@ -359,7 +431,11 @@ impl<'a> Journey<'a> {
                 tracing::warn!(request = %self.request.id, endpoint = %endpoint, %error, "an upstream gave no answer");
             }
         }
-        asked
+        let mut reply = asked.map_err(Fault::Upstream)?;
+        if let Some(Ok(disguised)) = self.disguised.as_ref().filter(|_| is_disguised) {
+            reply.body = restored(reply.body, disguised.restorer());
+        }
+        Ok(reply)
     }
 
     fn give_approved(mut self, model: Arc<str>, approved: local::Approved) -> Reply {
@@ -370,7 +446,7 @@ impl<'a> Journey<'a> {
         let evidence = approved.evidence.clone();
         self.told.evidence = Some(evidence.entry.clone());
         let body = local::body(approved);
-        let bill = self.bill(None, None);
+        let bill = self.bill(None);
         self.reply(Served::Local { model, evidence }, body, bill)
     }
 
@@ -404,7 +480,8 @@ impl<'a> Journey<'a> {
             rule: self.told.rule.clone().unwrap_or_default(),
             policy: self.told.policy.clone(),
             body: self.request.body.clone(),
-            outbound: conversation.map(|egress| privacy::release(egress, self.request)),
+            outbound: conversation
+                .and_then(|egress| privacy::release(egress, self.request, None).ok()),
         };
         let settings = &self.visit.generation.handoff;
         self.visit.rooms.handoff.hand_over(ticket, settings);
@@ -433,7 +510,7 @@ impl<'a> Journey<'a> {
         self.told.model = Some(model.clone());
         self.told.relayed.clone_from(&reply.headers);
         self.entry.note_answer(route, &model);
-        let bill = self.bill(Some(endpoint), Some(call));
+        let bill = self.bill(Some(endpoint)).reserved(call.reserved());
         let body = if keep.is_nowhere() {
             reply.body
         } else {
@@ -456,7 +533,12 @@ impl<'a> Journey<'a> {
         )
     }
 
-    fn reply(mut self, served: Served, body: crate::domain::AnswerBody, bill: Bill) -> Reply {
+    pub(super) fn reply(
+        mut self,
+        served: Served,
+        body: crate::domain::AnswerBody,
+        bill: Bill,
+    ) -> Reply {
         self.told.phases.own = self.own_time();
         let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone());
         Reply {
@@ -469,19 +551,18 @@ impl<'a> Journey<'a> {
     }
 
     /// What the answer costs at this endpoint (nothing in this process), beside the first remote model of the policy.
-    fn bill(&self, endpoint: Option<&Arc<Endpoint>>, call: Option<&Call<'_>>) -> Bill {
+    pub(super) fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
         let models = &self.visit.generation.policy.settings().models;
         let remote = models.iter().find_map(|model| match &model.offer {
             Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
-            Offer::Endpoint(_) | Offer::Desk => None,
+            Offer::Endpoint(_) | Offer::Desk | Offer::Engine => None,
         });
         let bill = Bill::new(
             endpoint.map(|endpoint| endpoint.price),
             remote,
             self.request.estimated_input_tokens(),
         );
-        let most = call.and_then(Call::reserved);
-        bill.after(self.lost).since(self.asked).reserved(most)
+        bill.after(self.lost).since(self.asked)
     }
 
     /// Time since the request began that no phase has been given yet.
@@ -498,85 +579,12 @@ impl<'a> Journey<'a> {
     }
 }
 
-/// A call to an endpoint, with what it may write and cost and who pays.
-struct Call<'a> {
-    allowance: Option<&'a Allowance>,
-    budgets: &'a [BudgetRule],
-}
-
-impl<'a> Call<'a> {
-    fn of(endpoint: &Endpoint, allowances: &'a [Allowance], budgets: &'a [BudgetRule]) -> Self {
-        let mut all = allowances.iter();
-        Self {
-            allowance: all.find(|one| one.endpoint == endpoint.name),
-            budgets,
-        }
-    }
-
-    fn cost(&self) -> Usd {
-        self.allowance.map_or(Usd::ZERO, |allowance| allowance.cost)
-    }
-
-    /// True where a budget pays for it.
-    fn is_counted(&self) -> bool {
-        !self.budgets.is_empty() && self.cost() > Usd::ZERO
-    }
-
-    /// The most that was set aside for it.
-    fn reserved(&self) -> Option<(Usage, Usd)> {
-        let allowance = self.allowance.filter(|_| self.is_counted());
-        allowance.map(|allowance| (allowance.most, allowance.cost))
-    }
-
-    fn output_limit(&self) -> Option<u64> {
-        self.allowance?.output_limit
-    }
-}
-
-/// What pays for the calls of one step.
-struct Purse<'a> {
-    ledger: &'a Ledger,
-    entry: &'a mut Entry,
-    lost: &'a mut Usd,
-    call: &'a Call<'a>,
-    /// What one call is taken to use and cost where nobody says.
-    one: (Usage, Usd),
-}
-
-impl upstream::Purse for Purse<'_> {
-    async fn lost(&mut self) -> bool {
-        let (usage, cost) = self.one;
-        *self.lost += cost;
-        self.entry.note_lost(&usage, cost);
-        if !self.call.is_counted() {
-            return true;
-        }
-        let amount = *self.lost + cost;
-        let reserved = self.ledger.reserve(self.entry, self.call.budgets, amount);
-        reserved.await.is_ok()
-    }
-}
-
-fn not_reserved(error: &NotReserved) -> Refused {
-    match error {
-        NotReserved::Exceeded(exceeded) => Refused {
-            code: RefusalCode::PolicyBudgetExceeded,
-            rule: format!("cost.budgets ({})", exceeded.name).into(),
-            message: "the budget for this period is spent".into(),
-        },
-        NotReserved::NotKept => Refused {
-            code: RefusalCode::GatewayRecords,
-            rule: "cost.budgets".into(),
-            message: "spending cannot be recorded at the moment, and a budget has to count it"
-                .into(),
-        },
-    }
-}
-
 pub(super) fn nobody_left() -> Refused {
     Refused {
         code: RefusalCode::PolicyQuality,
         rule: "models".into(),
-        message: "no approved answer covers this request, and no other model may answer it".into(),
+        message:
+            "no local answer is sure enough for this request, and no other model may answer it"
+                .into(),
     }
 }

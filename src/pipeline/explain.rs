@@ -2,7 +2,7 @@
 
 use super::{Shadow, Visit};
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals, Tier};
-use crate::local::Answerer;
+use crate::local::{Answerer, engine_fits};
 use crate::policy::{BudgetStanding, Policy, Refused, Rejected, Standing, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -219,11 +219,26 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
                 address: address.map(|egress| egress.endpoint().base_url.clone()),
             }
         }
+        Step::Engine(_) => {
+            let would = match engine_fits(asked.request, asked.signals) {
+                Ok(()) => "would answer where it is sure".to_owned(),
+                Err(unsure) => format!("would step aside ({})", unsure.code()),
+            };
+            Planned {
+                says: format!("{model} (an engine in this process): {would}"),
+                model,
+                address: None,
+            }
+        }
         Step::Upstream(egress) => {
             let endpoint = egress.endpoint();
             let (tier, theirs) = (endpoint.tier.as_str(), &endpoint.upstream_model);
+            let replaced = match egress.disguise() {
+                Some(_) => ", personal data replaced by stand-ins first",
+                None => "",
+            };
             Planned {
-                says: format!("{model} ({tier}, {theirs})"),
+                says: format!("{model} ({tier}, {theirs}{replaced})"),
                 model,
                 address: Some(endpoint.base_url.clone()),
             }

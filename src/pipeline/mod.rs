@@ -5,8 +5,11 @@
 
 mod carry;
 mod explain;
+mod generate;
 mod handle;
 mod matching;
+mod paying;
+mod restored;
 mod shadow;
 mod told;
 mod watched;

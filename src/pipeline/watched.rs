@@ -85,7 +85,7 @@ impl Bill {
 
     fn see(&mut self, chunk: &Chunk) {
         match chunk {
-            Chunk::Text(text) => self.output_bytes += text.len(),
+            Chunk::Text(text) | Chunk::Tokens { text, .. } => self.output_bytes += text.len(),
             Chunk::Finish { usage, .. } => self.usage = Some(*usage),
             Chunk::Verbatim(verbatim) => {
                 self.output_bytes += verbatim.seen.content_bytes;
@@ -155,7 +155,7 @@ impl Watched {
     fn see(&mut self, chunk: &Chunk) {
         self.bill.see(chunk);
         match chunk {
-            Chunk::Text(_) => {}
+            Chunk::Text(_) | Chunk::Tokens { .. } => {}
             Chunk::Finish { reason, .. } => (self.finish, self.complete) = (Some(*reason), true),
             Chunk::Verbatim(verbatim) => {
                 self.finish = verbatim.seen.finish.or(self.finish);
@@ -196,6 +196,9 @@ impl Stream for Watched {
             }
             Some(Err(BrokenOff::Upstream(_) | BrokenOff::Reported(_))) => {
                 this.close(Outcome::BrokenOff, Some("upstream_broken_off"));
+            }
+            Some(Err(BrokenOff::Engine(_))) => {
+                this.close(Outcome::BrokenOff, Some("gateway_engine_broken_off"));
             }
             None if this.complete => this.close(Outcome::Served, None),
             None => this.close(Outcome::BrokenOff, Some("upstream_broken_off")),

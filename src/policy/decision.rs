@@ -95,6 +95,8 @@ pub struct Lot {
 pub enum Step {
     /// Approved answers of this model, in this process.
     Local(Arc<str>),
+    /// A small model that writes, in this process.
+    Engine(Arc<str>),
     /// A request to an endpoint, with policy's leave.
     Upstream(Egress),
     /// A person takes over.
@@ -246,9 +248,17 @@ impl Step {
     /// The model that this step asks, or [`HUMAN`](super::HUMAN).
     pub fn model(&self) -> &Arc<str> {
         match self {
-            Self::Local(model) => model,
+            Self::Local(model) | Self::Engine(model) => model,
             Self::Upstream(egress) => &egress.endpoint().name,
             Self::Human(handover) => &handover.name,
+        }
+    }
+
+    /// True when personal data must be replaced before this step sends anything.
+    pub fn is_disguised(&self) -> bool {
+        match self {
+            Self::Local(_) | Self::Engine(_) | Self::Human(_) => false,
+            Self::Upstream(egress) => egress.disguise().is_some(),
         }
     }
 }

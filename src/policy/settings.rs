@@ -69,6 +69,8 @@ pub struct Model {
 pub enum Offer {
     /// Approved answers, in this process; nothing leaves.
     Desk,
+    /// A small model that writes, in this process; nothing leaves.
+    Engine,
     /// A model behind an HTTP API.
     Endpoint(Arc<Endpoint>),
 }
@@ -104,6 +106,9 @@ pub struct Privacy {
     pub default_class: DataClass,
     /// The class of a request that could not be read.
     pub on_error: DataClass,
+    /// The class of a request that holds parts which nobody here can read (pictures, sound, files); `None` leaves such
+    /// parts out of account.
+    pub attachments: Option<DataClass>,
     /// What is looked for.
     pub detectors: BTreeSet<PersonalKind>,
     /// Which findings raise the class.
@@ -164,6 +169,8 @@ pub enum OnViolation {
     Local,
     /// Refuse.
     Refuse,
+    /// Replace personal data by stand-ins, and send what is left; refuse where that cannot be done.
+    Pseudonymise,
 }
 
 /// The operator's own choice of models for requests that match.
@@ -354,7 +361,7 @@ impl Model {
     /// Which side of the promise it stands on.
     pub fn tier(&self) -> Tier {
         match &self.offer {
-            Offer::Desk => Tier::Local,
+            Offer::Desk | Offer::Engine => Tier::Local,
             Offer::Endpoint(endpoint) => endpoint.tier,
         }
     }

@@ -193,7 +193,7 @@ fn endpoint<'a>(policy: &'a Policy, name: &Arc<str>) -> Option<&'a Endpoint> {
         .find(|model| model.name == *name)?;
     match &model.offer {
         Offer::Endpoint(endpoint) => Some(endpoint),
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn answering() -> Vec<Key> {
     vec![
         key(
             "models",
-            "Who can answer. Each has either `knowledge` or an `upstream`.",
+            "Who can answer. Each has one of `knowledge`, `engine` and `upstream`.",
             some(models()),
         ),
         key(
@@ -237,6 +237,11 @@ fn models() -> Value {
                     ],
                 ),
             ),
+            key(
+                "engine",
+                "A small model that writes in this process.",
+                engine(),
+            ),
             key("upstream", "A model behind an HTTP API.", upstream),
             key(
                 "price",
@@ -265,6 +270,71 @@ fn models() -> Value {
                     ],
                 ),
             ),
+        ],
+    )
+}
+
+fn engine() -> Value {
+    let sure = object(
+        &[],
+        vec![
+            key(
+                "min_confidence",
+                "The least geometric mean of its tokens' probabilities; 0.5 where it is left out.",
+                share(),
+            ),
+            key(
+                "tokens",
+                "Tokens that are held back and judged; 24 where it is left out.",
+                whole(1, 512),
+            ),
+            key(
+                "within",
+                "How long it may take to become sure while another model may answer, too.",
+                span("5s"),
+            ),
+        ],
+    );
+    object(
+        &["folder"],
+        vec![
+            key("folder", "Its folder, in one of the hub's layouts.", text()),
+            key(
+                "graph",
+                "The graph to use where the folder has several, relative to the folder.",
+                text(),
+            ),
+            key(
+                "slots",
+                "Conversations side by side; 4 where it is left out.",
+                whole(1, 256),
+            ),
+            key(
+                "queue",
+                "Requests that may wait for a slot; 16 where it is left out.",
+                whole(0, 65_536),
+            ),
+            key(
+                "context",
+                "Tokens of prompt and answer at most; 4096 where it is left out, and never more than the model's own.",
+                whole(2, 1_048_576),
+            ),
+            key(
+                "memory_mb",
+                "Memory for the conversations of all slots, in MiB; 1024 where it is left out.",
+                whole(1, 1_048_576),
+            ),
+            key(
+                "threads",
+                "Threads that compute a step; 1 where it is left out.",
+                whole(1, 64),
+            ),
+            key(
+                "max_tokens",
+                "Tokens of an answer at most, where the caller does not say.",
+                whole(1, 1_000_000),
+            ),
+            key("sure", "How sure it must be to be heard.", sure),
         ],
     )
 }

@@ -56,8 +56,9 @@ impl Case<'_> {
         let human = self.settings.human.as_ref()?;
         let mut conversation = None;
         if let Some(endpoint) = &human.conversation_to {
-            match self.not_allowed(endpoint, class) {
-                None => conversation = Some(Egress::grant(endpoint.clone(), rule.clone())),
+            // People are told in plain words or not at all: stand-ins would tell them nothing.
+            match self.not_allowed_at(endpoint.tier, &endpoint.residency, class) {
+                None => conversation = Some(Egress::grant(endpoint.clone(), rule.clone(), None)),
                 Some(reason) => rejected.push(Rejected {
                     model: endpoint.name.clone(),
                     reason,

@@ -22,7 +22,7 @@ impl Case<'_> {
     /// What calls to these models may write and cost. Those that are too dear are not among them any more.
     pub(super) fn allowances(&self, chosen: &[&Model]) -> Vec<Allowance> {
         let of = |model: &&Model| match &model.offer {
-            Offer::Desk => None,
+            Offer::Desk | Offer::Engine => None,
             Offer::Endpoint(endpoint) => self.allowance(endpoint).ok(),
         };
         chosen.iter().filter_map(of).collect()

@@ -82,6 +82,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout {
@@ -93,7 +94,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
         },
         traceparent: Some("00-canary-trace".into()),
     };
-    release(Egress::for_tests(Arc::new(endpoint)), &request)
+    release(Egress::for_tests(Arc::new(endpoint)), &request, None).unwrap()
 }
 
 /// A request for a stream.

@@ -140,6 +140,9 @@ struct RawMessage<'a> {
     tool_calls: Option<Vec<IgnoredAny>>,
 }
 
+/// The kinds of parts whose every word stands in the body.
+const TEXT_PARTS: [&str; 5] = ["text", "input_text", "output_text", "refusal", "thinking"];
+
 /// The text of a message's content, and what of it is not text.
 #[derive(Default)]
 struct Content {
@@ -233,7 +236,8 @@ impl Content {
                 self.images += 1;
                 self.image_bytes += part.image_url.map_or(0, |raw| raw.get().len());
             }
-            "text" | "input_text" | "output_text" | "refusal" => {}
+            kind if TEXT_PARTS.contains(&kind) => {}
+            // Of a kind that nobody here knows, a part may hold anything.
             _ => self.others += 1,
         }
     }
@@ -267,6 +271,7 @@ fn needs(fields: &Fields<'_>, messages: &[RawMessage<'_>]) -> Result<Needs, BadB
     Ok(Needs {
         tools: offered.is_some_and(|tools| !tools.is_empty()) || messages.iter().any(used),
         images: contents().any(|content| content.images > 0),
+        attachments: contents().any(|content| content.images + content.others > 0),
         image_parts: contents().map(|content| content.images).sum(),
         image_bytes: contents().map(|content| content.image_bytes).sum(),
         other_parts: contents().map(|content| content.others).sum(),
@@ -378,6 +383,7 @@ mod tests {
             Needs {
                 tools: true,
                 images: true,
+                attachments: true,
                 answers: 2,
                 image_parts: 1,
                 ..Needs::default()
