@@ -11,10 +11,10 @@ use crate::domain::Endpoint;
 use crate::handoff;
 use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
-    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError,
 };
 use crate::pipeline::{Pipeline, Rooms};
-use crate::policy::{self, Offer, Period};
+use crate::policy::{self, Offer};
 use crate::server::Readiness;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
@@ -97,7 +97,6 @@ pub async fn build(
         engines,
         reader,
         places: places.clone(),
-        ledger: ledger.clone(),
         upstream: upstream.clone(),
         similar: similar.is_some(),
         collector: settings.telemetry.otlp.clone(),
@@ -246,7 +245,13 @@ fn ledger(
             ..JournalSettings::new(folder.clone())
         });
     let to_keep = ledger::Settings {
-        budgets: budgets(&settings.policy),
+        budgets: settings
+            .policy
+            .cost
+            .budgets
+            .iter()
+            .map(Budget::from)
+            .collect(),
         journal,
         queue_records: RECORDS_WAITING,
     };
@@ -297,23 +302,6 @@ fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> 
         Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint),
     })
-}
-
-pub(super) fn budgets(policy: &policy::Settings) -> Vec<Budget> {
-    let window = |per| match per {
-        Period::Hour => Window::Hour,
-        Period::Day => Window::Day,
-        Period::Month => Window::Month,
-    };
-    let rules = policy.cost.budgets.iter();
-    rules
-        .map(|rule| Budget {
-            name: rule.name.clone(),
-            limit: rule.limit,
-            per: window(rule.per),
-            caller: rule.caller.clone(),
-        })
-        .collect()
 }
 
 fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings {

@@ -3,7 +3,7 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
-use super::build::{acting, budgets, refuse_lapsed, untraced};
+use super::build::{acting, refuse_lapsed, untraced};
 use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
 use super::own::refuse_unknown_topics;
@@ -11,7 +11,6 @@ use super::places::Places;
 use super::{Unkept, keep_promises};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::signals::Reader;
 use crate::telemetry::Untraced;
@@ -53,7 +52,6 @@ pub(super) struct Kept {
     pub(super) engines: Engines,
     pub(super) reader: Reader,
     pub(super) places: Places,
-    pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
     /// The semantic cache was made at start.
     pub(super) similar: bool,
@@ -177,10 +175,6 @@ impl Watch {
         let stamp = settings.policy.stamp.text.clone();
         let untraced = untraced(self.kept.collector.as_ref(), &settings);
         self.kept.untraced.replace(untraced);
-        self.kept
-            .ledger
-            .budgets()
-            .replace(budgets(&settings.policy));
         acting(&settings).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
         self.live.send_replace(Arc::new(generation));
         Ok(stamp)

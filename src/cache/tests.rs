@@ -78,6 +78,7 @@ fn origin() -> Origin {
             input: 2_500_000,
             cached_input: 0,
             output: 10_000_000,
+            cpu: 0,
         },
         estimated_input_tokens: 8,
     }

@@ -2,7 +2,9 @@
 
 use super::{Check, cases, serve, show};
 use crate::app;
-use crate::config::{self, Problem, Settings, Severity};
+use crate::config::{self, PriceSource, Problem, Settings, Severity};
+use crate::domain::Usd;
+use crate::policy::Offer;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -28,6 +30,9 @@ pub(super) fn check(check: &Check) -> anyhow::Result<bool> {
         match settings {
             Some(settings) if check.show => show::line(&format!("{settings:#?}")),
             Some(settings) if errors == 0 && !check.json => {
+                for priced in prices_taken(file, &settings) {
+                    show::line(&priced);
+                }
                 show::line(&summary(file, &settings, problems.len()))
             }
             Some(_) | None => {}
@@ -183,6 +188,32 @@ fn not_set(file: &Path, name: &str) -> Problem {
         remedy: Some("`serve` will not start without it".into()),
         severity: Severity::Warning,
     }
+}
+
+/// The prices that nobody stated and the built-in table gave.
+fn prices_taken(file: &Path, settings: &Settings) -> Vec<String> {
+    let month = config::prices_as_of();
+    let taken = settings.policy.models.iter().filter_map(|model| {
+        let Offer::Endpoint(endpoint) = &model.offer else {
+            return None;
+        };
+        let source = settings.prices.get(&model.name);
+        (source == Some(&PriceSource::Table)).then(|| {
+            let dollars = |micros| Usd(micros).dollars();
+            let price = endpoint.price;
+            format!(
+                "{}: `{}` is priced as {}: ${} in, ${} in cached, ${} out per million tokens (the built-in table, \
+                 {month}; `price` overrides it)",
+                file.display(),
+                model.name,
+                endpoint.upstream_model,
+                dollars(price.input),
+                dollars(price.cached_input),
+                dollars(price.output),
+            )
+        })
+    });
+    taken.collect()
 }
 
 fn summary(file: &Path, settings: &Settings, warnings: usize) -> String {

@@ -3,6 +3,7 @@
 use super::cover::Space;
 use super::example::{Lawful, Verdict, Way};
 use super::lint_modes;
+use super::prices::PriceSource;
 use super::problem::{Problem, Severity};
 use super::prove;
 use super::reach::{classes, has_rule};
@@ -10,9 +11,10 @@ use super::settings::{Settings, TopicSource};
 use super::topics::FEW_UTTERANCES;
 use crate::domain::{DataClass, Day, Price, Tier};
 use crate::policy::{
-    AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, OnViolation, Privacy,
+    AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, OnViolation, Period, Privacy,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
@@ -41,6 +43,7 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.models();
     doubts.engines();
     doubts.budgets();
+    doubts.memory();
     doubts.topics();
     doubts.promise();
     doubts.exploration();
@@ -131,17 +134,15 @@ impl Doubts<'_> {
 
     fn models(&mut self) {
         let policy = &self.settings.policy;
-        let limited = !policy.cost.budgets.is_empty() || policy.cost.max_per_request.is_some();
         for (index, model) in policy.models.iter().enumerate() {
-            let free = price(model).is_none_or(|price| price.is_free());
-            if limited && free && model.tier() == Tier::Remote {
+            if self.settings.prices.get(&model.name) == Some(&PriceSource::Unknown) {
                 self.doubt(
                     &format!("models[{index}]"),
                     format!(
-                        "`{}` has no price, so no budget or limit counts it",
+                        "`{}` has no price and is not in the price table: what it costs is counted as nothing",
                         model.name
                     ),
-                    "add `price: {input_per_mtok: …, output_per_mtok: …}`",
+                    "add `price: {input_per_mtok: …, output_per_mtok: …}`; 0 where it costs nothing",
                 );
             }
             if !self.used(index, model) {
@@ -221,20 +222,34 @@ impl Doubts<'_> {
         }
     }
 
-    /// A budget that is nearly spent may be told to ask more of the local tier than a promise vouches for.
+    /// Without a journal's folder nothing is left of a budget's spending when the process ends.
+    fn memory(&mut self) {
+        let forgotten = self.settings.records.journal.is_none();
+        let day_or_more = |budget: &&BudgetRule| budget.per != Period::Hour;
+        let budgets = &self.settings.policy.cost.budgets;
+        if let Some(budget) = budgets.iter().find(day_or_more).filter(|_| forgotten) {
+            let message = format!(
+                "what was spent of `{}` is forgotten at every restart: it is kept beside the journal, and there is none",
+                budget.name
+            );
+            self.doubt("cost", message, "name a folder in `records.journal`");
+        }
+    }
+
+    /// A budget that is nearly spent never asks more of the local tier than a promise vouches for.
     fn promise(&mut self) {
         let policy = &self.settings.policy;
         let loose = policy
             .cost
             .budgets
             .iter()
-            .find(|budget| budget.near.is_some());
+            .find(|budget| budget.near.is_some_and(|near| near.threshold.is_some()));
         if let (Some(budget), Bar::Promise(_)) = (loose, &policy.quality.bar) {
             let message = format!(
-                "near the end of the budget `{}` its `near.threshold` holds instead, and the promise is not kept",
+                "`near.threshold` of the budget `{}` raises nothing: the promise holds to the last cent",
                 budget.name
             );
-            let remedy = "leave `near` out where the promise has to hold to the end";
+            let remedy = "leave `threshold` out: `near: {at: …}` takes local models first, within the promise";
             self.doubt("quality.promise", message, remedy);
         }
     }
@@ -266,10 +281,11 @@ impl Doubts<'_> {
         let priced = price(model).is_some_and(|price| !price.is_free());
         let callers = &self.settings.policy.callers;
         let spends = |caller: &CallerRule| {
-            let counted = budget
-                .caller
-                .as_ref()
-                .is_none_or(|name| *name == caller.name);
+            let is = |wanted: &Option<Arc<str>>, actual: Option<&Arc<str>>| {
+                wanted.is_none() || wanted.as_ref() == actual
+            };
+            let counted = is(&budget.caller, Some(&caller.name))
+                && is(&budget.tenant, caller.tenant.as_ref());
             counted && (may_ask(caller, model) || may_ask_auto(caller))
         };
         priced && (callers.is_empty() || callers.iter().any(spends))

@@ -170,7 +170,8 @@ fn settings(
     let guard = route::guard(root);
     let privacy = privacy::read(root);
     let routes = route::read(root, &models.names, &callers.names);
-    let cost = cost::read(root, &callers.names, budgets);
+    let cost = cost::read(root, &callers, budgets);
+    cost::refuse_unpriced(root, &cost, &models);
     let deadline = route::deadline(root);
     let (quality, promise) = route::quality(root, secrets);
     let (human, handoff) = human::read(root, secrets);
@@ -196,6 +197,7 @@ fn settings(
             records_required,
         },
         desks: models.desks,
+        prices: models.prices,
         engines: models.engines,
         handoff: Arc::new(handoff),
         promise,

@@ -3,14 +3,16 @@
 use super::engine;
 use super::known::{model_name, refuse_twice};
 use super::place::{self, Place};
+use super::prices::{self, PriceSource};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Desk, Engine};
 use crate::domain::{
-    Agreement, Day, Dialect, Endpoint, Price, Region, Residency, Retention, Tier, Timeouts, Usd,
+    Agreement, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
+    TokenLimits,
 };
 use crate::policy::{Model, Offer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,8 @@ pub(super) struct Models {
     pub(super) models: Vec<Model>,
     /// What those that answer from knowledge need.
     pub(super) desks: Vec<Desk>,
+    /// Where the price of each with an `upstream` is from.
+    pub(super) prices: BTreeMap<Arc<str>, PriceSource>,
     /// What those that write in this process need.
     pub(super) engines: Vec<Engine>,
 }
@@ -125,7 +129,8 @@ fn offer(
         }
         (None, None, Some(upstream)) => {
             refuse_keys(section, &["answer"], "knowledge");
-            let endpoint = endpoint(section, name, tier, &upstream, secrets)?;
+            let (endpoint, source) = endpoint(section, name, tier, &upstream, secrets)?;
+            all.prices.insert(name.clone(), source);
             Some(Offer::Endpoint(Arc::new(endpoint)))
         }
         (None, None, None) => {
@@ -180,7 +185,7 @@ fn endpoint(
     tier: Option<Tier>,
     upstream: &Value<'_>,
     secrets: &Secrets<'_>,
-) -> Option<Endpoint> {
+) -> Option<(Endpoint, PriceSource)> {
     let upstream = upstream.section(&[
         "dialect",
         "base_url",
@@ -188,6 +193,9 @@ fn endpoint(
         "api_key",
         "allow_plain_http",
         "trusted",
+        "max_input_tokens",
+        "max_output_tokens",
+        "limit_key",
     ])?;
     let dialect = upstream.read("dialect", Dialect::OpenAi, |value| {
         value.choice(&[("openai", Dialect::OpenAi)])
@@ -197,14 +205,14 @@ fn endpoint(
         .required("model", "gpt-4o-mini")
         .and_then(|value| value.text());
     let credential = upstream.get("api_key").map(|value| secrets.key(&value));
-    let price = section
-        .get("price")
-        .map_or(Some(Price::default()), |value| price(&value));
+    let price = prices::read(section, tier, upstream_model);
+    let limits = limits(&upstream, base_url.as_deref());
     let residency = section
         .get("residency")
         .map_or_else(Residency::default, |value| residency(&value));
     let timeouts = timeouts(section);
-    Some(Endpoint {
+    let (price, source) = price?;
+    let endpoint = Endpoint {
         name: name.clone(),
         tier: tier?,
         dialect,
@@ -213,9 +221,36 @@ fn endpoint(
         // An unreadable key is a problem of its own, so that the outcome is never used without it.
         credential: credential.flatten(),
         residency,
-        price: price?,
+        price,
+        limits,
         timeouts,
-    })
+    };
+    Some((endpoint, source))
+}
+
+/// How many tokens it takes and writes, and by which key it is told. OpenAI's own API wants the newer key.
+fn limits(upstream: &Section<'_>, base_url: Option<&str>) -> TokenLimits {
+    let most = |key| {
+        let value = upstream.get(key)?;
+        value.whole(1..=u32::MAX).map(u64::from)
+    };
+    let usual = match base_url {
+        Some(url) if url.starts_with("https://api.openai.com/") => LimitKey::MaxCompletionTokens,
+        Some(_) | None => LimitKey::MaxTokens,
+    };
+    TokenLimits {
+        input: most("max_input_tokens"),
+        output: most("max_output_tokens"),
+        key: upstream.read("limit_key", usual, |value| {
+            value.choice(&[
+                (LimitKey::MaxTokens.as_str(), LimitKey::MaxTokens),
+                (
+                    LimitKey::MaxCompletionTokens.as_str(),
+                    LimitKey::MaxCompletionTokens,
+                ),
+            ])
+        }),
+    }
 }
 
 fn base_url(upstream: &Section<'_>, tier: Option<Tier>) -> Option<Arc<str>> {
@@ -248,21 +283,6 @@ pub(super) fn safe_address(
         value.wrong(message, remedy);
     }
     place.url.into()
-}
-
-fn price(value: &Value<'_>) -> Option<Price> {
-    let section = value.section(&["input_per_mtok", "cached_input_per_mtok", "output_per_mtok"])?;
-    let dollars = |value: Value<'_>| value.dollars().map(|Usd(micros)| micros);
-    let input = section.required("input_per_mtok", "2.50").and_then(dollars);
-    let output = section
-        .required("output_per_mtok", "10.00")
-        .and_then(dollars);
-    let cached = section.get("cached_input_per_mtok").map(dollars);
-    Some(Price {
-        input: input?,
-        cached_input: cached.unwrap_or(input)?,
-        output: output?,
-    })
 }
 
 /// What is stated of a place; what is not stated is unknown.

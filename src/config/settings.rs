@@ -1,5 +1,6 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
+use super::prices::PriceSource;
 use crate::calibration::Promise;
 use crate::domain::{Residency, Tier};
 use crate::handoff;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// Where the price of each model with an `upstream` is from.
+    pub prices: BTreeMap<Arc<str>, PriceSource>,
     /// The models that write in this process.
     pub engines: Vec<Engine>,
     /// How people are told of what is theirs.

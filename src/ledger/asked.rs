@@ -34,6 +34,8 @@ pub struct Asked {
     pub max_output_tokens: Option<u64>,
     /// Input tokens that may be billed, estimated.
     pub billed_tokens: u64,
+    /// The most input tokens that may be billed.
+    pub most_input_tokens: u64,
     /// The class asked for at least; [`Asked::UNKNOWN_CLASS`] where it is none of the policy's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
@@ -112,6 +114,7 @@ impl Asked {
             answers: demand.needs.answers,
             max_output_tokens: demand.max_output_tokens,
             billed_tokens: demand.billed_tokens,
+            most_input_tokens: demand.most_input_tokens,
             data_class: data_class.as_ref().map(|name| {
                 let known = known_class(name).then(|| Word::from(name));
                 known.unwrap_or(Self::UNKNOWN_CLASS)

@@ -8,10 +8,10 @@ use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
     Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
-use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
+use super::{Asked, Holder, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, Signals, Tier, Usage,
-    Usd, Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, RequestId, Signals,
+    Tier, Usage, Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Entry {
     record: Option<Box<Record>>,
     reservation: Option<Reservation>,
     sent: Option<Sent>,
+    /// Counted for calls of which nobody says what they cost.
+    lost: Usd,
     started: Instant,
     outbox: Arc<Outbox>,
 }
@@ -61,6 +63,7 @@ impl Entry {
             record: Some(Box::new(blank(request, started_at))),
             reservation: None,
             sent: None,
+            lost: Usd::ZERO,
             started,
             outbox,
         }
@@ -284,12 +287,26 @@ impl Entry {
         self.note(|record| record.usage = Some(UsageSeen::from(usage)));
     }
 
-    /// What it cost, and what the same would have cost all-remote.
+    /// A call of the current attempt may be billed though nothing came of it, and this is the most that it can cost. It is
+    /// part of what the request costs, whatever comes after; the record says that it is an estimate.
+    pub fn note_lost(&mut self, usage: &Usage, cost: Usd) {
+        self.lost += cost;
+        let all = self.lost;
+        self.note(|record| {
+            let assumed = record.assumed_micro_usd.get_or_insert(0);
+            *assumed = assumed.saturating_add(cost.0);
+            record.cost_micro_usd = all.0;
+            record.saved_micro_usd = -signed(all);
+            record.usage.get_or_insert_with(|| UsageSeen::from(usage));
+        });
+    }
+
+    /// What it cost, calls that were lost aside, and what the same would have cost all-remote.
     pub fn note_cost(&mut self, cost: Usd, all_remote: Usd) {
+        let cost = cost + self.lost;
         self.note(|record| {
             record.cost_micro_usd = cost.0;
             record.all_remote_micro_usd = all_remote.0;
-            let signed = |amount: Usd| i64::try_from(amount.0).unwrap_or(i64::MAX);
             record.saved_micro_usd = signed(all_remote) - signed(cost);
         });
     }
@@ -317,11 +334,29 @@ impl Entry {
         });
     }
 
-    /// Holds what was reserved until the entry closes; it is settled then with the cost noted. One held before is given
-    /// back.
-    pub fn hold(&mut self, reservation: Reservation) {
-        self.note(|record| record.budgets = reservation.names().map(Word::from).collect());
+    /// Holds what was reserved until the entry closes; it is settled then with the cost noted.
+    pub(super) fn hold(&mut self, reservation: Reservation) {
+        self.note(|record| record.budgets = reservation.names().cloned().collect());
         self.reservation = Some(reservation);
+    }
+
+    /// What is held, to be made more or less.
+    pub(super) fn held(&mut self) -> Option<&mut Reservation> {
+        self.reservation.as_mut()
+    }
+
+    /// For whom money would be set aside; `None` once it is closed.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        let record = self.record.as_ref()?;
+        Some(Holder {
+            decision: record.decision.clone(),
+            request: record.request.as_str().to_owned().into(),
+            caller: record.caller.clone(),
+            started_at: record.started_at,
+            policy: record.policy.clone(),
+            class: record.data_class.clone(),
+            places: record.places.clone(),
+        })
     }
 
     /// Closes the entry with how it ended.
@@ -388,22 +423,42 @@ fn field(phases: &mut Phases, phase: Phase) -> &mut u64 {
     }
 }
 
+fn signed(amount: Usd) -> i64 {
+    i64::try_from(amount.0).unwrap_or(i64::MAX)
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A record with nothing noted yet.
 pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
+    let (decision, id) = (request.decision.clone(), request.id.clone());
     Record {
-        version: Record::VERSION,
-        decision: request.decision.clone(),
-        request: request.id.clone(),
-        started_at: u64::try_from(started_at.as_millis()).unwrap_or(u64::MAX),
-        caller: Word::from(&request.caller.name),
-        policy: None,
         model_asked: Word::from(&request.model),
         stream: request.stream,
         traceparent: request.traceparent.as_ref().map(Word::from),
+        ..empty(decision, id, Word::from(&request.caller.name), started_at)
+    }
+}
+
+/// A record of which only this is known.
+pub(super) fn empty(
+    decision: DecisionId,
+    request: RequestId,
+    caller: Word,
+    started_at: Duration,
+) -> Record {
+    Record {
+        version: Record::VERSION,
+        decision,
+        request,
+        started_at: u64::try_from(started_at.as_millis()).unwrap_or(u64::MAX),
+        caller,
+        policy: None,
+        model_asked: Record::UNKNOWN_MODEL,
+        stream: false,
+        traceparent: None,
         route: None,
         model: None,
         endpoint: None,
@@ -433,6 +488,7 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         cost_micro_usd: 0,
         all_remote_micro_usd: 0,
         saved_micro_usd: 0,
+        assumed_micro_usd: None,
         budgets: Vec::new(),
         outcome: Outcome::Abandoned,
         error: None,

@@ -124,6 +124,9 @@ pub struct Record {
     /// What was saved against all-remote, in micro-dollars; negative when it cost more.
     #[serde(default)]
     pub saved_micro_usd: i64,
+    /// Of the cost, what is assumed for calls of which nobody says what they cost: the most that they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_micro_usd: Option<u64>,
     /// The budgets that the cost was charged to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Word>,

@@ -85,6 +85,7 @@ fn needs_more(request: &ChatRequest) -> bool {
         attachments,
         json,
         answers,
+        ..
     } = request.needs;
     let spoken = |role: Role| match role {
         Role::User | Role::Assistant | Role::Tool => true,

@@ -2,12 +2,13 @@
 
 use super::handle::Visit;
 use super::matching::Matching;
+use super::paying::{Call, Purse, not_reserved};
 use super::restored::restored;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{
-    Answer, ChatRequest, Counted, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+    Answer, ChatRequest, Counted, DataClass, Demand, Endpoint, Served, Signals, Tier, Usd, Wanted,
 };
 use crate::handoff::Ticket;
 use crate::ledger::{Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
@@ -29,6 +30,10 @@ pub(super) struct Journey<'a> {
     began: Instant,
     deadline: Duration,
     pub(super) entry: Entry,
+    /// Counted for calls of which nobody says what they cost.
+    lost: Usd,
+    /// When the endpoint was asked that was asked last.
+    asked: Instant,
     pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
@@ -67,6 +72,8 @@ impl<'a> Journey<'a> {
             began,
             deadline,
             entry,
+            lost: Usd::ZERO,
+            asked: began,
             told,
             class: None,
             reading: deadline,
@@ -237,7 +244,7 @@ impl<'a> Journey<'a> {
             plan,
             class,
             otherwise,
-            estimate,
+            allowances,
             budgets,
             ..
         } = decision;
@@ -278,15 +285,13 @@ impl<'a> Journey<'a> {
                     if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
                         return Ok(self.give_similar(&found));
                     }
-                    if let Err(refused) = self.reserve(&egress, &budgets, estimate) {
-                        last = Some(Fault::Policy(refused));
-                        continue;
-                    }
                     let endpoint = egress.endpoint().clone();
-                    match self.ask_upstream(egress).await {
+                    let mut call = Call::of(&endpoint, &allowances, &budgets);
+                    match self.ask_upstream(egress, &mut call).await {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &endpoint,
+                                &call,
                                 &class,
                                 reply,
                                 std::mem::take(&mut keep),
@@ -323,27 +328,16 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Sets money aside before anything is sent, so that many callers at once cannot overspend together.
-    fn reserve(
-        &mut self,
-        egress: &Egress,
-        budgets: &[Arc<str>],
-        estimate: crate::domain::Usd,
-    ) -> Result<(), Refused> {
-        if budgets.is_empty() || egress.endpoint().price.is_free() {
+    /// Sets the most that the call can cost aside before anything is sent, so that many callers at once cannot overspend
+    /// together, whatever the answers turn out to be. What calls before it may have cost stays set aside.
+    async fn reserve(&mut self, call: &Call<'_>) -> Result<(), Refused> {
+        if !call.is_counted() {
             return Ok(());
         }
-        match self.visit.rooms.ledger.reserve(budgets, estimate) {
-            Ok(reservation) => {
-                self.entry.hold(reservation);
-                Ok(())
-            }
-            Err(exceeded) => Err(Refused {
-                code: RefusalCode::PolicyBudgetExceeded,
-                rule: format!("cost.budgets ({})", exceeded.name).into(),
-                message: "the budget for this period is spent".into(),
-            }),
-        }
+        let ledger = &self.visit.rooms.ledger;
+        let amount = self.lost + call.cost();
+        let reserved = ledger.reserve(&mut self.entry, call.budgets, amount).await;
+        reserved.map_err(|error| not_reserved(&error))
     }
 
     /// The request, fit to go where the leave says.
@@ -387,25 +381,42 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, Fault> {
-        let endpoint = egress.endpoint().name.clone();
-        let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
-        let is_disguised = egress.disguise().is_some();
+    async fn ask_upstream(
+        &mut self,
+        egress: Egress,
+        call: &mut Call<'_>,
+    ) -> Result<upstream::Reply, Fault> {
         let place = egress.endpoint().clone();
+        let endpoint = place.name.clone();
+        let is_disguised = egress.disguise().is_some();
         let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
+        let outbound = outbound.limited_to(call.output_limit());
+        call.sends(
+            outbound.payload().body.len(),
+            self.request.body.len(),
+            &place,
+        );
         self.entry.note_place(&place);
+        self.reserve(call).await.map_err(Fault::Policy)?;
+        let bill = self.bill(Some(&place)).reserved(call.reserved());
+        let (usage, owed) = bill.amounts();
+        let one = owed.cost.saturating_sub(self.lost);
         if is_disguised {
             self.entry.note_stand_ins_to(&endpoint);
         }
         let began = Instant::now();
+        self.asked = began;
         self.entry
-            .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
-        let asked = self
-            .visit
-            .rooms
-            .upstream
-            .send(outbound, self.time_left())
-            .await;
+            .note_sent(&endpoint, began, usage, one, owed.all_remote);
+        let (limit, ledger) = (self.time_left(), &self.visit.rooms.ledger);
+        let purse = Purse {
+            ledger,
+            entry: &mut self.entry,
+            lost: &mut self.lost,
+            call,
+            one: (usage, one),
+        };
+        let asked = self.visit.rooms.upstream.send(outbound, limit, purse).await;
         let took = began.elapsed();
         self.told.phases.add(Phase::Upstream, took);
         match &asked {
@@ -482,6 +493,7 @@ impl<'a> Journey<'a> {
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
+        call: &Call<'_>,
         class: &DataClass,
         reply: upstream::Reply,
         keep: Keep,
@@ -498,7 +510,7 @@ impl<'a> Journey<'a> {
         self.told.model = Some(model.clone());
         self.told.relayed.clone_from(&reply.headers);
         self.entry.note_answer(route, &model);
-        let bill = self.bill(Some(endpoint));
+        let bill = self.bill(Some(endpoint)).reserved(call.reserved());
         let body = if keep.is_nowhere() {
             reply.body
         } else {
@@ -545,11 +557,12 @@ impl<'a> Journey<'a> {
             Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
             Offer::Endpoint(_) | Offer::Desk | Offer::Engine => None,
         });
-        Bill::new(
+        let bill = Bill::new(
             endpoint.map(|endpoint| endpoint.price),
             remote,
             self.request.estimated_input_tokens(),
-        )
+        );
+        bill.after(self.lost).since(self.asked)
     }
 
     /// Time since the request began that no phase has been given yet.

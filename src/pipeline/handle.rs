@@ -207,7 +207,7 @@ impl Visit {
         let sticky = self.settings().quality.sticky;
         Standing {
             floor: sticky.and_then(|within| ledger.floor(request, within)),
-            ..ledger.standing(&request.caller)
+            ..ledger.standing(self.settings().budgets_of(&request.caller))
         }
     }
 

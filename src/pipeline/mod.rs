@@ -8,6 +8,7 @@ mod explain;
 mod generate;
 mod handle;
 mod matching;
+mod paying;
 mod restored;
 mod shadow;
 mod told;

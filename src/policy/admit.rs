@@ -94,6 +94,11 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
             || engine
             || conditions().any(super::Condition::reads_complexity),
         topic: !settings.quality.always_remote.is_empty()
+            || settings
+                .cost
+                .budgets
+                .iter()
+                .any(|budget| budget.topic.is_some())
             || !settings.quality.always_human.is_empty()
             || !settings.quality.topics.is_empty()
             || conditions().any(|when| when.topics.is_some()),

@@ -15,7 +15,8 @@ mod standing;
 pub use condition::Condition;
 pub use decide::Undecided;
 pub use decision::{
-    Admission, Decision, Handover, LocalLimit, Lot, Reason, RefusalCode, Refused, Rejected, Step,
+    Admission, Allowance, Decision, Handover, LocalLimit, Lot, Reason, RefusalCode, Refused,
+    Rejected, Step,
 };
 pub use egress::Egress;
 pub use settings::{

@@ -43,6 +43,8 @@ pub struct Payload {
     pub stream: bool,
     /// The caller itself asked for the usage chunk.
     pub include_usage: bool,
+    /// The output tokens that the endpoint has to be told as its limit; `None` leaves what the caller said.
+    pub output_limit: Option<u64>,
 }
 
 /// The leave was given for a request whose personal data is replaced, and this one's is not.
@@ -81,6 +83,7 @@ impl Payload {
             layout: request.layout.clone(),
             stream: request.stream,
             include_usage: request.include_usage,
+            output_limit: None,
         }
     }
 }
@@ -100,6 +103,12 @@ impl Outbound {
     /// Where it goes.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// The same, with a limit on the output tokens that the endpoint is told.
+    pub fn limited_to(mut self, output_tokens: Option<u64>) -> Self {
+        self.payload.output_limit = output_tokens;
+        self
     }
 
     /// What goes.

@@ -136,10 +136,12 @@ fn demand(record: &Record, asked: &Asked, policy: &Policy) -> Result<Demand, Gap
             attachments: asked.attachments,
             json: asked.json,
             answers: asked.answers,
+            ..Needs::default()
         },
         tightening: asked.tightening().ok_or(Gap::UnknownWord)?,
         max_output_tokens: asked.max_output_tokens,
         billed_tokens: asked.billed_tokens,
+        most_input_tokens: asked.most_input_tokens,
     })
 }
 

@@ -1,7 +1,7 @@
 //! People: which requests no model answers, and what may go along when a person takes over.
 
 use super::Case;
-use crate::domain::{DataClass, Usd};
+use crate::domain::DataClass;
 use crate::policy::decision::{Decision, Handover, Reason, Rejected, Step};
 use crate::policy::egress::Egress;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Case<'_> {
             local_limit: self.local_limit(),
             may_match: false,
             lot: None,
-            estimate: Usd::ZERO,
+            allowances: Vec::new(),
             budgets: Vec::new(),
             otherwise: None,
         }

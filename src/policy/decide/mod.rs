@@ -38,9 +38,12 @@ impl Case<'_> {
         })?;
         let Candidates {
             rule,
-            models,
+            mut models,
             human,
         } = self.candidates();
+        if self.is_near() {
+            models.sort_by_key(|model| model.tier());
+        }
         let mut rejected = Vec::new();
         let mut chosen = self.keep_eligible(&models, &class, &mut rejected);
         if chosen.is_empty() && self.local_instead(&rejected) {
@@ -64,7 +67,6 @@ impl Case<'_> {
             });
         }
         self.step_up(&mut chosen, human, &mut rejected);
-        let estimate = self.dearest(&chosen);
         let may_keep = self
             .settings
             .cache
@@ -82,10 +84,8 @@ impl Case<'_> {
         // What was said of stand-ins serves nobody else: neither kept nor matched.
         let plain = !plan.iter().any(Step::is_disguised);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
-        let budgets = self
-            .budgets()
-            .map(|(budget, _)| budget.name.clone())
-            .collect();
+        let budgets = self.budgets().map(|(budget, _)| budget.clone()).collect();
+        let allowances = self.allowances(&chosen);
         if human {
             plan.extend(self.handover(&rule, &class, &mut rejected));
         }
@@ -98,7 +98,7 @@ impl Case<'_> {
             local_limit: self.local_limit(),
             may_match: may_match && plain,
             lot,
-            estimate,
+            allowances,
             budgets,
             otherwise,
         })

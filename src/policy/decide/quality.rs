@@ -103,13 +103,14 @@ impl Case<'_> {
             .reduce(|one, other| if other < one { other } else { one })
     }
 
-    /// The limit, raised where a budget is nearly spent. A raised one is vouched for by nobody.
+    /// The limit, raised where a budget is nearly spent. A promise is kept to the last cent.
     fn raised(&self, mut limit: LocalLimit) -> LocalLimit {
-        for (budget, standing) in self.budgets() {
-            let Some(near) = budget.near else { continue };
-            if standing.share() >= near.at && near.threshold > limit.threshold {
-                limit.threshold = near.threshold;
-                limit.calibration = None;
+        if let Bar::Promise(_) = self.settings.quality.bar {
+            return limit;
+        }
+        for raised in self.near().filter_map(|near| near.threshold) {
+            if raised > limit.threshold {
+                limit.threshold = raised;
             }
         }
         limit

@@ -271,6 +271,7 @@ fn moved(layout: &BodyLayout, edits: &[(Range<usize>, String)]) -> BodyLayout {
         model: range(&layout.model),
         stream_options: layout.stream_options.as_ref().map(range),
         question: layout.question.as_ref().map(range),
+        output_limits: layout.output_limits.iter().map(range).collect(),
         end: to(layout.end),
     }
 }

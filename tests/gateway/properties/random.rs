@@ -133,6 +133,7 @@ impl Random {
             credential: None,
             residency: self.residency(),
             price: Price::default(),
+            limits: firstline::domain::TokenLimits::default(),
             timeouts: Timeouts::default(),
         }
     }
