@@ -6,8 +6,7 @@ use std::path::Path;
 const DESK: &str = "  - {name: desk, tier: local, knowledge: []}";
 const SMALL: &str =
     "  - {name: small, tier: local, upstream: {base_url: \"http://127.0.0.1:1/v1\", model: m}}";
-const LARGE: &str =
-    "  - {name: large, tier: remote, upstream: {base_url: \"https://x.example/v1\", model: m}}";
+const LARGE: &str = "  - {name: large, tier: remote, upstream: {base_url: \"https://x.example/v1\", model: m}, price: {input_per_mtok: 1, output_per_mtok: 2}}";
 const HUMAN: &str = "human: {answer: A colleague takes over.}";
 const CALLERS: &str = "callers: [{name: shop, key_sha256: \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"}]";
 

@@ -8,35 +8,199 @@ use serde_json::{Value, json};
 
 /// Who can answer, and who may ask.
 pub(super) fn answering() -> Vec<Key> {
-    let budget = || {
+    vec![
+        key(
+            "models",
+            "Who can answer. Each has one of `knowledge`, `engine` and `upstream`.",
+            some(models()),
+        ),
+        callers(),
+        cost(),
+        key("cache", "Repeated questions.", cache()),
+        topics(),
+    ]
+}
+
+fn callers() -> Key {
+    key(
+        "callers",
+        "Who may ask; without it everyone who reaches the listener.",
+        list(object(
+            &["name", "key_sha256"],
+            vec![
+                key("name", "Its name.", word()),
+                key(
+                    "key_sha256",
+                    "SHA-256 of its key, 64 hexadecimal digits, or a reference to it.",
+                    any_of(&[
+                        json!({"type": "string", "pattern": "^\\s*[0-9a-fA-F]{64}\\s*$"}),
+                        reference(),
+                    ]),
+                ),
+                key("tenant", "Whose caller it is, for budgets.", word()),
+                key(
+                    "models",
+                    "What it may ask for: models and `auto`.",
+                    list(model()),
+                ),
+                key(
+                    "budget",
+                    "A budget of its own.",
+                    object(&["usd", "per"], budget()),
+                ),
+            ],
+        )),
+    )
+}
+
+fn cost() -> Key {
+    key(
+        "cost",
+        "What may be spent.",
+        object(
+            &[],
+            vec![
+                key(
+                    "max_usd_per_request",
+                    "No request may be estimated to cost more.",
+                    dollars(),
+                ),
+                key(
+                    "assumed_output_tokens",
+                    "Output tokens assumed of a request that states no limit, and the fewest for which one is begun.",
+                    whole(1, 1_000_000),
+                ),
+                key(
+                    "budgets",
+                    "Budgets over many requests.",
+                    list(shared_budget()),
+                ),
+            ],
+        ),
+    )
+}
+
+fn topics() -> Key {
+    key(
+        "topics",
+        "Your own topics: one of `learned`, `examples` and `file`.",
+        object(
+            &[],
+            vec![
+                key("learned", "A folder that `firstline learn` wrote.", text()),
+                key(
+                    "examples",
+                    "Utterances by topic.",
+                    json!({"type": "object", "additionalProperties": list(text())}),
+                ),
+                key("file", "A file of utterances by topic.", text()),
+                key(
+                    "built_in",
+                    "What is none of yours may be a topic that ships.",
+                    flag(true),
+                ),
+            ],
+        ),
+    )
+}
+
+fn models() -> Value {
+    object(
+        &["name", "tier"],
         vec![
-            key("usd", "The amount, above 0.", dollars()),
+            key("name", "What clients, routes and records call it.", model()),
             key(
-                "per",
-                "How long it lasts, in UTC.",
-                words(&["hour", "day", "month"]),
+                "tier",
+                "Which side of the promise it stands on.",
+                words(&["local", "remote"]),
             ),
+            key("aliases", "Other names a client may ask by.", list(model())),
+            key("knowledge", "Files of approved answers.", list(text())),
             key(
-                "near",
-                "What changes when it is nearly spent.",
+                "answer",
+                "When an approved answer is given.",
                 object(
-                    &["at"],
+                    &[],
                     vec![
+                        key("min_score", "The least similarity.", share()),
                         key(
-                            "at",
-                            "The share of the budget from which local models come first.",
-                            share(),
-                        ),
-                        key(
-                            "threshold",
-                            "The complexity up to which local endpoints then answer; no promise is loosened.",
+                            "min_margin",
+                            "The least lead over the second best.",
                             share(),
                         ),
                     ],
                 ),
             ),
-        ]
-    };
+            key(
+                "engine",
+                "A small model that writes in this process.",
+                engine(),
+            ),
+            key("upstream", "A model behind an HTTP API.", upstream()),
+            key(
+                "price",
+                "What it charges; without it the built-in table's price, and nothing where it is local.",
+                price(),
+            ),
+            key(
+                "residency",
+                "Where data goes; what is not stated satisfies no requirement.",
+                residency(),
+            ),
+            key(
+                "timeouts",
+                "How long to wait for it.",
+                object(
+                    &[],
+                    vec![
+                        key("connect", "To open a connection.", span("2s")),
+                        key(
+                            "first_token",
+                            "To the first content of the answer.",
+                            span("60s"),
+                        ),
+                        key("between_tokens", "Between two pieces of it.", span("20s")),
+                        key("total", "For the whole answer.", span("300s")),
+                    ],
+                ),
+            ),
+        ],
+    )
+}
+
+/// What every budget has.
+fn budget() -> Vec<Key> {
+    vec![
+        key("usd", "The amount, above 0.", dollars()),
+        key(
+            "per",
+            "How long it lasts, in UTC.",
+            words(&["hour", "day", "month"]),
+        ),
+        key(
+            "near",
+            "What changes when it is nearly spent.",
+            object(
+                &["at"],
+                vec![
+                    key(
+                        "at",
+                        "The share of the budget from which local models come first.",
+                        share(),
+                    ),
+                    key(
+                        "threshold",
+                        "The complexity up to which local endpoints then answer; no promise is loosened.",
+                        share(),
+                    ),
+                ],
+            ),
+        ),
+    ]
+}
+
+/// A budget over the requests of many.
+fn shared_budget() -> Value {
     let mut named = vec![key("name", "Its name.", word())];
     named.extend(budget());
     named.push(key(
@@ -54,91 +218,10 @@ pub(super) fn answering() -> Vec<Key> {
         "The topic whose requests count, and those whose topic could not be measured.",
         word(),
     ));
-    vec![
-        key(
-            "models",
-            "Who can answer. Each has one of `knowledge`, `engine` and `upstream`.",
-            some(models()),
-        ),
-        key(
-            "callers",
-            "Who may ask; without it everyone who reaches the listener.",
-            list(object(
-                &["name", "key_sha256"],
-                vec![
-                    key("name", "Its name.", word()),
-                    key(
-                        "key_sha256",
-                        "SHA-256 of its key, 64 hexadecimal digits, or a reference to it.",
-                        any_of(&[
-                            json!({"type": "string", "pattern": "^\\s*[0-9a-fA-F]{64}\\s*$"}),
-                            reference(),
-                        ]),
-                    ),
-                    key("tenant", "Whose caller it is, for budgets.", word()),
-                    key(
-                        "models",
-                        "What it may ask for: models and `auto`.",
-                        list(model()),
-                    ),
-                    key(
-                        "budget",
-                        "A budget of its own.",
-                        object(&["usd", "per"], budget()),
-                    ),
-                ],
-            )),
-        ),
-        key(
-            "cost",
-            "What may be spent.",
-            object(
-                &[],
-                vec![
-                    key(
-                        "max_usd_per_request",
-                        "No request may be estimated to cost more.",
-                        dollars(),
-                    ),
-                    key(
-                        "assumed_output_tokens",
-                        "Output tokens assumed of a request that states no limit, and the fewest for which one is begun.",
-                        whole(1, 1_000_000),
-                    ),
-                    key(
-                        "budgets",
-                        "Budgets over many requests.",
-                        list(object(&["name", "usd", "per"], named)),
-                    ),
-                ],
-            ),
-        ),
-        key("cache", "Repeated questions.", cache()),
-        key(
-            "topics",
-            "Your own topics: one of `learned`, `examples` and `file`.",
-            object(
-                &[],
-                vec![
-                    key("learned", "A folder that `firstline learn` wrote.", text()),
-                    key(
-                        "examples",
-                        "Utterances by topic.",
-                        json!({"type": "object", "additionalProperties": list(text())}),
-                    ),
-                    key("file", "A file of utterances by topic.", text()),
-                    key(
-                        "built_in",
-                        "What is none of yours may be a topic that ships.",
-                        flag(true),
-                    ),
-                ],
-            ),
-        ),
-    ]
+    object(&["name", "usd", "per"], named)
 }
 
-fn models() -> Value {
+fn price() -> Value {
     let time = || {
         key(
             "usd_per_cpu_second",
@@ -168,8 +251,11 @@ fn models() -> Value {
         ],
     );
     // The fuller form stands last, where the key by key comparison with the readers looks.
-    let price = any_of(&[object(&["usd_per_cpu_second"], vec![time()]), tokens]);
-    let upstream = object(
+    any_of(&[object(&["usd_per_cpu_second"], vec![time()]), tokens])
+}
+
+fn upstream() -> Value {
+    object(
         &["base_url", "model"],
         vec![
             key("dialect", "The API it speaks.", words(&["openai"])),
@@ -208,67 +294,6 @@ fn models() -> Value {
                 "trusted",
                 "Permits `tier: local` at an address that is neither this machine nor private.",
                 flag(false),
-            ),
-        ],
-    );
-    object(
-        &["name", "tier"],
-        vec![
-            key("name", "What clients, routes and records call it.", model()),
-            key(
-                "tier",
-                "Which side of the promise it stands on.",
-                words(&["local", "remote"]),
-            ),
-            key("aliases", "Other names a client may ask by.", list(model())),
-            key("knowledge", "Files of approved answers.", list(text())),
-            key(
-                "answer",
-                "When an approved answer is given.",
-                object(
-                    &[],
-                    vec![
-                        key("min_score", "The least similarity.", share()),
-                        key(
-                            "min_margin",
-                            "The least lead over the second best.",
-                            share(),
-                        ),
-                    ],
-                ),
-            ),
-            key(
-                "engine",
-                "A small model that writes in this process.",
-                engine(),
-            ),
-            key("upstream", "A model behind an HTTP API.", upstream),
-            key(
-                "price",
-                "What it charges; without it the built-in table's price, and nothing where it is local.",
-                price,
-            ),
-            key(
-                "residency",
-                "Where data goes; what is not stated satisfies no requirement.",
-                residency(),
-            ),
-            key(
-                "timeouts",
-                "How long to wait for it.",
-                object(
-                    &[],
-                    vec![
-                        key("connect", "To open a connection.", span("2s")),
-                        key(
-                            "first_token",
-                            "To the first content of the answer.",
-                            span("60s"),
-                        ),
-                        key("between_tokens", "Between two pieces of it.", span("20s")),
-                        key("total", "For the whole answer.", span("300s")),
-                    ],
-                ),
             ),
         ],
     )

@@ -12,121 +12,14 @@ use serde_json::{Value, json};
 /// What decides.
 pub(super) fn deciding() -> Vec<Key> {
     vec![
-        key(
-            "guard",
-            "Attempts to override instructions.",
-            object(
-                &["attack"],
-                vec![key(
-                    "attack",
-                    "Prompt injection and jailbreaks.",
-                    object(
-                        &["refuse_from"],
-                        vec![
-                            key(
-                                "refuse_from",
-                                "From this P(attack) on a request is refused.",
-                                share(),
-                            ),
-                            key(
-                                "on_error",
-                                "What to do where it could not be measured.",
-                                words(&["allow", "refuse"]),
-                            ),
-                        ],
-                    ),
-                )],
-            ),
-        ),
+        guard(),
         key(
             "privacy",
             "Classes of data, and where each may go.",
             privacy(),
         ),
-        key(
-            "routes",
-            "For `auto`: the first that matches chooses the models.",
-            list(object(
-                &["use"],
-                vec![
-                    key("name", "Shown in records.", word()),
-                    key(
-                        "when",
-                        "Every part given must hold; always where it is left out.",
-                        when(),
-                    ),
-                    key(
-                        "use",
-                        "The models, in this order; `human`, alone or at the end, hands over to a person.",
-                        any_of(&[some(model()), words(&["human"])]),
-                    ),
-                ],
-            )),
-        ),
-        key(
-            "quality",
-            "When the local tier suffices.",
-            object(
-                &[],
-                vec![
-                    key(
-                        "threshold",
-                        "Local endpoints answer `auto` up to this complexity.",
-                        share(),
-                    ),
-                    key(
-                        "promise",
-                        "Instead of a threshold: what `firstline calibrate` keeps.",
-                        object(
-                            &["max_local_error", "confidence"],
-                            vec![
-                                key(
-                                    "max_local_error",
-                                    "At most this share of local answers is not good enough.",
-                                    share(),
-                                ),
-                                key("confidence", "How sure that is.", share()),
-                                key(
-                                    "calibration",
-                                    "The file that `firstline calibrate` wrote.",
-                                    text(),
-                                ),
-                            ],
-                        ),
-                    ),
-                    key(
-                        "always_remote",
-                        "Topics that the local tier never answers.",
-                        list(object(&["topic"], vec![key("topic", "The topic.", word())])),
-                    ),
-                    key(
-                        "always_human",
-                        "Topics that no model answers: a person takes over.",
-                        list(object(&["topic"], vec![key("topic", "The topic.", word())])),
-                    ),
-                    key(
-                        "topics",
-                        "A threshold or a tier for each of some topics.",
-                        json!({"type": "object", "additionalProperties": of_topic()}),
-                    ),
-                    key(
-                        "escalate_on",
-                        "The local tier steps aside where the person asks again, or is angry at an answer.",
-                        list(words(&Cue::ALL.map(Cue::as_str))),
-                    ),
-                    key(
-                        "sticky",
-                        "A conversation that the higher tier has answered stays with it.",
-                        object(&[], vec![key("for", "For so long.", span("30m"))]),
-                    ),
-                    key(
-                        "explore",
-                        "Of the requests that several endpoints may answer, the share that a lot gives to another than the first.",
-                        json!({"type": "number", "minimum": 0, "maximum": 0.5}),
-                    ),
-                ],
-            ),
-        ),
+        routes(),
+        quality(),
         key("human", "What happens where a person takes over.", human()),
         key(
             "shadow",
@@ -158,6 +51,125 @@ pub(super) fn deciding() -> Vec<Key> {
             ),
         ),
     ]
+}
+
+fn guard() -> Key {
+    key(
+        "guard",
+        "Attempts to override instructions.",
+        object(
+            &["attack"],
+            vec![key(
+                "attack",
+                "Prompt injection and jailbreaks.",
+                object(
+                    &["refuse_from"],
+                    vec![
+                        key(
+                            "refuse_from",
+                            "From this P(attack) on a request is refused.",
+                            share(),
+                        ),
+                        key(
+                            "on_error",
+                            "What to do where it could not be measured.",
+                            words(&["allow", "refuse"]),
+                        ),
+                    ],
+                ),
+            )],
+        ),
+    )
+}
+
+fn routes() -> Key {
+    key(
+        "routes",
+        "For `auto`: the first that matches chooses the models.",
+        list(object(
+            &["use"],
+            vec![
+                key("name", "Shown in records.", word()),
+                key(
+                    "when",
+                    "Every part given must hold; always where it is left out.",
+                    when(),
+                ),
+                key(
+                    "use",
+                    "The models, in this order; `human`, alone or at the end, hands over to a person.",
+                    any_of(&[some(model()), words(&["human"])]),
+                ),
+            ],
+        )),
+    )
+}
+
+fn quality() -> Key {
+    key(
+        "quality",
+        "When the local tier suffices.",
+        object(
+            &[],
+            vec![
+                key(
+                    "threshold",
+                    "Local endpoints answer `auto` up to this complexity.",
+                    share(),
+                ),
+                key(
+                    "promise",
+                    "Instead of a threshold: what `firstline calibrate` keeps.",
+                    object(
+                        &["max_local_error", "confidence"],
+                        vec![
+                            key(
+                                "max_local_error",
+                                "At most this share of local answers is not good enough.",
+                                share(),
+                            ),
+                            key("confidence", "How sure that is.", share()),
+                            key(
+                                "calibration",
+                                "The file that `firstline calibrate` wrote.",
+                                text(),
+                            ),
+                        ],
+                    ),
+                ),
+                key(
+                    "always_remote",
+                    "Topics that the local tier never answers.",
+                    list(object(&["topic"], vec![key("topic", "The topic.", word())])),
+                ),
+                key(
+                    "always_human",
+                    "Topics that no model answers: a person takes over.",
+                    list(object(&["topic"], vec![key("topic", "The topic.", word())])),
+                ),
+                key(
+                    "topics",
+                    "A threshold or a tier for each of some topics.",
+                    json!({"type": "object", "additionalProperties": of_topic()}),
+                ),
+                key(
+                    "escalate_on",
+                    "The local tier steps aside where the person asks again, or is angry at an answer.",
+                    list(words(&Cue::ALL.map(Cue::as_str))),
+                ),
+                key(
+                    "sticky",
+                    "A conversation that the higher tier has answered stays with it.",
+                    object(&[], vec![key("for", "For so long.", span("30m"))]),
+                ),
+                key(
+                    "explore",
+                    "Of the requests that several endpoints may answer, the share that a lot gives to another than the first.",
+                    json!({"type": "number", "minimum": 0, "maximum": 0.5}),
+                ),
+            ],
+        ),
+    )
 }
 
 fn of_topic() -> Value {

@@ -60,5 +60,4 @@ impl Case<'_> {
 }
 
 #[cfg(test)]
-#[path = "explore_tests.rs"]
 mod tests;
