@@ -305,7 +305,7 @@ async fn the_same_seed_repeats_the_same_answer() {
 async fn eight_at_once_get_what_each_would_get_alone() {
     let gateway = Gateway::start(&config(
         &bare(),
-        ", slots: 3, queue: 5, max_tokens: 24, sure: {min_confidence: 0, tokens: 5}",
+        ", slots: 3, queue: 8, max_tokens: 24, sure: {min_confidence: 0, tokens: 5}",
         None,
     ));
     let golden = golden();

@@ -18,7 +18,7 @@ fn policy(name: &str, at: &StandIn, more: &str) -> String {
 fn models(at: &StandIn, more: &str) -> String {
     let url = at.base_url();
     format!(
-        "models:\n  - {{name: remote, tier: remote, upstream: {{base_url: \"{url}\", model: m}}}}\n{more}\n"
+        "models:\n  - {{name: remote, tier: remote, upstream: {{base_url: \"{url}\", model: m}}, price: {{input_per_mtok: 0, output_per_mtok: 0}}}}\n{more}\n"
     )
 }
 
