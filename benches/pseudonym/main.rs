@@ -126,6 +126,7 @@ fn request(turns: usize) -> ChatRequest {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         layout: BodyLayout {
             model: 9..15,

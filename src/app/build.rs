@@ -1,7 +1,7 @@
 //! From settings to a running gateway.
 
 use super::engines::Engines;
-use super::generation::{Parts, generation, needs_encoder};
+use super::generation::{generation, needs_encoder};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::{Unkept, keep_promises, measuring};
@@ -40,8 +40,8 @@ pub struct App {
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
     pub(super) threads: Vec<Workers>,
-    pub(super) handoff: handoff::Keeper,
     pub(super) engine_threads: Vec<DecoderThreads>,
+    pub(super) handoff: handoff::Keeper,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) reloader: Option<Reloader>,
@@ -83,18 +83,8 @@ pub async fn build(
     )?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
-    let named = settings
-        .canary
-        .iter()
-        .flat_map(|canary| &canary.settings.engines);
-    let named: Vec<_> = settings.engines.iter().chain(named).cloned().collect();
-    let (engines, engine_threads) = Engines::start(&named, places)?;
-    let parts = Parts {
-        model: model.as_ref(),
-        engines: &engines,
-        reader: &reader,
-    };
-    let generation = generation(&settings, parts, &unkept)?;
+    let (engines, engine_threads) = Engines::start(&settings, places)?;
+    let generation = generation(&settings, model.as_ref(), (&reader, &engines), &unkept)?;
     let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
@@ -131,8 +121,8 @@ pub async fn build(
         metrics,
         readiness: Readiness::default(),
         threads,
-        handoff: handoff_keeper,
         engine_threads,
+        handoff: handoff_keeper,
         keeper,
         export,
         reloader,

@@ -24,11 +24,14 @@ struct Loaded {
 }
 
 impl Engines {
-    /// Loads every engine that the models name, each once. Takes seconds for a large one.
+    /// Loads every engine that the models of the policies that act name, each once. Takes seconds for a large one.
     pub(super) fn start(
-        wanted: &[config::Engine],
+        settings: &config::Settings,
         places: &Places,
     ) -> anyhow::Result<(Self, Vec<DecoderThreads>)> {
+        let canary = settings.canary.as_ref();
+        let canary = canary.map(|canary| &canary.settings.engines);
+        let wanted = settings.engines.iter().chain(canary.into_iter().flatten());
         let (mut engines, mut threads) = (Self::default(), Vec::new());
         for engine in wanted {
             if engines.decoder(engine).is_some() {

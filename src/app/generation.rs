@@ -13,21 +13,15 @@ use crate::policy::{Policy, Privacy};
 use crate::signals::Reader;
 use std::sync::Arc;
 
-/// What stays through all generations.
-#[derive(Clone, Copy)]
-pub(super) struct Parts<'a> {
-    pub(super) model: Option<&'a Model>,
-    pub(super) engines: &'a Engines,
-    pub(super) reader: &'a Reader,
-}
-
-/// Makes a generation of these settings; `unkept` says which promises nothing keeps.
+/// Makes a generation of these settings; `model` and what `stays` names stay through all of them, and `unkept` says which promises
+/// nothing keeps.
 pub(super) fn generation(
     settings: &config::Settings,
-    parts: Parts<'_>,
+    model: Option<&Model>,
+    stays: (&Reader, &Engines),
     unkept: &[Unkept],
 ) -> anyhow::Result<Generation> {
-    let Parts { model, reader, .. } = parts;
+    let (reader, engines) = stays;
     let shadow = settings.shadow.as_deref();
     let shadow = shadow
         .map(|shadow| {
@@ -42,7 +36,7 @@ pub(super) fn generation(
         .map(|canary| {
             anyhow::Ok(Canary {
                 share: canary.share.clone(),
-                generation: Arc::new(generation(&canary.settings, parts, unkept)?),
+                generation: Arc::new(generation(&canary.settings, model, stays, unkept)?),
             })
         })
         .transpose()?;
@@ -54,7 +48,7 @@ pub(super) fn generation(
     Ok(Generation {
         policy: Policy::new(settings.policy.clone()),
         desks: desks(&settings.desks, model)?,
-        engines: parts.engines.generators(&settings.engines)?,
+        engines: engines.generators(&settings.engines)?,
         detectors: ledger::detectors(&looked_for.detectors),
         measured_by: measures_with(&signals),
         signals,

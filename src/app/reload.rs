@@ -5,7 +5,7 @@
 
 use super::build::{acting, refuse_lapsed, untraced};
 use super::engines::Engines;
-use super::generation::{Parts, generation, needs_encoder};
+use super::generation::{generation, needs_encoder};
 use super::own::refuse_unknown_topics;
 use super::places::Places;
 use super::{Unkept, keep_promises};
@@ -163,12 +163,9 @@ impl Watch {
             ))
             .context("restart to use it");
         }
-        let parts = Parts {
-            model: self.kept.model.as_ref(),
-            engines: &self.kept.engines,
-            reader: &self.kept.reader,
-        };
-        let generation = generation(&settings, parts, &unkept)?;
+        let model = self.kept.model.as_ref();
+        let stays = (&self.kept.reader, &self.kept.engines);
+        let generation = generation(&settings, model, stays, &unkept)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"

@@ -79,8 +79,8 @@ impl App {
         let Self {
             pipeline,
             threads,
-            handoff,
             engine_threads,
+            handoff,
             keeper,
             export,
             reloader,
@@ -92,8 +92,8 @@ impl App {
             drop(reloader);
             drop(pipeline);
             threads.into_iter().for_each(Workers::join);
-            handoff.finish();
             engine_threads.into_iter().for_each(DecoderThreads::join);
+            handoff.finish();
             let lost = keeper.finish();
             // The keeper held the other handle and is gone.
             if let Some(export) = export.and_then(Arc::into_inner) {

@@ -98,23 +98,7 @@ fn examine_more(settings: &mut Settings, problems: &mut Vec<Problem>) {
             severity: Severity::Error,
         });
     }
-    problems.extend(
-        app::check_engines(&settings.engines)
-            .into_iter()
-            .map(|(model, message)| {
-                let models = &settings.policy.models;
-                let index = models.iter().position(|one| one.name == model);
-                let path = format!("models[{}].engine", index.unwrap_or_default());
-                Problem {
-                    file: file.clone(),
-                    line: settings.source.line_of(&path),
-                    path,
-                    message,
-                    remedy: None,
-                    severity: Severity::Error,
-                }
-            }),
-    );
+    problems.extend(broken_engines(settings));
     match app::topic_names(settings, &serve::places()) {
         Ok(known) => problems.extend(config::unknown_topics(settings, &known)),
         Err(error) => problems.push(Problem {
@@ -135,6 +119,25 @@ pub(super) fn environment(name: &str) -> Option<String> {
 
 fn set(name: &str) -> Option<String> {
     config::process_environment(name).filter(|text| !text.trim().is_empty())
+}
+
+/// Engines whose folders cannot be used.
+fn broken_engines(settings: &Settings) -> Vec<Problem> {
+    let problem = |(model, message)| {
+        let mut models = settings.policy.models.iter();
+        let index = models.position(|one| one.name == model);
+        let path = format!("models[{}].engine", index.unwrap_or_default());
+        Problem {
+            file: settings.source.file.clone(),
+            line: settings.source.line_of(&path),
+            path,
+            message,
+            remedy: None,
+            severity: Severity::Error,
+        }
+    };
+    let broken = app::check_engines(&settings.engines);
+    broken.into_iter().map(problem).collect()
 }
 
 /// A promise that nothing keeps. Where a calibration is named that does not do, the file does not do what it says.

@@ -216,7 +216,9 @@ impl Lawful {
         let decided = self.policy.decide(&request, &example.signals(), &standing);
         let (way, rule, words, rejected) = match decided {
             Ok(decision) => {
-                let open = |step: &Step| !matches!(step, Step::Local(_));
+                let open = |step: &Step| {
+                    matches!(step, Step::Upstream(_) | Step::Engine(_) | Step::Human(_))
+                };
                 let way = match decision.plan.iter().any(open) {
                     true => Way::Open,
                     false => Way::Approved,

@@ -22,10 +22,10 @@ pub struct Settings {
     pub desks: Vec<Desk>,
     /// Where the price of each model with an `upstream` is from.
     pub prices: BTreeMap<Arc<str>, PriceSource>,
-    /// How people are told of what is theirs.
-    pub handoff: Arc<handoff::Settings>,
     /// The models that write in this process.
     pub engines: Vec<Engine>,
+    /// How people are told of what is theirs.
+    pub handoff: Arc<handoff::Settings>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
     pub promise: Option<PromiseSettings>,
     /// A policy that is decided beside this one and never acts.

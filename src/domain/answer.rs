@@ -180,11 +180,11 @@ impl Served {
     /// The model that answers, as the config names it, or what stands for a person.
     pub fn model(&self) -> &Arc<str> {
         match self {
-            Self::Human { name } => name,
             Self::Local { model, .. }
             | Self::Engine { model }
             | Self::Upstream { model, .. }
             | Self::Cache { model } => model,
+            Self::Human { name } => name,
         }
     }
 }

@@ -207,6 +207,17 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
                 address: None,
             }
         }
+        Step::Engine(_) => {
+            let would = match engine_fits(asked.request, asked.signals) {
+                Ok(()) => "would answer where it is sure".to_owned(),
+                Err(unsure) => format!("would step aside ({})", unsure.code()),
+            };
+            Planned {
+                says: format!("{model} (an engine in this process): {would}"),
+                model,
+                address: None,
+            }
+        }
         Step::Human(handover) => {
             let along = match &handover.conversation {
                 Some(_) => ", the conversation goes along",
@@ -217,17 +228,6 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
                 says: format!("a person takes over{along}"),
                 model,
                 address: address.map(|egress| egress.endpoint().base_url.clone()),
-            }
-        }
-        Step::Engine(_) => {
-            let would = match engine_fits(asked.request, asked.signals) {
-                Ok(()) => "would answer where it is sure".to_owned(),
-                Err(unsure) => format!("would step aside ({})", unsure.code()),
-            };
-            Planned {
-                says: format!("{model} (an engine in this process): {would}"),
-                model,
-                address: None,
             }
         }
         Step::Upstream(egress) => {

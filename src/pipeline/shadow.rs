@@ -54,8 +54,7 @@ impl Shadow {
 }
 
 impl Outlook {
-    /// The first step of a plan that answers: approved answers are looked up; whoever is behind an API, and an engine
-    /// that the request fits, is believed to.
+    /// The first step of a plan that answers: approved answers are looked up, whoever is behind an API is believed to.
     pub(super) fn of(
         decided: &Result<Decision, Undecided>,
         desks: &Desks,
@@ -69,6 +68,7 @@ impl Outlook {
         };
         let answers = |step: &&Step| match step {
             Step::Upstream(_) | Step::Human(_) => true,
+            // An engine that takes the request is believed to be sure: nothing is written to find out.
             Step::Engine(_) => engine_fits(request, signals).is_ok(),
             Step::Local(model) => desks.get(model).is_some_and(|desk| {
                 let answer = desk.answer(request, signals, today);

@@ -213,7 +213,7 @@ fn judged_local_answers() -> (Vec<Record>, HashMap<String, bool>) {
     let complexity = |number: u64| 0.01 * number as f64 + 0.005;
     let records = (0..40).map(|number| {
         let mut changes = json!({
-            "asked": {"billed_tokens": 1000, "measured": ["complexity"]}, "plan": ["small", "far"],
+            "asked": {"billed_tokens": 1000, "measured": ["complexity", "wording"]}, "plan": ["small", "far"],
             "signals": {"shape": {"tokens": 900}, "complexity": complexity(number)},
         });
         if number < 30 {

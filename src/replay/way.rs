@@ -162,8 +162,8 @@ fn follow_steps(recorded: &Recorded, plan: &[&Step], refusal: &mut Option<Arc<st
 
 fn way_of(step: &Step) -> Way {
     match step {
-        Step::Human(handover) => Way::Human(handover.name.clone()),
         Step::Local(model) | Step::Engine(model) => Way::Local(model.clone()),
+        Step::Human(handover) => Way::Human(handover.name.clone()),
         Step::Upstream(egress) => match egress.endpoint().tier {
             Tier::Local => Way::Local(egress.endpoint().name.clone()),
             Tier::Remote => Way::Remote(egress.endpoint().name.clone()),

@@ -517,3 +517,22 @@ fn inspect_says_what_a_folder_holds() {
         .ended(1)
         .says(&["nowhere is missing"]);
 }
+
+#[tokio::test]
+async fn what_is_said_of_its_answers_counts_for_a_promise() {
+    let gateway = Gateway::start(&config(&bare(), SURE, None));
+    let prompt = &golden()[0].prompt;
+    let reply = ask(&gateway, &[], with(prompt, json!({"temperature": 0}))).await;
+    assert_eq!(way(&reply).0, "local");
+    let said = json!({"decision_id": reply.header("x-firstline-decision-id"), "verdict": "good"});
+    let judged = client().post(gateway.url("/v1/outcomes"));
+    let judged = judged.body(said.to_string()).send().await.unwrap();
+    assert_eq!(judged.status().as_u16(), 200);
+    let folder = gateway.folder.clone();
+    gateway.stop();
+    let promise = ["--max-local-error", "0.05", "--confidence", "0.95"];
+    let start = ["calibrate", "--outcomes", "journal"];
+    let ran = run(&folder, &[&start[..], &promise[..]].concat()).ended(1);
+    // One outcome proves nothing, but it was found.
+    assert!(ran.out.starts_with("infeasible"), "{ran:#?}");
+}

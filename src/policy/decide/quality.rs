@@ -59,8 +59,8 @@ impl Case<'_> {
         })
     }
 
-    /// Up to which complexity local endpoints and engines answer. A topic's own threshold goes before that for all, and no budget
-    /// moves it; beside a promise it can only lower what the calibration allows, and then nobody vouches for it.
+    /// Up to which complexity local endpoints and engines answer. A topic's own threshold goes before that for all, and no
+    /// budget moves it; beside a promise it can only lower what the calibration allows, and then nobody vouches for it.
     pub(super) fn local_limit(&self) -> Option<LocalLimit> {
         let common = self.common_limit()?;
         let promised = matches!(self.settings.quality.bar, Bar::Promise(_));
