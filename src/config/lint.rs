@@ -1,5 +1,6 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
+use super::lint_latency;
 use super::problem::{Problem, Severity};
 use super::reach::{classes, has_rule, may_receive};
 use super::settings::{Settings, TopicSource};
@@ -20,6 +21,9 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.topics();
     doubts.promise();
     doubts.own_topics();
+    for (path, message, remedy) in lint_latency::doubts(settings) {
+        doubts.doubt(&path, message, remedy);
+    }
     doubts.problems.sort_by_key(|problem| problem.line);
     doubts.problems
 }

@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, models, privacy, reach, route, server, topics};
+use super::{callers, cost, latency, models, privacy, reach, route, server, topics};
 use crate::policy;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -127,9 +127,13 @@ fn settings(
     let topics = topics::read(root, secrets, report);
     let guard = route::guard(root);
     let privacy = privacy::read(root);
-    let routes = route::read(root, &models.names, &callers.names);
+    let known = latency::Known {
+        models: &models.names,
+        classes: &privacy.classes,
+    };
+    let routes = route::read(root, known, &callers.names);
     let cost = cost::read(root, &callers.names, budgets);
-    let deadline = route::deadline(root);
+    let (deadline, latency) = latency::read(root, known);
     let (quality, promise) = route::quality(root, secrets);
     let (cache_rule, cache) = server::cache(root, &privacy);
     let upstream = server::upstream(root);
@@ -149,6 +153,7 @@ fn settings(
             routes,
             cost,
             deadline,
+            latency,
             signals_deadline,
             quality,
             cache: cache_rule,

@@ -166,6 +166,7 @@ fn endpoint(
         "api_key",
         "allow_plain_http",
         "trusted",
+        "parallel",
     ])?;
     let dialect = upstream.read("dialect", Dialect::OpenAi, |value| {
         value.choice(&[("openai", Dialect::OpenAi)])
@@ -182,6 +183,8 @@ fn endpoint(
         .get("residency")
         .map_or_else(Residency::default, |value| residency(&value));
     let timeouts = timeouts(section);
+    let parallel = upstream.get("parallel");
+    let parallel = parallel.map(|value| value.whole(1..=100_000));
     Some(Endpoint {
         name: name.clone(),
         tier: tier?,
@@ -193,6 +196,7 @@ fn endpoint(
         residency,
         price: price?,
         timeouts,
+        parallel: parallel.flatten(),
     })
 }
 

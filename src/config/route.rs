@@ -1,5 +1,6 @@
-//! `routes`, `quality`, `guard` and `latency`: what chooses among the models that may answer.
+//! `routes`, `quality` and `guard`: what chooses among the models that may answer.
 
+use super::latency;
 use super::known::{one_of, refuse_twice, some_of, word};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
@@ -9,27 +10,22 @@ use crate::domain::{Probability, Sentiment};
 use crate::policy::{Bar, Condition, Guard, Quality, RouteRule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 use whatlang::Lang;
 
 /// The local tier answers up to this complexity where the operator says nothing.
 const THRESHOLD: f32 = 0.5;
-/// The time for a request where the operator says nothing.
-const DEADLINE: Duration = Duration::from_secs(300);
-/// The longest time a request can be given.
-const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
 
 /// Reads `routes`.
 pub(super) fn read(
     root: &Section<'_>,
-    models: &[Arc<str>],
+    known: latency::Known<'_>,
     callers: &[Arc<str>],
 ) -> Vec<RouteRule> {
     let mut given = Vec::new();
     let mut routes = Vec::new();
     let entries = root.get("routes").and_then(|value| value.list());
     for entry in entries.unwrap_or_default() {
-        let Some(section) = entry.section(&["name", "when", "use"]) else {
+        let Some(section) = entry.section(&["name", "when", "use", "latency"]) else {
             continue;
         };
         let mut id = entry.path().to_owned();
@@ -41,7 +37,7 @@ pub(super) fn read(
         }
         let when = section.get("when").map(|value| condition(&value, callers));
         let chosen = section.required("use", "[gpt]").map(|value| {
-            let chosen = value.each(|item| one_of(item, "model", models));
+            let chosen = value.each(|item| one_of(item, "model", known.models));
             if value.list_is_empty() {
                 value.wrong("the route names no model", "name at least one");
             }
@@ -51,6 +47,7 @@ pub(super) fn read(
             id: id.into(),
             when: when.unwrap_or_default(),
             models: chosen.unwrap_or_default(),
+            latency: latency::of_route(&section, known),
         });
     }
     refuse_twice("route", &given);
@@ -121,16 +118,6 @@ pub(super) fn guard(root: &Section<'_>) -> Option<Guard> {
     Some(Guard {
         refuse_from: from?,
         refuse_unmeasured,
-    })
-}
-
-/// Reads `latency`.
-pub(super) fn deadline(root: &Section<'_>) -> Duration {
-    let section = root.section("latency", &["deadline"]);
-    section.map_or(DEADLINE, |section| {
-        section.read("deadline", DEADLINE, |value| {
-            value.duration(Duration::from_millis(1)..=MAX_DEADLINE)
-        })
     })
 }
 

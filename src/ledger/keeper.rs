@@ -2,7 +2,7 @@
 //! brings it to the journal. The way of a request only puts a pointer into a queue.
 
 use super::journal::{Journal, JournalSettings};
-use super::latency::Averages;
+use super::latency::Latest;
 use super::recent::{Decided, Judged, Recent};
 use super::writer::Writer;
 use super::{
@@ -106,7 +106,7 @@ pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), 
     let (sender, inbox) = sync_channel(settings.queue_records.max(1));
     let desk = Desk {
         writer,
-        averages: Averages::new(latencies.clone()),
+        latest: Latest::new(latencies.clone()),
         observe,
         recent,
         health: health.clone(),
@@ -169,7 +169,7 @@ impl Outbox {
 /// Whatever the thread works with.
 struct Desk {
     writer: Option<Writer>,
-    averages: Averages,
+    latest: Latest,
     observe: Observer,
     recent: Recent,
     health: Health,
@@ -184,7 +184,7 @@ impl Desk {
                 stop |= self.take(parcel);
             }
             self.health.overflowing(false);
-            self.averages.publish();
+            self.latest.publish(Instant::now());
             if let Some(writer) = &mut self.writer {
                 writer.work(Instant::now());
             }
@@ -193,7 +193,7 @@ impl Desk {
             }
             thread::sleep(GATHER);
         }
-        self.averages.publish();
+        self.latest.publish(Instant::now());
         self.writer
             .map_or(0, |mut writer| writer.finish(Instant::now()))
     }
@@ -231,7 +231,7 @@ impl Desk {
     }
 
     fn keep(&mut self, record: Box<Record>) {
-        self.averages.note(&record);
+        self.latest.note(&record, Instant::now());
         (self.observe)(Seen::Record(&record));
         if let Some(writer) = &mut self.writer {
             writer.take(&record);
@@ -256,7 +256,7 @@ impl Desk {
     }
 
     fn flush(&mut self, done: &SyncSender<()>) {
-        self.averages.publish();
+        self.latest.publish(Instant::now());
         if let Some(writer) = &mut self.writer {
             writer.finish(Instant::now());
         }

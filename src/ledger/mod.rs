@@ -13,6 +13,7 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod load;
 mod place;
 mod read;
 mod recent;
@@ -35,6 +36,7 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use load::UnderWay;
 pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
@@ -50,6 +52,7 @@ pub use word::Word;
 use crate::domain::{Caller, ChatRequest, DecisionId, Usd};
 use crate::policy::Standing;
 use keeper::{Find, Judge, Parcel};
+use load::Loads;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -60,6 +63,7 @@ pub struct Ledger {
     outbox: Arc<keeper::Outbox>,
     budgets: Budgets,
     latencies: Latencies,
+    loads: Loads,
 }
 
 impl Ledger {
@@ -68,6 +72,7 @@ impl Ledger {
             outbox: Arc::new(outbox),
             budgets,
             latencies,
+            loads: Loads::default(),
         }
     }
 
@@ -81,8 +86,15 @@ impl Ledger {
         Standing {
             budgets: self.budgets.standing(&caller.name, unix_seconds()),
             latencies: self.latencies.seen(),
+            in_flight: self.loads.seen(),
             records_ok: self.health().records_ok(),
+            ..Standing::default()
         }
+    }
+
+    /// Counts a request as under way at an endpoint, until what this gives is dropped.
+    pub fn under_way(&self, endpoint: &Arc<str>) -> UnderWay {
+        self.loads.begin(endpoint)
     }
 
     /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].

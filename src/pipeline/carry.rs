@@ -6,9 +6,9 @@ use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{Answer, ChatRequest, DataClass, Endpoint, Served, Signals, Tier};
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route};
+use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route, UnderWay, Word};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Step, Undecided};
+use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Standing, Step, Undecided};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) struct Journey<'a> {
     deadline: Duration,
     entry: Entry,
     told: Told,
+    /// The request that is under way at the endpoint that answers.
+    under_way: Option<UnderWay>,
 }
 
 impl<'a> Journey<'a> {
@@ -53,6 +55,7 @@ impl<'a> Journey<'a> {
             deadline,
             entry,
             told,
+            under_way: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -95,6 +98,14 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// How things stand, with what has passed of the request's time until now.
+    pub(super) fn at_this_moment(&self, standing: Standing) -> Standing {
+        Standing {
+            elapsed: self.began.elapsed(),
+            ..standing
+        }
+    }
+
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
         self.entry.note_data_class(&decision.class.name);
@@ -104,8 +115,10 @@ impl<'a> Journey<'a> {
             self.entry.note_local_limit(limit);
         }
         for step in &decision.plan {
-            self.entry
-                .note_considered(step.model(), true, &decision.rule);
+            let mut late = decision.set_back.iter();
+            let late = late.find(|one| one.model == *step.model());
+            let reason = late.map_or_else(|| Word::from(&decision.rule), |late| late.to_string().into());
+            self.entry.note_considered(step.model(), true, reason);
         }
         for rejected in &decision.rejected {
             self.entry
@@ -292,6 +305,7 @@ impl<'a> Journey<'a> {
         let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
         self.entry.note_place(egress.endpoint());
         let outbound = privacy::release(egress, self.request);
+        let under_way = self.visit.rooms.ledger.under_way(&endpoint);
         let began = Instant::now();
         self.entry
             .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
@@ -305,6 +319,7 @@ impl<'a> Journey<'a> {
         self.told.phases.add(Phase::Upstream, took);
         match &asked {
             Ok(reply) => {
+                self.under_way = Some(under_way);
                 self.told.attempts += reply.attempts;
                 self.entry.note_attempt(&endpoint, "ok", began, took);
             }
@@ -370,7 +385,7 @@ impl<'a> Journey<'a> {
 
     fn reply(mut self, served: Served, body: crate::domain::AnswerBody, bill: Bill) -> Reply {
         self.told.phases.own = self.own_time();
-        let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone());
+        let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone()).busy(self.under_way);
         Reply {
             told: self.told,
             answer: Answer {

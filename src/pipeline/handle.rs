@@ -139,6 +139,7 @@ impl Visit {
             .read(request, admission.wanted, admission.signals_deadline)
             .await;
         journey.measured(&signals);
+        let standing = journey.at_this_moment(standing);
         let decision = match self.generation.policy.decide(request, &signals, &standing) {
             Ok(decision) => decision,
             Err(undecided) => return Err(journey.undecided(undecided)),

@@ -10,17 +10,19 @@ mod decision;
 mod egress;
 mod settings;
 mod standing;
+mod time;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, Step};
+pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, SetBack, Step};
 pub use egress::Egress;
 pub use settings::{
     Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,
     OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule,
     Settings, Stamp, Unmet,
 };
-pub use standing::{BudgetStanding, LatencySeen, Standing};
+pub use standing::{BudgetStanding, InFlight, LatencySeen, Standing};
+pub use time::{Hedge, Latency, Objective, RouteLatency};
 
 use crate::domain::{Caller, ChatRequest, DataClass, KeyDigest, Signals, Wanted};
 

@@ -3,6 +3,7 @@
 //! `config` builds these from YAML and refuses what contradicts itself; here they are taken as they are.
 
 use super::condition::Condition;
+use super::time::{Latency, RouteLatency};
 use crate::domain::{
     Agreement, Certainty, DataClass, Endpoint, KeyDigest, PersonalKind, Probability, Region,
     Residency, Retention, Tier, Usd,
@@ -30,6 +31,8 @@ pub struct Settings {
     pub cost: Cost,
     /// The time a request may take, all attempts together.
     pub deadline: Duration,
+    /// What is said of time besides.
+    pub latency: Latency,
     /// The time that measuring may take before cautious values are assumed.
     pub signals_deadline: Duration,
     /// When the local tier suffices.
@@ -169,6 +172,8 @@ pub struct RouteRule {
     pub when: Condition,
     /// The models to use, in this order, by index into [`Settings::models`].
     pub models: Vec<usize>,
+    /// What it says of time.
+    pub latency: RouteLatency,
 }
 
 /// What may be spent.

@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod chat;
 mod errors;
+mod gate;
 mod headers;
 mod health;
 mod listen;
@@ -16,6 +17,7 @@ mod wire;
 
 pub use body::ResponseBody;
 pub use chat::chat_request;
+pub use gate::{Gate, GateLimits};
 pub use health::Readiness;
 pub use listen::{ConnectionLimits, Stop, serve};
 pub use routes::{RequestLimits, Site, Surface};

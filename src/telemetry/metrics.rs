@@ -1,4 +1,5 @@
-//! Prometheus metrics, all drawn from finished records but for the ledger's own health and the requests still open.
+//! Prometheus metrics, all drawn from finished records but for the ledger's own health, the requests still open and those
+//! turned away before they could have a record.
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
@@ -37,6 +38,7 @@ pub struct Metrics {
     assumed: Counters,
     judged: Counters,
     dropped: Counter,
+    shed: Counter,
     journal_healthy: Gauge,
     active: Gauge,
     health: Health,
@@ -60,6 +62,7 @@ impl Metrics {
             assumed: Family::default(),
             judged: Family::default(),
             dropped: Counter::default(),
+            shed: Counter::default(),
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
@@ -108,6 +111,11 @@ impl Metrics {
             ("verdict", judgement.verdict.as_str().into()),
         ];
         self.judged.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request that was turned away because every place was taken. It leaves no record.
+    pub fn count_shed(&self) {
+        self.shed.inc();
     }
 
     /// All metrics as text, in the form of [`CONTENT_TYPE`].
@@ -233,6 +241,11 @@ impl Metrics {
             "records_dropped",
             "Records lost because a queue or the backlog was full",
             self.dropped.clone(),
+        );
+        registry.register(
+            "requests_shed",
+            "Requests turned away because as many were under way as may be",
+            self.shed.clone(),
         );
         registry.register(
             "journal_healthy",

@@ -54,6 +54,7 @@ pub(super) fn endpoint() -> Endpoint {
         residency: Residency::default(),
         price: crate::domain::Price::default(),
         timeouts: Timeouts::default(),
+        parallel: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! From signals to a plan. Privacy is settled first, and every later choice is made among what it left. Each file beside
-//! this one asks one question of a model: may it receive this, is it good enough, can it be paid, is it in time.
+//! this one asks one question of a model: may it receive this, is it good enough, can it be paid; and at last, among
+//! those who may answer, who is in time.
 
 use super::admit::refused;
 use super::decision::{Decision, Reason, RefusalCode, Refused, Rejected, Step};
 use super::egress::Egress;
-use super::settings::{Model, Offer, Settings};
+use super::settings::{Model, Offer, RouteRule, Settings};
 use super::standing::Standing;
 use crate::domain::{ChatRequest, DataClass, Signals, Tier};
 use std::sync::Arc;
@@ -43,6 +44,7 @@ impl Case<'_> {
                 .collect();
             chosen = self.keep_eligible(&all, &class, &mut rejected);
         }
+        let set_back = self.by_time(&mut chosen, &mut rejected);
         if chosen.is_empty() {
             let refused = self.nobody_may(&class, &rejected);
             return Err(Undecided {
@@ -70,6 +72,7 @@ impl Case<'_> {
             rule,
             class,
             rejected,
+            set_back,
             may_keep,
             local_limit: self.local_limit(),
             may_match,
@@ -106,12 +109,7 @@ impl Case<'_> {
                 .filter(|model| model.answers_to(&self.request.model));
             return ("model asked for".into(), named.collect());
         }
-        let route = self
-            .settings
-            .routes
-            .iter()
-            .find(|route| route.when.holds(self.request, self.signals));
-        if let Some(route) = route {
+        if let Some(route) = self.route() {
             return (
                 route.id.clone(),
                 route
@@ -124,6 +122,15 @@ impl Case<'_> {
         let mut all: Vec<&Model> = models.iter().collect();
         all.sort_by_key(|model| model.tier());
         ("auto".into(), all)
+    }
+
+    /// The operator's first route that matches; none for a model asked for by name.
+    fn route(&self) -> Option<&RouteRule> {
+        let mut routes = self.settings.routes.iter();
+        let holds = |route: &&RouteRule| route.when.holds(self.request, self.signals);
+        routes
+            .find(holds)
+            .filter(|_| &*self.request.model == super::AUTO)
     }
 
     fn keep_eligible<'m>(
@@ -154,7 +161,6 @@ impl Case<'_> {
             .or_else(|| self.too_delicate(model))
             .or_else(|| self.too_complex(endpoint))
             .or_else(|| self.too_dear(endpoint))
-            .or_else(|| self.too_slow(endpoint))
     }
 
     /// The refusal for when nobody may answer. Privacy is named before money, and money before quality.
@@ -182,13 +188,6 @@ impl Case<'_> {
         if let Some(reason) = find(|reason| matches!(reason, Reason::CostCap { .. })) {
             let message = "the request is estimated to cost more than one request may; ask for fewer output tokens";
             return refused(RefusalCode::PolicyCostCap, &rule_of(reason), message);
-        }
-        if find(|reason| matches!(reason, Reason::TooSlow)).is_some() {
-            return refused(
-                RefusalCode::PolicyDeadline,
-                "latency",
-                "no model would be done within the time asked for",
-            );
         }
         let message =
             "the local tier does not suffice for this request, and no other model may answer it";
@@ -223,6 +222,6 @@ fn rule_of(reason: &Reason) -> Arc<str> {
         Reason::AlwaysRemote => "quality.always_remote".into(),
         Reason::CostCap { .. } => "cost.max_usd_per_request".into(),
         Reason::Budget(name) => format!("cost.budgets ({name})").into(),
-        Reason::TooSlow => "latency".into(),
+        Reason::TooSlow(_) => "latency".into(),
     }
 }

@@ -55,6 +55,7 @@ fn endpoint(address: SocketAddr, timeouts: Timeouts) -> Endpoint {
         residency: Residency::default(),
         price: Price::default(),
         timeouts,
+        parallel: None,
     }
 }
 

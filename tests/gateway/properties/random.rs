@@ -7,8 +7,8 @@ use firstline::domain::{
     Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Bar, ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement, RouteRule,
-    Settings,
+    Bar, ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement,
+    RouteLatency, RouteRule, Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -126,6 +126,7 @@ impl Random {
             residency: self.residency(),
             price: Price::default(),
             timeouts: Timeouts::default(),
+            parallel: None,
         }
     }
 
@@ -189,6 +190,7 @@ impl Random {
             models: (0..count)
                 .map(|_| self.below(models as u64) as usize)
                 .collect(),
+            latency: RouteLatency::default(),
         }
     }
 
