@@ -38,6 +38,8 @@ pub mod server;
 
 pub mod config;
 
+pub mod cases;
+
 pub mod app;
 
 pub mod demo;

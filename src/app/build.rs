@@ -4,7 +4,7 @@ use super::encoder::measures_with;
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::scan::searching;
-use super::{desks, keep_promise, measuring};
+use super::{Unkept, desks, keep_promise, measuring, promise_in_words};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
@@ -16,9 +16,10 @@ use crate::pipeline::{Generation, Pipeline, Rooms};
 use crate::policy::{self, Offer, Period, Policy};
 use crate::server::Readiness;
 use crate::similar::Head;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, Untraced};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
 use anyhow::{Context, anyhow};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -58,9 +59,10 @@ pub async fn build(
     file: Option<PathBuf>,
     places: &Places,
 ) -> anyhow::Result<App> {
-    if let Some(unkept) = keep_promise(&mut settings, places) {
-        unkept.warn();
-    }
+    let unkept = keep_promise(&mut settings, places);
+    unkept.iter().for_each(Unkept::warn);
+    let promise = promise_in_words(&settings, unkept.as_ref());
+    refuse_lapsed(&settings)?;
     let api = bind(settings.server.api).await?;
     let admin = match settings.server.admin {
         Some(address) => Some(bind(address).await?),
@@ -84,13 +86,18 @@ pub async fn build(
     let (reader, model, threads) = measuring.into_parts();
     let reader = searching(&reader, &settings.policy.privacy)?;
     let desks = desks(&settings.desks, model.as_ref())?;
-    let export = export(&settings)?.map(Arc::new);
+    let untraced = Untraced::new(self::untraced(
+        settings.telemetry.otlp.as_ref(),
+        &settings.policy,
+    ));
+    let export = export(&settings, &untraced)?.map(Arc::new);
     let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
     let (live, watching) = watch::channel(Arc::new(Generation {
         policy,
         desks,
         measured_by: measures_with(&reader),
         signals: reader.clone(),
+        promise,
     }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
@@ -101,6 +108,8 @@ pub async fn build(
         ledger: ledger.clone(),
         upstream: upstream.clone(),
         similar: similar.is_some(),
+        collector: settings.telemetry.otlp.clone(),
+        untraced,
     };
     let rooms = Rooms {
         upstream,
@@ -133,19 +142,59 @@ impl App {
     }
 }
 
+/// Tells of statements that have ended or soon will; refuses where some class has no lawful way any more.
+pub(super) fn refuse_lapsed(settings: &config::Settings) -> anyhow::Result<()> {
+    let problems = config::lapsed(settings, crate::pipeline::today());
+    let wrong = |problem: &&config::Problem| problem.severity == config::Severity::Error;
+    let errors: Vec<String> = problems
+        .iter()
+        .filter(wrong)
+        .map(ToString::to_string)
+        .collect();
+    if !errors.is_empty() {
+        return Err(anyhow!(
+            "the configuration is not valid today\n{}",
+            errors.join("\n")
+        ));
+    }
+    for doubt in &problems {
+        tracing::warn!(doubt = %doubt, "a statement of residency ends");
+    }
+    Ok(())
+}
+
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; is another program using the port? choose another with --listen or `listen.api`")
     })
 }
 
-fn export(settings: &config::Settings) -> anyhow::Result<Option<telemetry::Guard>> {
+/// The classes whose requests are not traced, because the collector may not hold their data.
+pub(super) fn untraced(
+    collector: Option<&config::Collector>,
+    policy: &policy::Settings,
+) -> BTreeSet<Arc<str>> {
+    let Some(collector) = collector else {
+        return BTreeSet::new();
+    };
+    let (privacy, today) = (&policy.privacy, crate::pipeline::today());
+    let classes = privacy.classes.iter();
+    let kept = classes
+        .filter(|class| !privacy.may_hold(class, collector.tier, &collector.residency, today));
+    kept.map(|class| class.name.clone()).collect()
+}
+
+fn export(
+    settings: &config::Settings,
+    untraced: &Untraced,
+) -> anyhow::Result<Option<telemetry::Guard>> {
     let Some(collector) = &settings.telemetry.otlp else {
         return Ok(None);
     };
     let to = telemetry::Settings {
         endpoints: endpoints(&settings.policy).cloned().collect(),
-        ..telemetry::Settings::new(collector.as_str())
+        untraced: untraced.clone(),
+        ..telemetry::Settings::new(collector.url.as_str())
     };
     // Fails only where one is installed already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();

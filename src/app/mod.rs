@@ -22,4 +22,4 @@ pub use learn::{Learning, learn};
 pub use outcomes::{LocalOutcome, fair_draw, local_outcomes};
 pub use own::topic_names;
 pub use places::Places;
-pub use promise::{Unkept, keep_promise};
+pub use promise::{Unkept, keep_promise, promise_in_words};

@@ -48,6 +48,25 @@ pub fn keep_promise(settings: &mut config::Settings, places: &Places) -> Option<
     }
 }
 
+/// What the policy promises of local answers, and what keeps it; `None` where it promises nothing.
+pub fn promise_in_words(settings: &config::Settings, unkept: Option<&Unkept>) -> Option<Arc<str>> {
+    let promise = settings.promise.as_ref()?.promise;
+    let (error, confidence) = (promise.max_local_error(), promise.confidence());
+    let kept = match (&settings.policy.quality.bar, unkept) {
+        (Bar::Promise(Some(calibrated)), _) => format!(
+            "kept up to complexity {} by calibration {}",
+            calibrated.threshold.get(),
+            calibrated.digest
+        ),
+        (_, Some(unkept)) => format!("NOT KEPT, local endpoints answer nothing: {}", unkept.why),
+        (Bar::Promise(None) | Bar::Threshold(_), None) => return None,
+    };
+    let words = format!(
+        "at most {error} of local answers not good enough, at confidence {confidence}: {kept}"
+    );
+    Some(words.into())
+}
+
 impl Unkept {
     /// Tells the log.
     pub(super) fn warn(&self) {

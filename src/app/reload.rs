@@ -3,18 +3,19 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
-use super::build::{budgets, endpoints};
+use super::build::{budgets, endpoints, refuse_lapsed, untraced};
 use super::encoder::measures_with;
 use super::own::{own_heads, refuse_unknown_topics};
 use super::places::Places;
 use super::scan::searching;
-use super::{desks, keep_promise};
+use super::{desks, keep_promise, promise_in_words};
 use crate::config;
 use crate::inference::Model;
 use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::policy::Policy;
 use crate::signals::Reader;
+use crate::telemetry::Untraced;
 use crate::upstream;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
@@ -56,6 +57,9 @@ pub(super) struct Kept {
     pub(super) upstream: upstream::Client,
     /// The semantic cache was made at start.
     pub(super) similar: bool,
+    /// The collector, which is fixed at start, and the classes of which it is told nothing.
+    pub(super) collector: Option<config::Collector>,
+    pub(super) untraced: Untraced,
 }
 
 /// Watches the file that `settings` came from.
@@ -148,7 +152,9 @@ impl Watch {
             })?;
         self.watch_sources(sources(&settings));
         refuse_unknown_topics(&settings, &self.kept.places)?;
+        refuse_lapsed(&settings)?;
         let unkept = keep_promise(&mut settings, &self.kept.places);
+        let promise = promise_in_words(&settings, unkept.as_ref());
         let policy = Policy::new(settings.policy.clone());
         if policy.wanted().needs_encoder() && self.kept.model.is_none() {
             return Err(anyhow!(
@@ -178,6 +184,8 @@ impl Watch {
             unkept.warn();
         }
         let stamp = settings.policy.stamp.text.clone();
+        let untraced = untraced(self.kept.collector.as_ref(), &settings.policy);
+        self.kept.untraced.replace(untraced);
         self.kept
             .ledger
             .budgets()
@@ -189,6 +197,7 @@ impl Watch {
             desks,
             measured_by: measures_with(&signals),
             signals,
+            promise,
         }));
         Ok(stamp)
     }

@@ -1,6 +1,6 @@
 //! `firstline check`: every mistake at once, then what is allowed and looks wrong.
 
-use super::{Check, serve, show};
+use super::{Check, cases, serve, show};
 use crate::app;
 use crate::config::{self, Problem, Settings, Severity};
 use serde_json::json;
@@ -33,7 +33,16 @@ pub(super) fn check(check: &Check) -> anyhow::Result<bool> {
             Some(_) | None => {}
         }
     }
+    if let Some(folder) = &check.cases {
+        sound &= cases::check(folder, &check.files, check.json)?;
+    }
     Ok(sound)
+}
+
+/// `firstline schema`: what editors complete from.
+pub(super) fn schema() -> anyhow::Result<bool> {
+    show::line(&serde_json::to_string_pretty(&config::schema())?);
+    Ok(true)
 }
 
 /// The settings, where the file means any, and everything there is to say about it.
@@ -60,6 +69,7 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
         }
     };
     problems.extend(config::lint(&settings));
+    problems.extend(config::lapsed(&settings, crate::pipeline::today()));
     problems.extend(unkept(file, &mut settings));
     // Approved answers are part of the configuration, so a mistake in them is one, too.
     if let Err(error) = app::desks(&settings.desks, None) {
@@ -116,7 +126,7 @@ fn topics_severity(settings: &Settings) -> Severity {
 
 /// What stands for a variable that is not set where the file is checked, which need not be where it will run: 64
 /// hexadecimal digits, which will do for a key and for a digest, or an address where the name asks for one.
-fn stand_in(name: &str) -> String {
+pub(super) fn stand_in(name: &str) -> String {
     if name.ends_with("_URL") || name.ends_with("_ENDPOINT") {
         return "http://127.0.0.1:4318".into();
     }

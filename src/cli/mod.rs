@@ -4,6 +4,7 @@
 
 mod audit;
 mod calibrate;
+mod cases;
 mod check;
 mod explain;
 mod learn;
@@ -49,6 +50,8 @@ enum Command {
     Serve(Serve),
     /// Checks config files offline: every mistake at once, with file, line and what would be right
     Check(Check),
+    /// Prints the JSON Schema of the configuration, from which editors complete and check
+    Schema,
     /// Shows what policy would do with a request and why; sends nothing
     Explain(Explain),
     /// Reads requests as JSON lines and writes every signal of each
@@ -93,8 +96,11 @@ struct Serve {
 #[derive(Args)]
 struct Check {
     /// The files to check
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "cases", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Decide every policy case (.txt) under this folder, too, and compare; cases that name no policy are decided under FILE
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
     /// Write what was found as JSON
     #[arg(long)]
     json: bool,
@@ -232,6 +238,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(demo) => serve::demo(demo),
         Command::Serve(serve) => serve::serve(serve),
         Command::Check(check) => check::check(&check),
+        Command::Schema => check::schema(),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
         Command::Report(asked) => report::report(asked),

@@ -1,25 +1,33 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
 use super::lint_latency;
+use super::cover::Space;
+use super::example::{Lawful, Way};
 use super::problem::{Problem, Severity};
-use super::reach::{classes, has_rule, may_receive};
+use super::prove;
+use super::reach::{classes, has_rule};
 use super::settings::{Settings, TopicSource};
 use super::topics::FEW_UTTERANCES;
-use crate::domain::{DataClass, Price, Tier};
-use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, RouteRule};
+use crate::domain::{DataClass, Day, Price, Tier};
+use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer};
+use std::collections::BTreeSet;
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
     let mut doubts = Doubts {
         settings,
+        space: Space::of(&settings.policy),
+        unreached: BTreeSet::new(),
         problems: Vec::new(),
     };
     doubts.routes();
+    doubts.rules();
     doubts.classes();
     doubts.models();
     doubts.budgets();
     doubts.topics();
     doubts.promise();
+    doubts.telemetry();
     doubts.own_topics();
     for (path, message, remedy) in lint_latency::doubts(settings) {
         doubts.doubt(&path, message, remedy);
@@ -30,6 +38,9 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
 
 struct Doubts<'a> {
     settings: &'a Settings,
+    space: Space,
+    /// The routes that no request reaches, by index.
+    unreached: BTreeSet<usize>,
     problems: Vec<Problem>,
 }
 
@@ -45,15 +56,26 @@ impl Doubts<'_> {
         });
     }
 
-    /// A route after one that always holds, or after one that holds whenever it does, is never taken.
+    /// Routes that no request reaches, because earlier ones take all that they would.
     fn routes(&mut self) {
-        let routes = &self.settings.policy.routes;
-        for (index, route) in routes.iter().enumerate() {
-            if let Some(earlier) = shadow(&routes[..index], route) {
+        let policy = &self.settings.policy;
+        for index in 0..policy.routes.len() {
+            if let Some((why, remedy)) = prove::never_taken(policy, &self.space, index) {
+                self.unreached.insert(index);
+                self.doubt(&format!("routes[{index}]"), why, remedy);
+            }
+        }
+    }
+
+    fn rules(&mut self) {
+        let policy = &self.settings.policy;
+        for index in 0..policy.privacy.rules.len() {
+            if let Some(why) = prove::never_bites(policy, index) {
+                let path = policy.privacy.rules[index].id.to_string();
                 self.doubt(
-                    &format!("routes[{index}]"),
-                    format!("never taken: {} matches first", earlier.id),
-                    "put the narrower route first, or delete this one",
+                    &path,
+                    why,
+                    "delete it, or require more of it than of the other",
                 );
             }
         }
@@ -62,26 +84,22 @@ impl Doubts<'_> {
     fn classes(&mut self) {
         let policy = &self.settings.policy;
         let privacy = &policy.privacy;
-        let served = |class: &DataClass| {
-            let mut models = policy.models.iter();
-            models.any(|model| may_receive(privacy, model, class))
-        };
-        let remote = policy
-            .models
-            .iter()
-            .any(|model| model.tier() == Tier::Remote);
-        for class in classes(privacy) {
+        let free = Lawful::without_routes(policy, Day(0));
+        let mut models = policy.models.iter();
+        let remote = models.any(|model| model.tier() == Tier::Remote);
+        for class in classes(self.settings) {
             let sensitive = class.rank > privacy.default_class.rank;
-            if !served(class) {
+            let example = free.anyone().with_class(class);
+            let refused = free
+                .verdict(&example)
+                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose);
+            if let Some(verdict) = refused {
                 let message = format!(
-                    "no model may serve `{}` data: it is always refused",
+                    "no model may serve `{}` data: it is always refused: {example} {verdict}",
                     class.name
                 );
-                self.doubt(
-                    "privacy.rules",
-                    message,
-                    "add a local model, or one that meets the rule",
-                );
+                let remedy = "add a local model, or one that meets the rule";
+                self.doubt("privacy.rules", message, remedy);
             } else if sensitive && remote && !has_rule(privacy, class) {
                 let message = format!(
                     "`{}` data can never leave: no rule speaks for it",
@@ -130,7 +148,7 @@ impl Doubts<'_> {
             .routes
             .iter()
             .enumerate()
-            .filter(|(at, route)| shadow(&policy.routes[..*at], route).is_none());
+            .filter(|(at, _)| !self.unreached.contains(at));
         let by_route = taken
             .into_iter()
             .any(|(_, route)| route.models.contains(&index));
@@ -216,6 +234,31 @@ impl Doubts<'_> {
         }
     }
 
+    /// Classes whose requests are not traced, because the collector may not hold their data.
+    fn telemetry(&mut self) {
+        let Some(collector) = &self.settings.telemetry.otlp else {
+            return;
+        };
+        let privacy = &self.settings.policy.privacy;
+        let untraced = |class: &&&DataClass| {
+            !privacy.may_hold(class, collector.tier, &collector.residency, Day(0))
+        };
+        let untraced: Vec<&str> = classes(self.settings)
+            .iter()
+            .filter(untraced)
+            .map(|class| &*class.name)
+            .collect();
+        if !untraced.is_empty() {
+            let message = format!(
+                "requests with {} data are not traced: the collector is not known to be a place that may hold it",
+                untraced.join(", ")
+            );
+            let remedy =
+                "state where it stores in `telemetry.otlp.residency`, or leave this as it is";
+            self.doubt("telemetry.otlp", message, remedy);
+        }
+    }
+
     fn own_topics(&mut self) {
         let Some(TopicSource::Examples { utterances, file }) = &self.settings.topics.source else {
             return;
@@ -238,13 +281,6 @@ impl Doubts<'_> {
             }
         }
     }
-}
-
-fn shadow<'a>(earlier: &'a [RouteRule], route: &RouteRule) -> Option<&'a RouteRule> {
-    let always = Condition::default();
-    earlier
-        .iter()
-        .find(|earlier| earlier.when == always || earlier.when == route.when)
 }
 
 fn price(model: &Model) -> Option<Price> {

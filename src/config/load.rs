@@ -7,6 +7,7 @@ use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
 use super::{callers, cost, latency, models, privacy, reach, route, server, topics};
+use crate::domain::Day;
 use crate::policy;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -62,21 +63,30 @@ pub fn parse(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Vec<Problem>> {
     let report = Report::new(file);
-    let settings = match tree::parse(text) {
+    match parse_into(&report, text, file, environment) {
+        Some(settings) if report.is_empty() => Ok(settings),
+        Some(_) | None => Err(report.into_problems()),
+    }
+}
+
+/// What could be read of a text; what is wrong with it is in the report.
+pub(super) fn parse_into(
+    report: &Report,
+    text: &str,
+    file: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<Settings> {
+    match tree::parse(text) {
         Ok(node) => {
             let digest = Sha256::digest(text.as_bytes()).into();
             let secrets = Secrets::new(file, environment);
-            document(&report, &node).map(|root| settings(&root, &secrets, &report, digest, file))
+            document(report, &node).map(|root| settings(&root, &secrets, report, digest, file))
         }
         Err(malformed) => {
             let remedy = Some(malformed.remedy.to_owned());
             report.error(malformed.line, "", malformed.message, remedy);
             None
         }
-    };
-    match settings {
-        Some(settings) if report.is_empty() => Ok(settings),
-        Some(_) | None => Err(report.into_problems()),
     }
 }
 
@@ -139,11 +149,7 @@ fn settings(
     let upstream = server::upstream(root);
     let (records, records_required) = server::records(root, secrets);
     let telemetry = server::telemetry(root, secrets);
-    // Half-read rules would be accused of what the missing half says.
-    if report.is_empty() {
-        reach::check(root, &privacy, &models.models);
-    }
-    Settings {
+    let settings = Settings {
         policy: policy::Settings {
             stamp: policy::Stamp::new(&name, &short(&digest)),
             models: models.models,
@@ -173,7 +179,14 @@ fn settings(
             file: file.to_owned(),
             lines: root.value().lines(),
         },
+    };
+    // Half-read rules would be accused of what the missing half says.
+    if report.is_empty() {
+        // No statement has ended on this day: what has is `lapsed`, for whoever knows the date.
+        let unlawful = reach::unlawful(&settings, Day(0));
+        unlawful.into_iter().for_each(|problem| report.add(problem));
     }
+    settings
 }
 
 /// The version, which has to be one we know, and the name.

@@ -9,9 +9,12 @@
 
 mod callers;
 mod cost;
+mod cover;
 mod defaults;
+mod example;
 mod known;
 mod latency;
+mod lapse;
 mod lint;
 mod lint_latency;
 mod load;
@@ -20,9 +23,11 @@ mod place;
 mod privacy;
 mod problem;
 mod process;
+mod prove;
 mod reach;
 mod reader;
 mod route;
+mod schema;
 mod secrets;
 mod server;
 mod settings;
@@ -30,14 +35,16 @@ mod topics;
 mod tree;
 
 pub use defaults::defaults;
+pub use lapse::lapsed;
 pub use lint::lint;
 pub use load::{load, parse};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
+pub use schema::schema;
 pub use settings::{
-    CacheSettings, Desk, EncoderSettings, ExactSettings, PromiseSettings, RecordSettings,
-    SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings, TopicSettings,
-    TopicSource, UpstreamSettings,
+    CacheSettings, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
+    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
+    TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

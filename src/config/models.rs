@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::Desk;
 use crate::domain::{
-    Agreement, Dialect, Endpoint, Price, Region, Residency, Retention, Tier, Timeouts, Usd,
+    Agreement, Day, Dialect, Endpoint, Price, Region, Residency, Retention, Tier, Timeouts, Usd,
 };
 use crate::policy::{Model, Offer};
 use std::collections::BTreeSet;
@@ -237,7 +237,8 @@ fn price(value: &Value<'_>) -> Option<Price> {
     })
 }
 
-fn residency(value: &Value<'_>) -> Residency {
+/// What is stated of a place; what is not stated is unknown.
+pub(super) fn residency(value: &Value<'_>) -> Residency {
     let Some(section) = value.section(&[
         "processing",
         "storage",
@@ -245,6 +246,8 @@ fn residency(value: &Value<'_>) -> Residency {
         "retention_days",
         "trains_on_data",
         "agreements",
+        "subprocessors",
+        "valid_until",
     ]) else {
         return Residency::default();
     };
@@ -259,7 +262,25 @@ fn residency(value: &Value<'_>) -> Residency {
         agreements: section.read("agreements", BTreeSet::new(), |value| {
             Some(agreements(value))
         }),
+        // An empty list says that there are none, which is something stated.
+        subprocessors: section
+            .get("subprocessors")
+            .map(|value| value.each(region).into_iter().collect()),
+        // An end that cannot be read is a problem of its own, so that nothing is used without it.
+        valid_until: section.get("valid_until").and_then(|value| day(&value)),
     }
+}
+
+fn day(value: &Value<'_>) -> Option<Day> {
+    let text = value.text()?;
+    let day = Day::parse(text);
+    if day.is_none() {
+        value.wrong(
+            format!("`{text}` is no day of the calendar"),
+            "write year, month and day: `2027-03-31`",
+        );
+    }
+    day
 }
 
 /// A set of regions, at least one.

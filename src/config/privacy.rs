@@ -202,6 +202,7 @@ fn requirement(value: &Value<'_>) -> Option<Requirement> {
         "trains_on_data",
         "retention_days",
         "agreements",
+        "subprocessors",
     ])?;
     let within = |key| {
         let section = section.section(key, &["within"])?;
@@ -219,6 +220,7 @@ fn requirement(value: &Value<'_>) -> Option<Requirement> {
         agreements: section.read("agreements", BTreeSet::new(), |value| {
             Some(agreements(value))
         }),
+        subprocessors_within: within("subprocessors"),
     };
     if require == Requirement::default() {
         value.wrong(

@@ -55,6 +55,9 @@ impl fmt::Display for Problem {
 pub(super) struct Report {
     file: PathBuf,
     problems: RefCell<Vec<Problem>>,
+    /// Every section that was read, with the keys it may have: what the schema is compared with.
+    #[cfg(test)]
+    pub(super) sections: RefCell<std::collections::BTreeMap<String, &'static [&'static str]>>,
 }
 
 impl Report {
@@ -63,7 +66,14 @@ impl Report {
         Self {
             file: file.to_owned(),
             problems: RefCell::default(),
+            #[cfg(test)]
+            sections: RefCell::default(),
         }
+    }
+
+    /// Notes a problem.
+    pub(super) fn add(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
     }
 
     /// Notes an error.

@@ -216,22 +216,16 @@ impl<'a> Value<'a> {
         lines
     }
 
-    /// The value below this one at a whole path; this one where there is none.
-    pub(super) fn within(&self, path: &str) -> Value<'a> {
-        let mut found = self.clone();
-        self.visit(&mut |value| {
-            if value.path == path {
-                found = value.clone();
-            }
-        });
-        found
-    }
-
     /// A map with no other keys than these.
     pub(super) fn section(&self, keys: &'static [&'static str]) -> Option<Section<'a>> {
         let Kind::Map(pairs) = &self.node.kind else {
             return self.not("a section of keys");
         };
+        #[cfg(test)]
+        self.report
+            .sections
+            .borrow_mut()
+            .insert(self.path.clone(), keys);
         for pair in pairs
             .iter()
             .filter(|pair| !keys.contains(&pair.key.as_str()))

@@ -1,14 +1,15 @@
 //! Everything about the process itself: listeners and limits, encoder, cache, upstreams, records, telemetry.
 
+use super::models;
 use super::place;
 use super::privacy::class;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{
-    CacheSettings, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
+    CacheSettings, Collector, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
     ServerSettings, TelemetrySettings, UpstreamSettings,
 };
-use crate::domain::DataClass;
+use crate::domain::{DataClass, Tier};
 use crate::policy::{CacheRule, Privacy, ScopeRule};
 use crate::similar;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -252,17 +253,39 @@ pub(super) fn telemetry(root: &Section<'_>, secrets: &Secrets<'_>) -> TelemetryS
     }
 }
 
-fn collector(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<String> {
-    let text = secrets.text_or_reference(value)?;
-    let place = place::parse_url(&text);
-    if place.is_none() {
+/// A collector: its URL or a reference to it, or both that and where it stores.
+fn collector(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<Collector> {
+    let pairs = value.as_pairs().unwrap_or_default();
+    let whole = pairs
+        .iter()
+        .any(|(key, _)| ["url", "residency"].contains(key));
+    let section = match whole {
+        true => Some(value.section(&["url", "residency"])?),
+        false => None,
+    };
+    let residency = section
+        .as_ref()
+        .and_then(|section| section.get("residency"));
+    let residency = residency.map(|value| models::residency(&value));
+    let url = match &section {
+        Some(section) => section.required("url", "http://127.0.0.1:4318")?,
+        None => value.clone(),
+    };
+    let text = secrets.text_or_reference(&url)?;
+    let Some(place) = place::parse_url(&text) else {
         let message = "this is no URL of a collector";
-        value.wrong(
-            message,
-            "write `http://127.0.0.1:4318`, or refer to a variable that holds such a URL",
-        );
-    }
-    place.map(|place| place.url)
+        let remedy = "write `http://127.0.0.1:4318`, or refer to a variable that holds such a URL";
+        url.wrong(message, remedy);
+        return None;
+    };
+    Some(Collector {
+        tier: match place.is_loopback() {
+            true => Tier::Local,
+            false => Tier::Remote,
+        },
+        url: place.url,
+        residency: residency.unwrap_or_default(),
+    })
 }
 
 fn path(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<std::path::PathBuf> {

@@ -1,6 +1,7 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
 use crate::calibration::Promise;
+use crate::domain::{Residency, Tier};
 use crate::policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -182,10 +183,21 @@ pub struct RecordSettings {
 /// Where metrics and traces go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
-    /// The base URL of an OTLP collector over HTTP.
-    pub otlp: Option<String>,
+    /// An OTLP collector over HTTP; `None` sends nothing.
+    pub otlp: Option<Collector>,
     /// Serve `/metrics`.
     pub prometheus: bool,
+}
+
+/// Where telemetry is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// Its base URL.
+    pub url: String,
+    /// Local where it is on this machine.
+    pub tier: Tier,
+    /// Where it stores what it is sent.
+    pub residency: Residency,
 }
 
 impl Default for TopicSettings {

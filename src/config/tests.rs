@@ -46,6 +46,10 @@ fn with(rest: &str) -> String {
     )
 }
 
+fn told_of(text: &str) -> String {
+    told(&problems(text))
+}
+
 fn only_problem(text: &str) -> String {
     let problems = problems(text);
     assert_eq!(problems.len(), 1, "{}", told(&problems));
@@ -323,7 +327,7 @@ fn a_class_that_nobody_may_serve_is_an_error_unless_meant() {
     };
     let none = told(&problems(&remote_only("")));
     assert!(
-        none.contains("no model may ever serve `personal` data"),
+        none.contains("no model may ever serve `personal`, `restricted` data"),
         "{none}"
     );
     let local = told(&problems(&remote_only(
@@ -335,6 +339,156 @@ fn a_class_that_nobody_may_serve_is_an_error_unless_meant() {
     );
     let meant = remote_only("{class: personal, require: local, on_violation: refuse}");
     assert!(warnings(&meant).contains("no model may serve `personal` data: it is always refused"));
+}
+
+#[test]
+fn a_class_that_only_a_header_can_name_needs_a_lawful_way_too() {
+    let named = "privacy: {classes: [public, secret], rules: [{class: secret, require: {processing: {within: [eu]}}, on_violation: RULE}]}\n";
+    let without = with(named).replace("  - {name: desk, tier: local, knowledge: []}\n", "");
+    let told = only_problem(&without.replace("RULE", "local"));
+    assert!(
+        told.contains("privacy.rules[0]: the rule falls back"),
+        "{told}"
+    );
+    let told = only_problem(&with(named).replace("RULE", "local"));
+    assert!(
+        told.contains("only approved answers may serve `secret` data"),
+        "{told}"
+    );
+    assert_eq!(told_of(&without.replace("RULE", "refuse")), "");
+}
+
+#[test]
+fn approved_answers_alone_are_no_lawful_way_unless_meant() {
+    let rule = "privacy: {raise: [{class: secret, any: [card]}], classes: [public, secret], rules: [{class: secret, require: local, on_violation: RULE}]}\n";
+    let told = only_problem(&with(rule).replace("RULE", "local"));
+    assert!(
+        told.contains("only approved answers may serve `secret` data")
+            && told.contains("goes to desk"),
+        "{told}"
+    );
+    assert_eq!(told_of(&with(rule).replace("RULE", "refuse")), "");
+}
+
+#[test]
+fn a_route_and_a_caller_that_can_only_be_refused_are_told_with_a_request() {
+    let head = "  - {name: own, tier: local, upstream: {base_url: \"http://127.0.0.1:1/v1\", model: m}, residency: {processing: [eu]}}\n\
+                privacy: {raise: [{class: personal, any: [email]}]}\n";
+    let route = format!("{head}routes: [{{when: {{images: true}}, use: [gpt]}}]\n");
+    let told = only_problem(&with(&route));
+    assert!(
+        told.contains("routes[0].use: none of these models may ever serve `personal` data"),
+        "{told}"
+    );
+    assert!(
+        told.contains(
+            "`auto` from `anonymous` with `personal` data, an image is refused: policy_residency"
+        ),
+        "{told}"
+    );
+    let caller = format!(
+        "{head}callers: [{{name: a, key_sha256: {{env: SHOP_KEY_SHA256}}, models: [gpt]}}]\n"
+    );
+    let told = only_problem(&with(&caller));
+    assert!(
+        told.contains(
+            "callers[0].models: nothing that `a` may ask for may ever serve `personal` data"
+        ),
+        "{told}"
+    );
+    for lawful in [
+        route.replace("[gpt]", "[gpt, own]"),
+        caller.replace("[gpt]", "[gpt, own]"),
+    ] {
+        assert_eq!(told_of(&with(&lawful)), "");
+    }
+}
+
+#[test]
+fn a_route_that_earlier_ones_take_whole_is_proved_and_others_are_not_accused() {
+    let unreached = [
+        "routes: [{when: {complexity: {from: 0.5}}, use: [gpt]}, {when: {complexity: {from: 0.7}, images: true}, use: [gpt]}]\n",
+        "routes: [{when: {complexity: {from: 0.5}}, use: [gpt]}, {when: {complexity: {below: 0.6}}, use: [gpt]}, {when: {tools: true}, use: [gpt]}]\n",
+        "routes: [{when: {tools: true}, use: [gpt]}, {when: {tools: false}, use: [gpt]}, {when: {topic: [legal]}, use: [gpt]}]\n",
+        "routes: [{when: {topic: [legal, billing]}, use: [gpt]}, {when: {topic: [billing], language: [deu]}, use: [gpt]}]\n",
+    ];
+    for routes in unreached {
+        let told = warnings(&with(routes));
+        assert!(
+            told.contains("never taken: routes[0]") && told.contains("is taken by routes["),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let reached = [
+        "routes: [{when: {complexity: {from: 0.7}}, use: [gpt]}, {when: {complexity: {from: 0.5}}, use: [gpt]}]\n",
+        "routes: [{when: {topic: [legal]}, use: [gpt]}, {when: {language: [deu]}, use: [gpt]}, {when: {topic: [legal, billing]}, use: [gpt]}]\n",
+        "routes: [{when: {tokens: {from: 100}}, use: [gpt]}, {when: {tokens: {from: 10}}, use: [gpt]}, {use: [gpt]}]\n",
+    ];
+    for routes in reached {
+        assert_eq!(warnings(&with(routes)), "", "{routes}");
+    }
+}
+
+#[test]
+fn a_rule_that_another_makes_needless_is_told_and_one_that_adds_something_is_not() {
+    let rules = |rules: &str| {
+        with(&format!(
+            "privacy: {{classes: [public, personal, secret], rules: [{rules}]}}\n"
+        ))
+        .replace(
+            "model: m}, price",
+            "model: m}, residency: {processing: [eu], retention_days: 0}, price",
+        )
+    };
+    let strong =
+        "{class: personal, require: {processing: {within: [eu]}, retention_days: {at_most: 0}}}";
+    let needless = "{class: secret, require: {processing: {within: [eu, us]}}}";
+    for both in [
+        format!("{strong}, {needless}"),
+        format!("{needless}, {strong}"),
+    ] {
+        let told = warnings(&rules(&both));
+        assert!(
+            told.contains("leaves nothing to refuse") && told.lines().count() == 1,
+            "{told}"
+        );
+    }
+    for adds in [
+        "{class: secret, require: {processing: {within: [eu]}, agreements: [dpa]}, on_violation: refuse}",
+        "{class: secret, require: {trains_on_data: false}, on_violation: refuse}",
+    ] {
+        let told = warnings(&rules(&format!("{strong}, {adds}")));
+        assert!(!told.contains("leaves nothing to refuse"), "{told}");
+    }
+}
+
+#[test]
+fn a_statement_that_has_ended_or_soon_will_is_told_and_may_leave_no_lawful_way() {
+    let rest = "privacy: {classes: [public, secret], rules: [{class: secret, require: {processing: {within: [eu]}}, on_violation: local}]}\n";
+    let text = with(rest).replace(
+        "model: m}, price",
+        "model: m}, residency: {processing: [eu], valid_until: 2027-03-31}, price",
+    );
+    let settings = read(&text).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+    let on = |day: &str| told(&lapsed(&settings, crate::domain::Day::parse(day).unwrap()));
+    assert_eq!(on("2027-02-28"), "");
+    assert!(on("2027-03-01").contains(
+        "models[1].residency.valid_until: what is stated of `gpt` ends on 2027-03-31, 30 days"
+    ));
+    assert!(
+        !on("2027-03-31").contains("may serve"),
+        "the last day counts"
+    );
+    let after = on("2027-04-01");
+    assert!(after.contains("ended on 2027-03-31"), "{after}");
+    assert!(
+        after.contains("only approved answers may serve `secret` data"),
+        "{after}"
+    );
+    assert!(
+        only_problem(&text.replace("2027-03-31", "2027-02-30")).contains("no day of the calendar")
+    );
 }
 
 #[test]
@@ -360,16 +514,17 @@ fn doubts_are_told() {
             ),
             "callers[0].budget: nothing counts against",
         ),
-        (
-            "privacy: {raise: [{class: restricted, any: [card]}]}\n".to_owned(),
-            "`restricted` data can never leave",
-        ),
     ];
     for (rest, expected) in cases {
         let told = warnings(&with(&rest));
         assert!(told.contains(expected), "{told}");
         assert!(told.starts_with("test.yaml:"), "{told}");
     }
+    let own =
+        "  - {name: own, tier: local, upstream: {base_url: \"http://127.0.0.1:1/v1\", model: m}}\n";
+    let unspoken = "privacy: {raise: [{class: restricted, any: [card]}]}\n";
+    let told = warnings(&with(&format!("{own}{unspoken}")));
+    assert!(told.contains("`restricted` data can never leave"), "{told}");
     let free = with("cost: {max_usd_per_request: 1}\n").replace(
         "price: {input_per_mtok: 1, output_per_mtok: 2}",
         "aliases: []",

@@ -2,7 +2,7 @@
 //!
 //! Address, credential and region are one value, so that no code can pair one endpoint's region with another's address.
 
-use super::{Price, Secret};
+use super::{Day, Price, Secret};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,17 @@ pub struct Residency {
     pub trains_on_data: Option<bool>,
     /// Agreements in force; none when empty.
     pub agreements: BTreeSet<Agreement>,
+    /// Every region in which others work for its operator; none at all when empty.
+    pub subprocessors: Option<BTreeSet<Region>>,
+    /// The last day on which all of this holds; `None` does not end.
+    pub valid_until: Option<Day>,
+}
+
+impl Residency {
+    /// True when the operator's word for it has ended, so that nothing is known any more.
+    pub fn has_ended(&self, today: Day) -> bool {
+        self.valid_until.is_some_and(|last| last < today)
+    }
 }
 
 /// Limits on waiting for an endpoint. Each is separate and each can fire.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod caller;
+mod day;
 mod endpoint;
 mod ids;
 mod message;
@@ -19,6 +20,7 @@ pub use answer::{
     Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest};
+pub use day::Day;
 pub use endpoint::{Agreement, Dialect, Endpoint, Region, Residency, Retention, Tier, Timeouts};
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};

@@ -9,9 +9,10 @@ mod search;
 mod source;
 mod words;
 
+pub use crate::domain::Day;
 pub use index::{BuildError, Index};
 pub use search::{Basis, Found};
-pub use source::{Day, Entry, Form, Source, SourceProblem, parse};
+pub use source::{Entry, Form, Source, SourceProblem, parse};
 
 #[cfg(test)]
 mod tests;

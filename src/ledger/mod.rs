@@ -49,7 +49,7 @@ pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, DecisionId, Usd};
+use crate::domain::{Caller, ChatRequest, Day, DecisionId, Usd};
 use crate::policy::Standing;
 use keeper::{Find, Judge, Parcel};
 use load::Loads;
@@ -83,11 +83,13 @@ impl Ledger {
 
     /// How things stand for a caller now.
     pub fn standing(&self, caller: &Caller) -> Standing {
+        let now = unix_seconds();
         Standing {
-            budgets: self.budgets.standing(&caller.name, unix_seconds()),
+            budgets: self.budgets.standing(&caller.name, now),
             latencies: self.latencies.seen(),
             in_flight: self.loads.seen(),
             records_ok: self.health().records_ok(),
+            today: Day::of_unix_seconds(now),
             ..Standing::default()
         }
     }

@@ -33,6 +33,12 @@ pub struct PlaceSeen {
     /// Agreements in force with its operator.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agreements: Vec<Word>,
+    /// Where others work for its operator; empty where nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subprocessors: Option<Vec<Word>>,
+    /// The last day on which all of this holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Word>,
 }
 
 impl PlaceSeen {
@@ -63,6 +69,11 @@ impl From<&Endpoint> for PlaceSeen {
                 .iter()
                 .map(|agreement| Word::from(agreement.as_str().to_owned()))
                 .collect(),
+            subprocessors: residency
+                .subprocessors
+                .as_ref()
+                .map(|regions| regions.iter().map(word).collect()),
+            valid_until: residency.valid_until.map(|day| Word::from(day.to_string())),
         }
     }
 }

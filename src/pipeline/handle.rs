@@ -30,6 +30,8 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// What the policy promises of local answers and what keeps it, in words; `None` where it promises nothing.
+    pub promise: Option<Arc<str>>,
     /// The models that measure, for records; `None` where none does.
     pub measured_by: Option<MeasuredBySeen>,
 }

@@ -4,18 +4,20 @@
 //! exactly one record. Owns handles to the rooms and no state of its own.
 
 mod carry;
+mod explain;
 mod handle;
 mod matching;
 mod told;
 mod watched;
 
-use crate::local::Day;
+use crate::domain::Day;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use explain::{Asked, Explained, Planned};
 pub use handle::{Generation, Pipeline, Rooms, Visit};
 pub use told::{Fault, GatewayFault, Receipt, Refusal, Reply, Told};
 
-/// Today in UTC: what an approved answer's end date is compared with.
+/// Today in UTC: what the end of an approved answer, or of what is stated of an endpoint, is compared with.
 pub fn today() -> Day {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

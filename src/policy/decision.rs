@@ -39,6 +39,8 @@ pub struct Decision {
     pub rejected: Vec<Rejected>,
     /// Models that come after others in the plan because of time, each with what was weighed.
     pub set_back: Vec<SetBack>,
+    /// Who is asked second while the first is late; `None` nobody.
+    pub hedge: Option<HedgePlan>,
     /// The answer may be kept in the cache.
     pub may_keep: bool,
     /// Up to which complexity local endpoints could answer; `None` where no promise is known to be kept.
@@ -78,6 +80,15 @@ pub struct Rejected {
     pub model: Arc<str>,
     /// Why not.
     pub reason: Reason,
+}
+
+/// Who is asked second while the first is late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HedgePlan {
+    /// How long the first is waited for.
+    pub after: Duration,
+    /// Steps of the plan that may be taken early, in its order; never empty.
+    pub to: Vec<Arc<str>>,
 }
 
 /// A model that may serve a request, and comes after others because of time.
@@ -222,6 +233,12 @@ impl fmt::Display for Reason {
             Self::Budget(name) => write!(f, "cost.budgets: `{name}` is spent"),
             Self::TooSlow(why) => write!(f, "latency: {why}"),
         }
+    }
+}
+
+impl fmt::Display for HedgePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after {:?}: {}", self.after, self.to.join(", "))
     }
 }
 

@@ -14,7 +14,7 @@ mod time;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, SetBack, Step};
+pub use decision::{HedgePlan, Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, SetBack, Step};
 pub use egress::Egress;
 pub use settings::{
     Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,

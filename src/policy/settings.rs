@@ -5,7 +5,7 @@
 use super::condition::Condition;
 use super::time::{Latency, RouteLatency};
 use crate::domain::{
-    Agreement, Certainty, DataClass, Endpoint, KeyDigest, PersonalKind, Probability, Region,
+    Agreement, Certainty, DataClass, Day, Endpoint, KeyDigest, PersonalKind, Probability, Region,
     Residency, Retention, Tier, Usd,
 };
 use std::collections::BTreeSet;
@@ -152,6 +152,8 @@ pub struct Requirement {
     pub trains_on_data: Option<bool>,
     /// All of these agreements are in force.
     pub agreements: BTreeSet<Agreement>,
+    /// Whoever works for its operator does so in these regions alone.
+    pub subprocessors_within: Option<BTreeSet<Region>>,
 }
 
 /// What to do where the model asked for does not meet a requirement.
@@ -299,14 +301,51 @@ impl Model {
     }
 }
 
+impl Privacy {
+    /// True when a place may hold data of this class, by every rule for it and by the need for one.
+    pub fn may_hold(
+        &self,
+        class: &DataClass,
+        tier: Tier,
+        residency: &Residency,
+        today: Day,
+    ) -> bool {
+        let leave = self.default_class.rank + 1..=class.rank;
+        let leaves = tier == Tier::Remote && class.rank > self.default_class.rank;
+        let spoken_for = || {
+            self.rules
+                .iter()
+                .any(|rule| leave.contains(&rule.class.rank))
+        };
+        let holds = |rule: &PrivacyRule| rule.require.unmet_by(tier, residency, today).is_none();
+        let mut rules = self
+            .rules
+            .iter()
+            .filter(|rule| rule.class.rank <= class.rank);
+        rules.all(holds) && (!leaves || spoken_for())
+    }
+}
+
 impl Requirement {
-    /// The first thing that this place does not meet, in words; `None` when it meets all.
-    pub fn unmet_by(&self, tier: Tier, residency: &Residency) -> Option<Unmet> {
+    /// The first thing that this place does not meet today, in words; `None` when it meets all.
+    pub fn unmet_by(&self, tier: Tier, residency: &Residency, today: Day) -> Option<Unmet> {
         if self.local && tier != Tier::Local {
             return Some(Unmet::NotLocal);
         }
+        if residency.has_ended(today) && self.asks_of_residency() {
+            return Some(Unmet::Ended);
+        }
         self.unmet_place(residency)
             .or_else(|| self.unmet_conduct(residency))
+    }
+
+    /// True when something of a place has to be stated; `local` alone can be seen.
+    fn asks_of_residency(&self) -> bool {
+        let local = Self {
+            local: true,
+            ..Self::default()
+        };
+        *self != Self::default() && *self != local
     }
 
     fn unmet_place(&self, residency: &Residency) -> Option<Unmet> {
@@ -319,6 +358,12 @@ impl Requirement {
             let actual = residency.processing.as_ref();
             if !actual.is_some_and(|regions| !regions.is_empty() && regions.is_subset(wanted)) {
                 return Some(Unmet::Processing);
+            }
+        }
+        if let Some(wanted) = &self.subprocessors_within {
+            let actual = residency.subprocessors.as_ref();
+            if !actual.is_some_and(|regions| regions.is_subset(wanted)) {
+                return Some(Unmet::Subprocessors);
             }
         }
         if self
@@ -358,6 +403,8 @@ pub enum Unmet {
     Retention,
     TrainsOnData,
     Agreements,
+    Subprocessors,
+    Ended,
 }
 
 impl Unmet {
@@ -373,6 +420,10 @@ impl Unmet {
             Self::Retention => "its retention is unknown or too long",
             Self::TrainsOnData => "whether it trains on data is unknown or not as required",
             Self::Agreements => "an agreement is missing",
+            Self::Subprocessors => {
+                "the regions of its subprocessors are unknown or not all within those required"
+            }
+            Self::Ended => "what is stated of it has ended (`residency.valid_until`)",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Plain data, made by the ledger. Policy has no clock and no counters of its own; this is how time and money reach it.
 
-use crate::domain::Usd;
+use crate::domain::{Day, Usd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Standing {
     pub records_ok: bool,
     /// A number drawn for this request, even over 0 to below 1: what exploration goes by. `None` lets nothing be explored.
     pub lot: Option<f64>,
+    /// Today, in UTC: what `residency.valid_until` is compared with.
+    pub today: Day,
 }
 
 /// One budget in its current window.
@@ -81,7 +83,7 @@ impl Standing {
 }
 
 impl Default for Standing {
-    /// No budgets, nothing seen yet, records kept.
+    /// No budgets, nothing seen yet, records kept, and a day so late that no statement which ends is relied on.
     fn default() -> Self {
         Self {
             budgets: Vec::new(),
@@ -90,6 +92,7 @@ impl Default for Standing {
             elapsed: Duration::ZERO,
             records_ok: true,
             lot: None,
+            today: Day::LAST,
         }
     }
 }

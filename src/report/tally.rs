@@ -133,8 +133,15 @@ pub(super) fn words(place: &PlaceSeen) -> String {
         [] => "none stated".to_owned(),
         agreements => joined(agreements),
     };
+    let others = match place.subprocessors.as_deref() {
+        Some([]) => "none".to_owned(),
+        others => or_unstated(others.map(joined)),
+    };
+    let until = text(&place.valid_until);
+    let until = until.map_or_else(String::new, |day| format!(", all of it until {day}"));
     format!(
-        "processing {processing}, storage {storage}, law {law}, retention {retention}, trains on it {trains}, agreements {agreements}"
+        "processing {processing}, storage {storage}, law {law}, retention {retention}, trains on it {trains}, agreements {agreements}, \
+         subprocessors {others}{until}"
     )
 }
 

@@ -115,9 +115,9 @@ fn every_class_tells_its_own_routes_refusals_and_places_as_they_were() {
         .map(|tally| (tally.line(), tally.sent_lines()))
         .collect();
     let unstated = "1 sent to lan [processing not stated, storage not stated, law not stated, retention not stated, \
-                    trains on it not stated, agreements none stated]";
+                    trains on it not stated, agreements none stated, subprocessors not stated]";
     let stated = "1 sent to lan [processing eu+us, storage not stated, law not stated, retention 30 days, \
-                  trains on it no, agreements dpa]";
+                  trains on it no, agreements dpa, subprocessors not stated]";
     assert_eq!(
         told,
         [
@@ -143,6 +143,6 @@ fn a_line_says_where_it_went_and_why() {
         line,
         "2025-06-15T15:06:40Z  decision-1  shop  restricted  local  sent to ollama [this machine], lan [processing not \
          stated, storage not stated, law not stated, retention not stated, trains on it not stated, agreements none \
-         stated], gpt [place not recorded]  (privacy.rules[0])"
+         stated, subprocessors not stated], gpt [place not recorded]  (privacy.rules[0])"
     );
 }

@@ -72,7 +72,7 @@ impl Site {
     }
 
     /// Reads the request, or says what is wrong with it.
-    async fn read(
+    pub(super) async fn read(
         &self,
         visit: &Visit,
         head: &HeaderMap,

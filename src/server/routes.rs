@@ -79,6 +79,7 @@ impl Site {
         let api = self.surface == Surface::Api;
         match (request.method(), path) {
             (&Method::POST, "/v1/chat/completions") if api => self.chat(request, began).await,
+            (&Method::POST, "/v1/explain") if api => self.explain(request).await,
             (&Method::POST, "/v1/outcomes") if api => self.outcome(request).await,
             (&Method::GET, path) if api && decision_of(path).is_some() => {
                 let id = decision_of(path).unwrap_or_default();
@@ -143,7 +144,7 @@ fn decision_of(path: &str) -> Option<&str> {
 
 fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
     let allowed = match path {
-        "/v1/chat/completions" | "/v1/outcomes" if api => "POST",
+        "/v1/chat/completions" | "/v1/explain" | "/v1/outcomes" if api => "POST",
         "/v1/models" if api => "GET",
         path if api && decision_of(path).is_some() => "GET",
         "/livez" | "/healthz" | "/readyz" => "GET, HEAD",

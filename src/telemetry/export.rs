@@ -19,9 +19,9 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider,
 };
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub service: Arc<str>,
     /// The endpoints of the config, to name providers and addresses.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// The classes whose requests have no span: a span tells one request from others.
+    pub untraced: Untraced,
     /// How often spans go out.
     pub spans_every: Duration,
     /// How often metrics go out.
@@ -55,7 +57,33 @@ pub struct Guard {
     tracer: SdkTracer,
     instruments: Instruments,
     servers: Servers,
+    untraced: Untraced,
     flush_within: Duration,
+}
+
+/// The classes whose requests are counted and not traced. Shared, because a reload may change it.
+#[derive(Debug, Clone, Default)]
+pub struct Untraced(Arc<RwLock<BTreeSet<Arc<str>>>>);
+
+impl Untraced {
+    /// These classes.
+    pub fn new(classes: BTreeSet<Arc<str>>) -> Self {
+        Self(Arc::new(RwLock::new(classes)))
+    }
+
+    /// These classes from now on.
+    pub fn replace(&self, classes: BTreeSet<Arc<str>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = classes;
+    }
+
+    /// True when a request of this class may have a span. Of one that was given none nobody knows what was in it.
+    fn allows(&self, class: Option<&str>) -> bool {
+        let classes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match class {
+            Some(class) => !classes.contains(class),
+            None => classes.is_empty(),
+        }
+    }
 }
 
 /// Why telemetry cannot start.
@@ -92,6 +120,7 @@ pub fn start(
         traces,
         metrics,
         servers: Servers::new(&settings.endpoints),
+        untraced: settings.untraced.clone(),
         flush_within: settings.flush_within,
     })
 }
@@ -104,6 +133,7 @@ impl Settings {
             headers: HashMap::new(),
             service: "firstline".into(),
             endpoints: Vec::new(),
+            untraced: Untraced::default(),
             spans_every: Duration::from_secs(5),
             metrics_every: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
@@ -119,7 +149,9 @@ impl Settings {
 impl Guard {
     /// Makes spans and measurements of a finished record. Never waits for the collector.
     pub fn observe(&self, record: &Record) {
-        spans::emit(&self.tracer, &self.servers, record);
+        if self.untraced.allows(record.data_class.as_deref()) {
+            spans::emit(&self.tracer, &self.servers, record);
+        }
         self.instruments.observe(&self.servers, record);
     }
 

@@ -136,6 +136,35 @@ fn a_remote_answer_is_a_client_span_by_the_conventions() {
 }
 
 #[test]
+fn a_class_that_the_collector_may_not_hold_is_counted_and_not_traced() {
+    let (url, received) = collector();
+    let runtime = runtime();
+    let guard = started(&url, &runtime, Duration::from_secs(10));
+    guard
+        .untraced
+        .replace(BTreeSet::from(["restricted".into()]));
+    guard.observe(&remote());
+    guard.untraced.replace(BTreeSet::from(["internal".into()]));
+    guard.observe(&remote());
+    guard.observe(&Record {
+        data_class: None,
+        ..remote()
+    });
+    assert!(guard.shutdown());
+    let (mut traced, mut counted) = (0, 0);
+    for (path, body) in received.try_iter() {
+        match path.as_str() {
+            "/v1/traces" => {
+                let spans = spans_of(&body);
+                traced += spans.iter().filter(|span| span.name == "chat auto").count();
+            }
+            _ => counted += 1,
+        }
+    }
+    assert_eq!((traced, counted > 0), (1, true));
+}
+
+#[test]
 fn spans_join_the_callers_trace_and_each_try_is_a_child() {
     let (_, spans, _) = sent(&[remote()]);
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|it| format!("{it:02x}")).collect() };

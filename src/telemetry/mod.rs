@@ -12,5 +12,5 @@ mod transport;
 #[cfg(test)]
 mod samples;
 
-pub use export::{Guard, Settings, StartError, start};
+pub use export::{Guard, Settings, StartError, Untraced, start};
 pub use metrics::{CONTENT_TYPE, Metrics};

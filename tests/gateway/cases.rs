@@ -1,30 +1,35 @@
 //! Policy cases: text files in `tests/cases/`, which a person who writes no Rust can read and add to. How one is written
-//! stands in `tests/cases/README.md`.
-//!
-//! A case is decided by the shipped code: the policy is read by `config`, the request by `server`, personal data found
-//! by `privacy`, the plan made by `policy`. Only the encoder's signals are written in the case.
+//! stands in `tests/cases/README.md`. `firstline check --cases` runs the same code.
 
-mod case;
-
-use crate::support::repository;
-use case::{Case, Outcome};
-use firstline::config;
-use firstline::domain::{Caller, ChatRequest, DecisionId};
-use firstline::policy::{Decision, Policy, Refused, Rejected, Settings};
-use std::collections::BTreeSet;
+use crate::support::{new_folder, repository, run};
+use firstline::cases::{Cases, Failed, files};
+use firstline::domain::Day;
 use std::fs;
-use std::path::{Path, PathBuf};
+
+/// The day on which cases that name none are decided.
+const TODAY: Day = Day(20_778);
+
+/// What a policy takes from the environment is not what a case is about.
+fn environment(name: &str) -> Option<String> {
+    let number: u64 = name.bytes().map(u64::from).sum();
+    Some(format!("{number:064x}"))
+}
+
+fn check_text(text: &str) -> Result<(), Failed> {
+    let place = repository("tests/cases/privacy/a-case.txt");
+    Cases::new(None, TODAY, &environment).check_text(text, &place)
+}
 
 #[test]
 fn every_policy_case_ends_as_it_says() {
-    let files = files();
+    let files = files(&repository("tests/cases")).unwrap();
     assert!(files.len() >= 30, "only {} cases were found", files.len());
+    let mut cases = Cases::new(None, TODAY, &environment);
     let failures: Vec<String> = files
         .iter()
         .filter_map(|file| {
-            check(file)
-                .err()
-                .map(|why| format!("{}\n{why}", file.display()))
+            let failed = cases.check(file).err()?;
+            Some(format!("{}\n{failed}", file.display()))
         })
         .collect();
     assert!(
@@ -41,7 +46,10 @@ fn a_case_that_is_wrong_fails_and_shows_both() {
     let text = fs::read_to_string(repository("tests/cases/privacy/iban-stays.txt")).unwrap();
     let wrong = text.replace("plan: desk, own", "plan: desk, european");
     assert_ne!(text, wrong);
-    let why = check_text(&wrong).unwrap_err();
+    let failed = check_text(&wrong).unwrap_err();
+    let line = wrong.lines().position(|line| line.starts_with("plan:"));
+    assert_eq!(failed.line, line.map(|index| index + 1));
+    let why = failed.why;
     assert!(why.contains("expected  plan: desk, european"), "{why}");
     assert!(why.contains("actual    plan: desk, own"), "{why}");
 }
@@ -50,106 +58,49 @@ fn a_case_that_is_wrong_fails_and_shows_both() {
 fn a_case_with_a_misspelt_line_is_refused() {
     let text = fs::read_to_string(repository("tests/cases/privacy/iban-stays.txt")).unwrap();
     for (right, wrong) in [("class:", "clas:"), ("message:", "mesage:")] {
-        let why = check_text(&text.replace(right, wrong)).unwrap_err();
-        assert!(why.contains(wrong.trim_end_matches(':')), "{why}");
+        let failed = check_text(&text.replace(right, wrong)).unwrap_err();
+        assert!(failed.why.contains(wrong.trim_end_matches(':')), "{failed}");
+        assert!(failed.line.is_some(), "{failed:?}");
     }
 }
 
-/// Decides one case and compares. The only place that calls the gateway's code.
-fn check(file: &Path) -> Result<(), String> {
-    check_text(&fs::read_to_string(file).map_err(|error| error.to_string())?)
+#[test]
+fn check_runs_the_cases_of_a_folder() {
+    let ran = run(&repository(""), &["check", "--cases", "tests/cases"]).ended(0);
+    assert!(ran.out.contains("cases end as they say"), "{ran:#?}");
 }
 
-fn check_text(text: &str) -> Result<(), String> {
-    let case = Case::parse(text)?;
-    let settings = settings(&case.policy)?;
-    let caller = case.caller.clone().or_else(|| first_caller(&settings));
-    let policy = Policy::new(settings);
-    let request = request(&case, caller.as_deref().unwrap_or("anonymous"))?;
-    let standing = case.standing(policy.settings())?;
-    let signals = case.signals(&policy, &request);
-    let class = policy.data_class(&request, &signals).name.to_string();
-    let actual = match policy.admit(&request, &standing) {
-        Err(refused) => refusal(class, &refused, &[]),
-        Ok(_) => match policy.decide(&request, &signals, &standing) {
-            Ok(decision) => plan(class, &decision),
-            Err(undecided) => refusal(class, &undecided.refused, &undecided.rejected),
-        },
-    };
-    case.expected.compare(&actual)
-}
-
-fn plan(class: String, decision: &Decision) -> Outcome {
-    let models: Vec<&str> = decision.plan.iter().map(|step| &**step.model()).collect();
-    Outcome {
-        class: Some(class),
-        plan: Some(models.join(", ")),
-        rule: Some(decision.rule.to_string()),
-        kept: Some(decision.may_keep),
-        refused: None,
-        rejected: told(&decision.rejected),
+#[test]
+fn check_shows_a_case_that_does_not_hold_with_its_line_and_ends_with_1() {
+    let folder = new_folder();
+    let policy = repository("tests/cases/policies/residency.yaml");
+    fs::copy(policy, folder.join("policy.yaml")).unwrap();
+    fs::create_dir(folder.join("cases")).unwrap();
+    let case = "message: hello\n---\nclass: public\nplan: us\n";
+    fs::write(folder.join("cases/wrong.txt"), case).unwrap();
+    let asked = ["check", "policy.yaml", "--cases", "cases"];
+    let ran = run(&folder, &asked).ended(1);
+    for part in [
+        "cases/wrong.txt:4: it does not end so",
+        "expected  plan: us",
+        "actual    plan: desk, eu, us, silent",
+        "0 of 1 cases",
+    ] {
+        assert!(ran.out.contains(part), "`{part}` is not in {ran:#?}");
     }
+    fs::write(
+        folder.join("cases/wrong.txt"),
+        case.replace("plan: us", "plan: desk, eu, us, silent"),
+    )
+    .unwrap();
+    run(&folder, &asked).ended(0);
+    let ran = run(&folder, &["check", "--cases", "cases"]).ended(1);
+    assert!(ran.out.contains("there is no `policy:`"), "{ran:#?}");
 }
 
-fn refusal(class: String, refused: &Refused, rejected: &[Rejected]) -> Outcome {
-    Outcome {
-        class: Some(class),
-        plan: None,
-        rule: None,
-        kept: None,
-        refused: Some(format!("{} {}", refused.code.as_str(), refused.rule)),
-        rejected: told(rejected),
-    }
-}
-
-fn told(rejected: &[Rejected]) -> Vec<String> {
-    let told = |one: &Rejected| format!("{} {}", one.model, one.reason);
-    rejected.iter().map(told).collect()
-}
-
-/// The policy of a case. What it takes from the environment is not what a case is about.
-fn settings(policy: &str) -> Result<Settings, String> {
-    let file = repository(policy);
-    let text = fs::read_to_string(&file).map_err(|error| format!("{policy}: {error}"))?;
-    let environment = |name: &str| {
-        let number: u64 = name.bytes().map(u64::from).sum();
-        Some(format!("{number:064x}"))
-    };
-    let settings = config::parse(&text, &file, &environment).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        lines.join("\n")
-    })?;
-    Ok(settings.policy)
-}
-
-fn first_caller(settings: &Settings) -> Option<String> {
-    settings.callers.first().map(|rule| rule.name.to_string())
-}
-
-fn request(case: &Case, caller: &str) -> Result<ChatRequest, String> {
-    let caller = Caller {
-        name: caller.into(),
-    };
-    let body = case.body().to_string();
-    let mut request =
-        firstline::server::chat_request(body.into(), caller, DecisionId::new("case"))?;
-    request.tightening = case.tightening.clone();
-    Ok(request)
-}
-
-/// Every `.txt` under `tests/cases`, by name.
-fn files() -> Vec<PathBuf> {
-    let mut folders = vec![repository("tests/cases")];
-    let mut found = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "txt") {
-                found.insert(path);
-            }
-        }
-    }
-    found.into_iter().collect()
+#[test]
+fn a_folder_without_cases_is_no_success() {
+    let folder = new_folder();
+    let ran = run(&folder, &["check", "--cases", "."]).ended(1);
+    assert!(ran.err.contains("no case"), "{ran:#?}");
 }

@@ -31,7 +31,7 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn every_subcommand_teaches() {
-    let taught: [(&[&str], &[&str]); 14] = [
+    let taught: [(&[&str], &[&str]); 15] = [
         (
             &["--help"],
             &["Start here:", "firstline demo", "serve", "check", "explain"],
@@ -43,12 +43,13 @@ fn every_subcommand_teaches() {
         ),
         (
             &["check", "--help"],
-            &["--json", "--show", "every mistake at once"],
+            &["--json", "--show", "--cases", "every mistake at once"],
         ),
         (
             &["explain", "--help"],
             &["--message", "--request", "--caller", "sends nothing"],
         ),
+        (&["schema", "--help"], &["JSON Schema", "complete"]),
         (&["signals", "--help"], &["--config", "JSON lines"]),
         (
             &["learn", "--help"],

@@ -307,7 +307,7 @@ cost: {{max_usd_per_request: 0.01, budgets: [{{name: total, usd: 100, per: day}}
 cache: {{exact: {{}}}}
 upstream: {{breaker: {{failures: 1000}}}}
 limits: {{max_body_mb: 1}}
-telemetry: {{otlp: "http://{otlp}"}}
+telemetry: {{otlp: {{url: "http://{otlp}", residency: {{processing: [mars]}}}}}}
 debug_headers: true
 "#
     )

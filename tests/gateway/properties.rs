@@ -2,7 +2,7 @@
 
 mod random;
 
-use firstline::domain::{ChatRequest, Endpoint, PersonalKind, Region, Signals, Tier};
+use firstline::domain::{ChatRequest, Day, Endpoint, PersonalKind, Region, Signals, Tier};
 use firstline::policy::{Decision, Policy, PrivacyRule, Requirement, Settings, Standing, Step};
 use random::{CLASSES, KINDS, Random, number};
 use std::collections::BTreeSet;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Policies and requests tried by each property.
 const TRIES: u64 = 4000;
+/// The day on which requests come: what is stated of a place ends the day before, on this day, or not at all.
+const TODAY: Day = Day(1);
 
 #[test]
 fn a_further_privacy_rule_never_adds_a_remote_step() {
@@ -126,7 +128,7 @@ fn the_same_inputs_give_the_same_plan() {
     for seed in 0..TRIES {
         let (settings, request, signals) = Random(seed).world();
         let policy = Policy::new(settings.clone());
-        let standing = Standing::default();
+        let standing = standing();
         let first = policy.decide(&request, &signals, &standing);
         assert_eq!(first, policy.decide(&request, &signals, &standing));
         let again = Policy::new(settings).decide(&request, &signals, &standing);
@@ -136,7 +138,15 @@ fn the_same_inputs_give_the_same_plan() {
 
 fn decide(settings: Settings, request: &ChatRequest, signals: &Signals) -> Option<Decision> {
     let policy = Policy::new(settings);
-    policy.decide(request, signals, &Standing::default()).ok()
+    policy.decide(request, signals, &standing()).ok()
+}
+
+/// A day between the ends that statements have.
+fn standing() -> Standing {
+    Standing {
+        today: TODAY,
+        ..Standing::default()
+    }
 }
 
 fn remote(decision: &Option<Decision>) -> BTreeSet<Arc<str>> {
@@ -166,8 +176,20 @@ fn meets(require: &Requirement, endpoint: &Endpoint) -> bool {
             !actual.is_empty() && actual.iter().all(|region| wanted.contains(region))
         }
     };
+    let subprocessors = match (&require.subprocessors_within, &place.subprocessors) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wanted), Some(actual)) => actual.iter().all(|region| wanted.contains(region)),
+    };
+    let local_alone = Requirement {
+        local: require.local,
+        ..Requirement::default()
+    };
+    let holds = place.valid_until.is_none_or(|last| last >= TODAY);
     (!require.local || endpoint.tier == Tier::Local)
+        && (holds || *require == local_alone)
         && processing
+        && subprocessors
         && within(&require.storage_within, place.storage.as_ref())
         && within(&require.jurisdiction_within, place.jurisdiction.as_ref())
         && match (require.retention_at_most, place.retention) {

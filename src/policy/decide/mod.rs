@@ -10,6 +10,7 @@ use super::standing::Standing;
 use crate::domain::{ChatRequest, DataClass, Signals, Tier};
 use std::sync::Arc;
 
+mod hedge;
 mod latency;
 mod money;
 mod privacy;
@@ -66,6 +67,7 @@ impl Case<'_> {
             .budgets()
             .map(|(budget, _)| budget.name.clone())
             .collect();
+        let hedge = self.hedge(&chosen, &class);
         let plan = chosen.into_iter().map(|model| step(model, &rule)).collect();
         Ok(Decision {
             plan,
@@ -73,6 +75,7 @@ impl Case<'_> {
             class,
             rejected,
             set_back,
+            hedge,
             may_keep,
             local_limit: self.local_limit(),
             may_match,

@@ -40,7 +40,8 @@ impl Case<'_> {
     pub(super) fn not_allowed(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Reason> {
         let rules = self.settings.privacy.rules.iter();
         for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
-            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, &endpoint.residency) {
+            let (place, today) = (&endpoint.residency, self.standing.today);
+            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, place, today) {
                 return Some(Reason::Privacy {
                     rule: rule.id.clone(),
                     unmet,

@@ -159,7 +159,7 @@ async fn the_report_says_where_each_went_and_claims_only_what_is_so() {
     for part in [
         "public: 3 requests (remote 3), 3 left this machine",
         "  3 sent to us [processing us, storage us, law not stated, retention not stated, trains on it not stated, \
-         agreements none stated]",
+         agreements none stated, subprocessors not stated]",
         "\n3 left this machine",
     ] {
         assert!(ran.out.contains(part), "`{part}` is not in {ran:#?}");

@@ -2,9 +2,9 @@
 
 use firstline::config;
 use firstline::domain::{
-    Agreement, Caller, Certainty, ChatRequest, DataClass, DecisionId, Dialect, Endpoint, Finding,
-    Findings, PersonalKind, Price, Probability, Reading, Region, Residency, Retention, Signals,
-    Tier, Timeouts, Topic,
+    Agreement, Caller, Certainty, ChatRequest, DataClass, Day, DecisionId, Dialect, Endpoint,
+    Finding, Findings, PersonalKind, Price, Probability, Reading, Region, Residency, Retention,
+    Signals, Tier, Timeouts, Topic,
 };
 use firstline::policy::{
     Bar, ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement,
@@ -138,6 +138,8 @@ impl Random {
             retention: self.sometimes(8, Self::retention),
             trains_on_data: self.sometimes(8, |random| random.chance(3)),
             agreements: self.agreements(),
+            subprocessors: self.sometimes(8, Self::regions),
+            valid_until: self.sometimes(2, |random| Day(random.below(2) as u32)),
         }
     }
 
@@ -167,6 +169,7 @@ impl Random {
                 true => self.agreements(),
                 false => BTreeSet::new(),
             },
+            subprocessors_within: self.sometimes(2, Self::regions),
         }
     }
 

@@ -1,0 +1,347 @@
+//! Who can answer, who may ask, and what is kept.
+
+use super::kinds::{
+    Key, any_of, day, dollars, flag, key, list, model, object, place, reference, share, some, span,
+    stated_flag, text, whole, word, words,
+};
+use serde_json::{Value, json};
+
+/// Who can answer, and who may ask.
+pub(super) fn answering() -> Vec<Key> {
+    let budget = || {
+        vec![
+            key("usd", "The amount, above 0.", dollars()),
+            key(
+                "per",
+                "How long it lasts, in UTC.",
+                words(&["hour", "day", "month"]),
+            ),
+            key(
+                "near",
+                "What changes when it is nearly spent.",
+                object(
+                    &["at", "threshold"],
+                    vec![
+                        key(
+                            "at",
+                            "The share of the budget from which it holds.",
+                            share(),
+                        ),
+                        key(
+                            "threshold",
+                            "The complexity up to which local endpoints then answer.",
+                            share(),
+                        ),
+                    ],
+                ),
+            ),
+        ]
+    };
+    let mut named = vec![key("name", "Its name.", word())];
+    named.extend(budget());
+    named.push(key(
+        "caller",
+        "Whose spending counts; everybody's where it is left out.",
+        word(),
+    ));
+    vec![
+        key(
+            "models",
+            "Who can answer. Each has either `knowledge` or an `upstream`.",
+            some(models()),
+        ),
+        key(
+            "callers",
+            "Who may ask; without it everyone who reaches the listener.",
+            list(object(
+                &["name", "key_sha256"],
+                vec![
+                    key("name", "Its name.", word()),
+                    key(
+                        "key_sha256",
+                        "SHA-256 of its key, 64 hexadecimal digits, or a reference to it.",
+                        any_of(&[
+                            json!({"type": "string", "pattern": "^\\s*[0-9a-fA-F]{64}\\s*$"}),
+                            reference(),
+                        ]),
+                    ),
+                    key(
+                        "models",
+                        "What it may ask for: models and `auto`.",
+                        list(model()),
+                    ),
+                    key(
+                        "budget",
+                        "A budget of its own.",
+                        object(&["usd", "per"], budget()),
+                    ),
+                ],
+            )),
+        ),
+        key(
+            "cost",
+            "What may be spent.",
+            object(
+                &[],
+                vec![
+                    key(
+                        "max_usd_per_request",
+                        "No request may be estimated to cost more.",
+                        dollars(),
+                    ),
+                    key(
+                        "assumed_output_tokens",
+                        "Output tokens assumed of a request that states no limit.",
+                        whole(1, 1_000_000),
+                    ),
+                    key(
+                        "budgets",
+                        "Budgets over many requests.",
+                        list(object(&["name", "usd", "per"], named)),
+                    ),
+                ],
+            ),
+        ),
+        key("cache", "Repeated questions.", cache()),
+        key(
+            "topics",
+            "Your own topics: one of `learned`, `examples` and `file`.",
+            object(
+                &[],
+                vec![
+                    key("learned", "A folder that `firstline learn` wrote.", text()),
+                    key(
+                        "examples",
+                        "Utterances by topic.",
+                        json!({"type": "object", "additionalProperties": list(text())}),
+                    ),
+                    key("file", "A file of utterances by topic.", text()),
+                    key(
+                        "built_in",
+                        "What is none of yours may be a topic that ships.",
+                        flag(true),
+                    ),
+                ],
+            ),
+        ),
+    ]
+}
+
+fn models() -> Value {
+    let price = object(
+        &["input_per_mtok", "output_per_mtok"],
+        vec![
+            key(
+                "input_per_mtok",
+                "Dollars per million input tokens.",
+                dollars(),
+            ),
+            key(
+                "cached_input_per_mtok",
+                "Dollars per million input tokens that the provider had cached.",
+                dollars(),
+            ),
+            key(
+                "output_per_mtok",
+                "Dollars per million output tokens.",
+                dollars(),
+            ),
+        ],
+    );
+    let upstream = object(
+        &["base_url", "model"],
+        vec![
+            key("dialect", "The API it speaks.", words(&["openai"])),
+            key(
+                "base_url",
+                "http(s), without user, password or query.",
+                text(),
+            ),
+            key("model", "What the endpoint itself calls the model.", text()),
+            key(
+                "api_key",
+                "The provider's key: `{env: NAME}` or `{file: PATH}`.",
+                reference(),
+            ),
+            key(
+                "allow_plain_http",
+                "Permits http to another machine.",
+                flag(false),
+            ),
+            key(
+                "trusted",
+                "Permits `tier: local` at an address that is neither this machine nor private.",
+                flag(false),
+            ),
+            key(
+                "parallel",
+                "Requests that it answers at the same time; further ones wait for those.",
+                whole(1, 100_000),
+            ),
+        ],
+    );
+    object(
+        &["name", "tier"],
+        vec![
+            key("name", "What clients, routes and records call it.", model()),
+            key(
+                "tier",
+                "Which side of the promise it stands on.",
+                words(&["local", "remote"]),
+            ),
+            key("aliases", "Other names a client may ask by.", list(model())),
+            key("knowledge", "Files of approved answers.", list(text())),
+            key(
+                "answer",
+                "When an approved answer is given.",
+                object(
+                    &[],
+                    vec![
+                        key("min_score", "The least similarity.", share()),
+                        key(
+                            "min_margin",
+                            "The least lead over the second best.",
+                            share(),
+                        ),
+                    ],
+                ),
+            ),
+            key("upstream", "A model behind an HTTP API.", upstream),
+            key("price", "What it charges; free without it.", price),
+            key(
+                "residency",
+                "Where data goes; what is not stated satisfies no requirement.",
+                residency(),
+            ),
+            key(
+                "timeouts",
+                "How long to wait for it.",
+                object(
+                    &[],
+                    vec![
+                        key("connect", "To open a connection.", span("2s")),
+                        key(
+                            "first_token",
+                            "To the first content of the answer.",
+                            span("60s"),
+                        ),
+                        key("between_tokens", "Between two pieces of it.", span("20s")),
+                        key("total", "For the whole answer.", span("300s")),
+                    ],
+                ),
+            ),
+        ],
+    )
+}
+
+pub(super) fn residency() -> Value {
+    object(
+        &[],
+        vec![
+            key(
+                "processing",
+                "Every region it may process in.",
+                some(place()),
+            ),
+            key("storage", "Where data rests.", place()),
+            key(
+                "jurisdiction",
+                "Under whose law its operator stands.",
+                place(),
+            ),
+            key(
+                "retention_days",
+                "How many days it keeps data; 0 is not at all.",
+                whole(0, 36_500),
+            ),
+            key(
+                "trains_on_data",
+                "Whether it trains on what it is sent.",
+                stated_flag(),
+            ),
+            key(
+                "agreements",
+                "In force with its operator: `dpa`, `scc`, `baa`.",
+                list(place()),
+            ),
+            key(
+                "subprocessors",
+                "Every region in which others work for its operator; `[]` where nobody does.",
+                list(place()),
+            ),
+            key(
+                "valid_until",
+                "The last day on which all of this holds: `2027-03-31`.",
+                day(),
+            ),
+        ],
+    )
+}
+
+fn cache() -> Value {
+    let never = || {
+        object(
+            &[],
+            vec![key(
+                "data_class",
+                "A class.",
+                object(
+                    &["at_least"],
+                    vec![key(
+                        "at_least",
+                        "From this class on nothing is kept.",
+                        word(),
+                    )],
+                ),
+            )],
+        )
+    };
+    object(
+        &[],
+        vec![
+            key(
+                "exact",
+                "Answers to identical requests.",
+                object(
+                    &[],
+                    vec![
+                        key("ttl", "How long an answer is kept.", span("1d")),
+                        key(
+                            "max_mb",
+                            "Memory for all of them, in MiB.",
+                            whole(1, 1_048_576),
+                        ),
+                    ],
+                ),
+            ),
+            key(
+                "semantic",
+                "Answers to similar requests; off without it.",
+                object(
+                    &[],
+                    vec![
+                        key("similarity_threshold", "The least similarity.", share()),
+                        key("ttl", "How long an answer is kept.", span("6h")),
+                        key(
+                            "max_entries",
+                            "Answers kept in one scope.",
+                            whole(1, 10_000),
+                        ),
+                        key(
+                            "max_mb",
+                            "Memory for all of them, in MiB.",
+                            whole(1, 1_048_576),
+                        ),
+                        key("never", "What is not kept for similar requests.", never()),
+                    ],
+                ),
+            ),
+            key(
+                "scope",
+                "Who shares answers.",
+                words(&["caller", "everyone"]),
+            ),
+            key("never", "What is not kept; `{}` keeps all.", never()),
+        ],
+    )
+}

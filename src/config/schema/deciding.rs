@@ -1,0 +1,307 @@
+//! What decides.
+
+use super::kinds::{
+    Key, any_of, key, list, model, object, place, share, some, span, stated_flag, stated_span, text, whole,
+    word, words,
+};
+use crate::domain::{PersonalKind, Sentiment};
+use serde_json::{Value, json};
+
+/// What decides.
+pub(super) fn deciding() -> Vec<Key> {
+    vec![
+        key(
+            "guard",
+            "Attempts to override instructions.",
+            object(
+                &["attack"],
+                vec![key(
+                    "attack",
+                    "Prompt injection and jailbreaks.",
+                    object(
+                        &["refuse_from"],
+                        vec![
+                            key(
+                                "refuse_from",
+                                "From this P(attack) on a request is refused.",
+                                share(),
+                            ),
+                            key(
+                                "on_error",
+                                "What to do where it could not be measured.",
+                                words(&["allow", "refuse"]),
+                            ),
+                        ],
+                    ),
+                )],
+            ),
+        ),
+        key(
+            "privacy",
+            "Classes of data, and where each may go.",
+            privacy(),
+        ),
+        key(
+            "routes",
+            "For `auto`: the first that matches chooses the models.",
+            list(object(
+                &["use"],
+                vec![
+                    key("name", "Shown in records.", word()),
+                    key(
+                        "when",
+                        "Every part given must hold; always where it is left out.",
+                        when(),
+                    ),
+                    key("use", "The models, in this order.", some(model())),
+                    key(
+                        "latency",
+                        "What it says of time, in place of `latency`.",
+                        object(
+                            &[],
+                            vec![
+                                key("objective", OBJECTIVE, objective()),
+                                key("hedge", HEDGE, any_of(&[words(&["never"]), hedge()])),
+                            ],
+                        ),
+                    ),
+                ],
+            )),
+        ),
+        key(
+            "quality",
+            "When the local tier suffices.",
+            object(
+                &[],
+                vec![
+                    key(
+                        "threshold",
+                        "Local endpoints answer `auto` up to this complexity.",
+                        share(),
+                    ),
+                    key(
+                        "promise",
+                        "Instead of a threshold: what `firstline calibrate` keeps.",
+                        object(
+                            &["max_local_error", "confidence"],
+                            vec![
+                                key(
+                                    "max_local_error",
+                                    "At most this share of local answers is not good enough.",
+                                    share(),
+                                ),
+                                key("confidence", "How sure that is.", share()),
+                                key(
+                                    "calibration",
+                                    "The file that `firstline calibrate` wrote.",
+                                    text(),
+                                ),
+                            ],
+                        ),
+                    ),
+                    key(
+                        "always_remote",
+                        "Topics that the local tier never answers.",
+                        list(object(&["topic"], vec![key("topic", "The topic.", word())])),
+                    ),
+                ],
+            ),
+        ),
+        key(
+            "latency",
+            "How long a request may take.",
+            object(
+                &[],
+                vec![
+                    key(
+                        "deadline",
+                        "For a request, all attempts together.",
+                        span("300s"),
+                    ),
+                    key("objective", OBJECTIVE, objective()),
+                    key("hedge", HEDGE, hedge()),
+                ],
+            ),
+        ),
+    ]
+}
+
+const OBJECTIVE: &str = "What answers should keep to: those known to are asked first.";
+const HEDGE: &str = "A second endpoint is asked while the first is late.";
+
+fn objective() -> Value {
+    let parts = object(
+        &[],
+        vec![
+            key("first_token", "To the first content.", stated_span()),
+            key("total", "To the end of the answer.", stated_span()),
+        ],
+    );
+    any_of(&[stated_span(), parts])
+}
+
+fn hedge() -> Value {
+    object(
+        &["after", "to"],
+        vec![
+            key("after", "How long the first is waited for.", stated_span()),
+            key("to", "Who may be asked second.", some(model())),
+            key(
+                "only_when",
+                "Which requests may be sent twice; all where it is left out.",
+                object(
+                    &["data_class"],
+                    vec![key("data_class", "Those of this class or a lower one.", word())],
+                ),
+            ),
+        ],
+    )
+}
+
+fn privacy() -> Value {
+    let kinds = || words(&PersonalKind::ALL.map(PersonalKind::as_str));
+    let within = |meaning: &'static str, name: &'static str| {
+        key(
+            name,
+            meaning,
+            object(
+                &["within"],
+                vec![key("within", "All of it in these.", some(place()))],
+            ),
+        )
+    };
+    let require = object(
+        &[],
+        vec![
+            within("Where it may process.", "processing"),
+            within("Where data may rest.", "storage"),
+            within("Under whose law its operator may stand.", "jurisdiction"),
+            key(
+                "retention_days",
+                "How long it may keep data.",
+                object(
+                    &["at_most"],
+                    vec![key("at_most", "Days.", whole(0, 36_500))],
+                ),
+            ),
+            key(
+                "trains_on_data",
+                "Whether it trains on what it is sent.",
+                stated_flag(),
+            ),
+            key("agreements", "All of these are in force.", list(place())),
+            within("Where others may work for its operator.", "subprocessors"),
+        ],
+    );
+    object(
+        &[],
+        vec![
+            key(
+                "classes",
+                "The classes, the least sensitive first.",
+                some(word()),
+            ),
+            key(
+                "default_class",
+                "Of a request in which nothing was found.",
+                word(),
+            ),
+            key(
+                "detect",
+                "What is looked for; all kinds where it is left out.",
+                list(kinds()),
+            ),
+            key("on_error", "Of a request that could not be read.", word()),
+            key(
+                "raise",
+                "Findings that raise a request to a class.",
+                list(object(
+                    &["class", "any"],
+                    vec![
+                        key("class", "The class it is raised to.", word()),
+                        key("any", "By any one of these kinds.", some(kinds())),
+                        key(
+                            "at_least",
+                            "Findings less certain do not count.",
+                            words(&["probable", "certain"]),
+                        ),
+                    ],
+                )),
+            ),
+            key(
+                "rules",
+                "What classes require of a place.",
+                list(object(
+                    &["class", "require"],
+                    vec![
+                        key("class", "The lowest class it holds for.", word()),
+                        key(
+                            "require",
+                            "`local`, or what must be true of the place.",
+                            any_of(&[words(&["local"]), require]),
+                        ),
+                        key(
+                            "on_violation",
+                            "What to do where the model asked for does not meet it.",
+                            words(&["local", "refuse"]),
+                        ),
+                    ],
+                )),
+            ),
+        ],
+    )
+}
+
+fn when() -> Value {
+    let moods: Vec<&str> = Sentiment::ALL.iter().map(|mood| mood.as_str()).collect();
+    object(
+        &[],
+        vec![
+            key("topic", "The topic is one of these.", some(word())),
+            key(
+                "complexity",
+                "P(the local tier does not suffice).",
+                object(
+                    &[],
+                    vec![
+                        key("from", "At least this.", share()),
+                        key("below", "Less than this.", share()),
+                    ],
+                ),
+            ),
+            key(
+                "language",
+                "The language (ISO 639-3) is one of these.",
+                some(json!({"type": "string", "pattern": "^[a-z]{3}$"})),
+            ),
+            key("tools", "Tools are offered or used.", stated_flag()),
+            key("images", "An image is in the conversation.", stated_flag()),
+            key("wants_human", "The person asks for a human.", stated_flag()),
+            key(
+                "json",
+                "JSON mode or a JSON schema is wanted.",
+                stated_flag(),
+            ),
+            key("question", "The question asks something.", stated_flag()),
+            key(
+                "repeats",
+                "The person asks again what was answered before.",
+                stated_flag(),
+            ),
+            key(
+                "sentiment",
+                "The person's mood is one of these.",
+                some(words(&moods)),
+            ),
+            key(
+                "tokens",
+                "Input tokens, estimated.",
+                object(
+                    &["from"],
+                    vec![key("from", "At least so many.", whole(1, u32::MAX))],
+                ),
+            ),
+            key("caller", "The caller is one of these.", some(word())),
+        ],
+    )
+}
