@@ -28,6 +28,8 @@ pub mod cache;
 
 pub mod ledger;
 
+pub mod replay;
+
 pub mod telemetry;
 
 pub mod report;

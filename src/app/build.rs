@@ -97,6 +97,7 @@ pub async fn build(
         desks,
         measured_by: measures_with(&reader),
         signals: reader.clone(),
+        detectors: ledger::detectors(&settings.policy.privacy.detectors),
         promise,
     }));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;

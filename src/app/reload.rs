@@ -11,7 +11,7 @@ use super::scan::searching;
 use super::{desks, keep_promise, promise_in_words};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::pipeline::Generation;
 use crate::policy::Policy;
 use crate::signals::Reader;
@@ -197,6 +197,7 @@ impl Watch {
             desks,
             measured_by: measures_with(&signals),
             signals,
+            detectors: ledger::detectors(&settings.policy.privacy.detectors),
             promise,
         }));
         Ok(stamp)

@@ -2,7 +2,9 @@
 
 use super::store::weight;
 use super::{Place, Recorded, SimilarCache, Slot};
-use crate::domain::{AnswerBody, BrokenOff, Chunk, FinishReason, Price, Usage, Verbatim};
+use crate::domain::{
+    AnswerBody, BrokenOff, Chunk, DecisionId, FinishReason, Price, Usage, Verbatim,
+};
 use bytes::Bytes;
 use futures_util::Stream;
 use std::pin::Pin;
@@ -12,6 +14,8 @@ use std::task::{Context, Poll};
 /// Where an answer comes from, for its record.
 #[derive(Debug, Clone)]
 pub struct Origin {
+    /// The decision that led to it.
+    pub decision: DecisionId,
     /// The model that answers.
     pub model: Arc<str>,
     /// The data class of the request that it answers.
@@ -148,6 +152,7 @@ impl Recording {
             ..Usage::default()
         });
         let recorded = Recorded {
+            decision: self.origin.decision,
             model: self.origin.model,
             class: self.origin.class,
             chunks: self.chunks.into(),

@@ -37,6 +37,7 @@ fn place(cache: &SimilarCache, scope: &str, text: &str, vector: [f32; 2]) -> Pla
 
 fn answer(text: &str) -> Recorded {
     Recorded {
+        decision: crate::domain::DecisionId::new("d"),
         model: "gpt".into(),
         class: "public".into(),
         chunks: vec![Chunk::Text(text.into())].into(),

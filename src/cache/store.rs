@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::single_flight::{Flights, Recall, Slot};
-use crate::domain::{AnswerBody, Chunk, Usage, Usd};
+use crate::domain::{AnswerBody, Chunk, DecisionId, Usage, Usd};
 use futures_util::stream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Settings {
 /// An answer that ended well, kept to be given again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
+    /// The decision that led to it.
+    pub decision: DecisionId,
     /// The model that gave it.
     pub model: Arc<str>,
     /// The data class of the request that it answered. A request of the same key is of the same class: it has the same

@@ -43,6 +43,7 @@ fn cache() -> Cache {
 
 fn recorded(text: &str) -> Recorded {
     Recorded {
+        decision: DecisionId::new("d"),
         model: "gpt".into(),
         class: "public".into(),
         chunks: vec![Chunk::Text(text.into())].into(),
@@ -69,6 +70,7 @@ fn waiting(cache: &Cache, key: &Key) -> Waiting {
 
 fn origin() -> Origin {
     Origin {
+        decision: DecisionId::new("d"),
         model: "gpt".into(),
         class: "public".into(),
         price: Price {

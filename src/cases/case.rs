@@ -27,9 +27,9 @@ pub(super) struct Case {
     seen: Vec<LatencySeen>,
     in_flight: Vec<InFlight>,
     elapsed: Duration,
-    lot: Option<f64>,
     records_ok: bool,
     today: Option<Day>,
+    lot: Option<f64>,
 }
 
 /// A line `key: value`.
@@ -96,8 +96,8 @@ impl Case {
             in_flight: self.in_flight.clone(),
             elapsed: self.elapsed,
             records_ok: self.records_ok,
-            lot: self.lot,
             today: self.today.unwrap_or(today),
+            lot: self.lot,
         })
     }
 
@@ -115,9 +115,9 @@ impl Case {
             seen: Vec::new(),
             in_flight: Vec::new(),
             elapsed: Duration::ZERO,
-            lot: None,
             records_ok: true,
             today: None,
+            lot: None,
         }
     }
 
@@ -145,8 +145,8 @@ impl Case {
             "seen" => self.seen.push(latency(value)?),
             "in flight" => self.in_flight.push(in_flight(value)?),
             "after ms" => self.elapsed = Duration::from_millis(number(value)?),
-            "lot" => self.lot = Some(number(value)?),
             "records" if value == "failing" => self.records_ok = false,
+            "lot" => self.lot = Some(number(value)?),
             "today" => self.today = Some(Day::parse(value).ok_or("write a day: `2027-03-31`")?),
             _ => return Err("there is no such line".into()),
         }

@@ -49,8 +49,7 @@ pub(super) fn schema() -> anyhow::Result<bool> {
 fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
     let unset = RefCell::new(BTreeSet::new());
     let environment = |name: &str| {
-        let set = config::process_environment(name).filter(|text| !text.trim().is_empty());
-        set.or_else(|| {
+        set(name).or_else(|| {
             unset.borrow_mut().insert(name.to_owned());
             Some(stand_in(name))
         })
@@ -95,6 +94,15 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
         }),
     }
     (Some(settings), problems)
+}
+
+/// The environment of a policy that is looked at and not run: what is not set here is stood in for.
+pub(super) fn environment(name: &str) -> Option<String> {
+    set(name).or_else(|| Some(stand_in(name)))
+}
+
+fn set(name: &str) -> Option<String> {
+    config::process_environment(name).filter(|text| !text.trim().is_empty())
 }
 
 /// A promise that nothing keeps. Where a calibration is named that does not do, the file does not do what it says.

@@ -10,11 +10,13 @@ mod explain;
 mod learn;
 mod models;
 mod outcomes;
+mod replay;
 mod report;
 mod serve;
 mod show;
 mod signals;
 mod similar;
+mod time;
 
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -62,6 +64,8 @@ enum Command {
     Learn(Learn),
     /// Reads pairs of questions as JSON lines and says of each whether one cached answer may serve both
     Similar(Similar),
+    /// Puts recorded requests to another policy: what would go elsewhere, what it would cost, what must not have left
+    Replay(Replay),
     /// Looks after the models that ship
     Models(Models),
     /// Says what was spent and saved, who answered, and how long it took
@@ -140,6 +144,31 @@ struct Signals {
     /// The configuration: its knowledge and data classes; without one, the built-in ones
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Replay {
+    /// The policy to put them to
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The folder of the journal
+    #[arg(value_name = "JOURNAL")]
+    journal: PathBuf,
+    /// Only requests from this moment on: 2026-11-21 or 2026-11-21T08:30:00Z, in UTC
+    #[arg(long, value_name = "TIME", value_parser = time::millis)]
+    from: Option<u64>,
+    /// Only requests before this moment
+    #[arg(long, value_name = "TIME", value_parser = time::millis)]
+    to: Option<u64>,
+    /// Verdicts on answers, as JSON lines: {"decision_id": …, "verdict": "good" | "bad" | "escalated_to_human"}
+    #[arg(long, value_name = "FILE")]
+    outcomes: Option<PathBuf>,
+    /// Rows shown of each table
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    limit_rows: usize,
+    /// Write it as JSON, with every decision
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -241,6 +270,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema => check::schema(),
         Command::Explain(explain) => explain::explain(explain),
         Command::Signals(signals) => signals::signals(signals),
+        Command::Replay(replay) => replay::replay(&replay),
         Command::Report(asked) => report::report(asked),
         Command::Audit(audit) => audit::audit(audit),
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),

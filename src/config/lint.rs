@@ -27,6 +27,7 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.budgets();
     doubts.topics();
     doubts.promise();
+    doubts.exploration();
     doubts.telemetry();
     doubts.own_topics();
     for (path, message, remedy) in lint_latency::doubts(settings) {
@@ -194,6 +195,29 @@ impl Doubts<'_> {
             let remedy = "leave `near` out where the promise has to hold to the end";
             self.doubt("quality.promise", message, remedy);
         }
+    }
+
+    /// A lot needs two endpoints, and is drawn for nothing where no record keeps what came of it.
+    fn exploration(&mut self) {
+        let policy = &self.settings.policy;
+        if policy.quality.explore <= 0.0 {
+            return;
+        }
+        let endpoints = policy.models.iter().filter(|model| price(model).is_some());
+        let (message, remedy) = if endpoints.count() < 2 {
+            (
+                "nothing can be drawn: there are not two endpoints",
+                "leave `explore` out, or add a model",
+            )
+        } else if self.settings.records.journal.is_none() {
+            (
+                "no record keeps what the lots bring to light",
+                "add `records: {journal: …}`, or leave `explore` out",
+            )
+        } else {
+            return;
+        };
+        self.doubt("quality.explore", message.to_owned(), remedy);
     }
 
     fn counts(&self, budget: &BudgetRule, model: &Model) -> bool {

@@ -14,6 +14,8 @@ use whatlang::Lang;
 
 /// The local tier answers up to this complexity where the operator says nothing.
 const THRESHOLD: f32 = 0.5;
+/// Policy's own choice stays the rule: of two endpoints, one cannot be explored more often than chosen.
+const MOST_EXPLORED: f64 = 0.5;
 
 /// Reads `routes`.
 pub(super) fn read(
@@ -60,7 +62,10 @@ pub(super) fn quality(
     root: &Section<'_>,
     secrets: &Secrets<'_>,
 ) -> (Quality, Option<PromiseSettings>) {
-    let section = root.section("quality", &["threshold", "promise", "always_remote"]);
+    let section = root.section(
+        "quality",
+        &["threshold", "promise", "always_remote", "explore"],
+    );
     let section = section.as_ref();
     let stated = section.and_then(|section| section.get("threshold"));
     let promised = section.and_then(|section| section.get("promise"));
@@ -82,6 +87,9 @@ pub(super) fn quality(
             None => Bar::Threshold(threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD))),
         },
         always_remote: always.unwrap_or_default().into_iter().collect(),
+        explore: section.map_or(0.0, |section| {
+            section.read("explore", 0.0, |value| value.number(0.0..=MOST_EXPLORED))
+        }),
     };
     (quality, promise)
 }

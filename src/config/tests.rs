@@ -538,6 +538,23 @@ fn doubts_are_told() {
 }
 
 #[test]
+fn exploration_wants_two_endpoints_a_journal_and_a_modest_share() {
+    let alone = with("quality: {explore: 0.1}\n");
+    assert!(warnings(&alone).contains("quality.explore: nothing can be drawn"));
+    let second = "price: {input_per_mtok: 1, output_per_mtok: 2}}\n  - {name: other, tier: remote, upstream: {base_url: \"https://other.example/v1\", model: m}}";
+    let both = alone.replace("price: {input_per_mtok: 1, output_per_mtok: 2}}", second);
+    assert!(warnings(&both).contains("quality.explore: no record keeps"));
+    assert_eq!(
+        warnings(&format!("{both}records: {{journal: journal}}\n")),
+        ""
+    );
+    let most = both.replace("explore: 0.1", "explore: 0.6");
+    assert!(
+        only_problem(&most).contains("quality.explore: 0.6 is out of range; it can be 0 to 0.5")
+    );
+}
+
+#[test]
 fn without_a_file_the_environment_names_the_upstream() {
     let alone = defaults(&|_| None).unwrap_or_else(|problems| panic!("{}", told(&problems)));
     assert_eq!(alone.policy.models.len(), 1);

@@ -26,7 +26,7 @@ pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
 pub use money::{Price, Usd};
 pub use personal::{Certainty, DataClass, Finding, Findings, PersonalKind};
-pub use request::{BodyLayout, CacheWish, ChatRequest, Needs, Tightening};
+pub use request::{BodyLayout, CacheWish, ChatRequest, Demand, Needs, Tightening};
 pub use secret::Secret;
 pub use signals::{Known, Probability, Reading, Sentiment, Shape, Signals, Topic, Wanted};
 pub use usage::Usage;

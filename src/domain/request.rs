@@ -40,6 +40,23 @@ pub struct ChatRequest {
     pub traceparent: Option<Arc<str>>,
 }
 
+/// What policy looks at of a request before anything is measured: no text, so a record can hold it all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Who asks.
+    pub caller: Caller,
+    /// The model asked for.
+    pub model: Arc<str>,
+    /// What an answering model must be able to do.
+    pub needs: Needs,
+    /// What the caller asks to be stricter.
+    pub tightening: Tightening,
+    /// The most output tokens that the caller wants.
+    pub max_output_tokens: Option<u64>,
+    /// Input tokens that may be billed, estimated.
+    pub billed_tokens: u64,
+}
+
 /// What an answering model must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
@@ -91,7 +108,37 @@ pub struct BodyLayout {
     pub end: usize,
 }
 
+impl CacheWish {
+    /// The word in the header and in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// The wish of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::On, Self::Off, Self::Read, Self::Write];
+        all.into_iter().find(|wish| wish.as_str() == word)
+    }
+}
+
 impl ChatRequest {
+    /// What policy looks at of it before anything is measured.
+    pub fn demand(&self) -> Demand {
+        Demand {
+            caller: self.caller.clone(),
+            model: self.model.clone(),
+            needs: self.needs,
+            tightening: self.tightening.clone(),
+            max_output_tokens: self.max_output_tokens,
+            billed_tokens: self.estimated_billed_tokens(),
+        }
+    }
+
     /// The text that is asked now: the last message of the person, or nothing.
     pub fn question(&self) -> &str {
         let last = self

@@ -174,6 +174,22 @@ impl Wanted {
         wording: true,
     };
 
+    /// The signals asked for, each by its name.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("complexity", self.complexity),
+            ("topic", self.topic),
+            ("attack", self.attack),
+            ("personal", self.personal),
+            ("free_text", self.personal && self.free_text),
+            ("language", self.language),
+            ("embedding", self.embedding),
+            ("wording", self.wording),
+        ];
+        all.into_iter()
+            .filter_map(|(name, wanted)| wanted.then_some(name))
+    }
+
     /// True when the encoder has to run.
     pub fn needs_encoder(&self) -> bool {
         self.needs_question() || self.free_text

@@ -8,9 +8,11 @@ use super::record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
     Record, Route, UsageSeen,
 };
-use super::{PlaceSeen, Reservation, SignalsSummary, Word};
-use crate::domain::{ChatRequest, Endpoint, Evidence, FinishReason, Signals, Usage, Usd};
-use crate::policy::LocalLimit;
+use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
+use crate::domain::{
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
+};
+use crate::policy::{LocalLimit, Lot, Standing};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -73,6 +75,34 @@ impl Entry {
         self.note(|record| record.model_asked = Record::UNKNOWN_MODEL);
     }
 
+    /// What policy looks at before anything is measured.
+    pub fn note_asked(&mut self, asked: Asked) {
+        self.note(|record| record.asked = Some(asked));
+    }
+
+    /// What is to be measured, and the kinds of personal data that are looked for.
+    pub fn note_measured(&mut self, wanted: Wanted, detectors: impl Into<Word>) {
+        self.note(|record| {
+            if let Some(asked) = &mut record.asked {
+                asked.note_measured(wanted, detectors.into());
+            }
+        });
+    }
+
+    /// What was known of time when it was decided, where somebody said something of time.
+    pub fn note_time(&mut self, standing: &Standing) {
+        self.note(|record| {
+            if let Some(asked) = &mut record.asked {
+                asked.note_time(standing);
+            }
+        });
+    }
+
+    /// The decision whose answer is given again.
+    pub fn note_answer_of(&mut self, decision: &DecisionId) {
+        self.note(|record| record.answer_of = Some(Word::from(decision.as_str().to_owned())));
+    }
+
     /// What was measured. Texts and positions are left behind here.
     pub fn note_signals(&mut self, signals: &Signals) {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
@@ -102,6 +132,11 @@ impl Entry {
             record.local_threshold = Some(limit.threshold.get());
             record.calibration = limit.calibration.as_ref().map(Word::from);
         });
+    }
+
+    /// The lot that was drawn among the plan's endpoints.
+    pub fn note_lot(&mut self, lot: &Lot) {
+        self.note(|record| record.lot = Some(LotSeen::from(lot)));
     }
 
     /// An endpoint that policy looked at, and why it may or may not be used.
@@ -342,9 +377,12 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         local_threshold: None,
         calibration: None,
         data_class: None,
+        asked: None,
+        answer_of: None,
         signals: None,
         measured_by: None,
         plan: Vec::new(),
+        lot: None,
         considered: Vec::new(),
         attempts: Vec::new(),
         places: Vec::new(),

@@ -5,6 +5,7 @@
 //! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
 
 mod anchor;
+mod asked;
 mod budget;
 mod entry;
 mod frame;
@@ -14,6 +15,7 @@ mod judgement;
 mod keeper;
 mod latency;
 mod load;
+mod lot;
 mod place;
 mod read;
 mod recent;
@@ -28,6 +30,7 @@ mod writer;
 pub(crate) mod samples;
 
 pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
+pub use asked::{Asked, BudgetSeen, BusySeen, EndpointSeen, detectors};
 pub use budget::{Budget, Budgets, Exceeded, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -37,6 +40,7 @@ pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
 pub use load::UnderWay;
+pub use lot::{LotSeen, lot};
 pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};

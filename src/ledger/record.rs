@@ -5,7 +5,7 @@
 //! else, and is versioned.
 
 use super::Phase;
-use super::{PlaceSeen, SignalsSummary, Word};
+use super::{Asked, LotSeen, PlaceSeen, SignalsSummary, Word};
 use crate::domain::{DecisionId, RequestId, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -58,6 +58,12 @@ pub struct Record {
     /// The data class it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
+    /// What policy looked at beside the signals; none in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// The decision whose answer was given again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_of: Option<Word>,
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,
@@ -67,6 +73,9 @@ pub struct Record {
     /// The steps of the plan, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<Word>,
+    /// The lot that was drawn among the plan's endpoints; none where none was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<LotSeen>,
     /// Every endpoint that policy looked at, and why it was or was not eligible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub considered: Vec<Considered>,

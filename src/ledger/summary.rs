@@ -1,7 +1,10 @@
 //! What a record keeps of a request's signals: numbers, names, and kinds counted. Texts and positions stay behind here.
 
-use super::Word;
-use crate::domain::{Certainty, Finding, PersonalKind, Reading, Sentiment, Signals};
+use super::{Asked, Word};
+use crate::domain::{
+    Certainty, Finding, Findings, Known, PersonalKind, Probability, Reading, Sentiment, Shape,
+    Signals, Topic,
+};
 use serde::{Deserialize, Serialize};
 
 /// What was measured of a request: numbers, and kinds counted. Never a text or a position.
@@ -62,6 +65,7 @@ pub struct ShapeSeen {
     pub wants_human: bool,
     pub repeats: bool,
     pub negative: bool,
+    pub positive: bool,
 }
 
 impl From<&Signals> for SignalsSummary {
@@ -89,9 +93,94 @@ impl From<&Signals> for SignalsSummary {
                 wants_human: shape.wants_human,
                 repeats: shape.repeats,
                 negative: shape.sentiment == Sentiment::Negative,
+                positive: shape.sentiment == Sentiment::Positive,
             },
         }
     }
+}
+
+impl SignalsSummary {
+    /// The signals again, as policy was given them: what it looks at, for a finding has no place in a record. `None`
+    /// where a name is not known here.
+    pub fn restore(&self, asked: &Asked) -> Option<Signals> {
+        let language = match &self.language {
+            Some(code) => Some(whatlang::Lang::from_code(&**code)?.code()),
+            None => None,
+        };
+        let personal = match &self.personal {
+            Some(counts) => Some(found_again(counts)?),
+            None => None,
+        };
+        let shape = self.shape;
+        Some(Signals {
+            complexity: self.probability("complexity", self.complexity),
+            topic: self.topic.as_ref().map(|seen| {
+                let topic = Topic {
+                    label: seen.label.as_ref().map(Word::to_shared),
+                    confidence: seen.confidence,
+                };
+                self.reading("topic", topic)
+            }),
+            attack: self.probability("attack", self.attack),
+            personal: personal.map(|found| self.reading("personal", found)),
+            language: asked
+                .was_measured("language")
+                .then(|| self.reading("language", language)),
+            shape: Shape {
+                tokens: shape.tokens,
+                messages: shape.messages,
+                code: shape.code,
+                question: shape.question,
+                wants_human: shape.wants_human,
+                repeats: shape.repeats,
+                sentiment: match (shape.negative, shape.positive) {
+                    (true, _) => Sentiment::Negative,
+                    (false, true) => Sentiment::Positive,
+                    (false, false) => Sentiment::Neutral,
+                },
+                tools: asked.tools,
+                images: asked.images,
+                json: asked.json,
+            },
+            embedding: None,
+        })
+    }
+
+    fn probability(&self, name: &str, value: Option<f32>) -> Option<Reading<Probability>> {
+        value.map(|value| self.reading(name, Probability::clamped(value)))
+    }
+
+    fn reading<T>(&self, name: &str, value: T) -> Reading<T> {
+        let assumed = self.assumed.iter().any(|signal| &**signal == name);
+        let known = if assumed {
+            Known::Assumed
+        } else {
+            Known::Measured
+        };
+        Reading { value, known }
+    }
+}
+
+/// One finding for each kind and certainty: policy counts none of them twice.
+fn found_again(counts: &[PersonalCount]) -> Option<Findings> {
+    let mut found = Vec::new();
+    for count in counts {
+        let kind = PersonalKind::parse(&count.kind)?;
+        for (times, certainty) in [
+            (count.certain, Certainty::Certain),
+            (count.probable, Certainty::Probable),
+        ] {
+            found.extend((times > 0).then_some(Finding {
+                kind,
+                start: 0,
+                end: 0,
+                score: 1.0,
+                certainty,
+                country: None,
+            }));
+        }
+    }
+    Some(Findings(found))
 }
 
 fn count(findings: &[Finding]) -> Vec<PersonalCount> {

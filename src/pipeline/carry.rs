@@ -5,10 +5,14 @@ use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
-use crate::domain::{Answer, ChatRequest, DataClass, Endpoint, Served, Signals, Tier};
-use crate::ledger::{CacheOutcome, Entry, Phase, Phases, Route, UnderWay, Word};
+use crate::domain::{
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+};
+use crate::ledger::{Asked, CacheOutcome, Entry, Phase, Phases, Route, UnderWay, Word};
 use crate::local;
-use crate::policy::{Admission, Decision, Egress, Offer, RefusalCode, Refused, Standing, Step, Undecided};
+use crate::policy::{
+    Admission, Decision, Egress, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+};
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
 use std::sync::Arc;
@@ -86,24 +90,41 @@ impl<'a> Journey<'a> {
         self.entry.note_cache(outcome, None);
     }
 
-    pub(super) fn measured(&mut self, signals: &Signals) {
+    /// What policy looks at before anything is measured.
+    pub(super) fn asked(&mut self, demand: &Demand, standing: &Standing) {
+        let settings = self.visit.settings();
+        let classes = &settings.privacy.classes;
+        let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
+        let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
+        self.entry.note_asked(asked);
+    }
+
+    pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
         self.told.complexity = signals
             .complexity
             .as_ref()
             .map(|reading| reading.value.get());
         self.passed(Phase::Signals, self.unaccounted());
         self.entry.note_signals(signals);
+        self.entry
+            .note_measured(wanted, &self.visit.generation.detectors);
         if let Some(models) = &self.visit.generation.measured_by {
             self.entry.note_measured_by(models);
         }
     }
 
     /// How things stand, with what has passed of the request's time until now.
-    pub(super) fn at_this_moment(&self, standing: Standing) -> Standing {
-        Standing {
-            elapsed: self.began.elapsed(),
+    pub(super) fn at_this_moment(&mut self, demand: &Demand, standing: Standing) -> Standing {
+        // In microseconds as records are, so that a replay decides by the very same number.
+        let passed = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let standing = Standing {
+            elapsed: Duration::from_micros(passed),
             ..standing
+        };
+        if self.visit.settings().minds_time(demand) {
+            self.entry.note_time(&standing);
         }
+        standing
     }
 
     pub(super) fn decided(&mut self, decision: &Decision) {
@@ -113,6 +134,9 @@ impl<'a> Journey<'a> {
         self.entry.note_plan(&decision.rule, steps);
         if let Some(limit) = &decision.local_limit {
             self.entry.note_local_limit(limit);
+        }
+        if let Some(lot) = &decision.lot {
+            self.entry.note_lot(lot);
         }
         for step in &decision.plan {
             let mut late = decision.set_back.iter();
@@ -189,6 +213,7 @@ impl<'a> Journey<'a> {
         self.told.route = Route::Cache;
         self.told.model = Some(recorded.model.clone());
         self.entry.note_answer(Route::Cache, &recorded.model);
+        self.entry.note_answer_of(&recorded.decision);
         let served = Served::Cache {
             model: recorded.model.clone(),
         };
@@ -366,6 +391,7 @@ impl<'a> Journey<'a> {
             reply.body
         } else {
             let origin = cache::Origin {
+                decision: self.request.decision.clone(),
                 model: model.clone(),
                 class: class.name.clone(),
                 price: endpoint.price,

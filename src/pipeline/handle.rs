@@ -5,9 +5,9 @@ use super::matching::Matching;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
-use crate::ledger::{CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
+use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::local;
-use crate::policy::{self, AUTO, Admission, Policy, Refused};
+use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
 use crate::signals;
 use crate::upstream;
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub struct Generation {
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
+    /// The kinds of personal data that it looks for, as records name them.
+    pub detectors: Arc<str>,
     /// What the policy promises of local answers and what keeps it, in words; `None` where it promises nothing.
     pub promise: Option<Arc<str>>,
     /// The models that measure, for records; `None` where none does.
@@ -123,8 +125,14 @@ impl Visit {
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
     pub async fn handle(&self, request: &ChatRequest, began: Instant) -> Result<Reply, Refusal> {
         let mut journey = Journey::open(self, request, began);
-        let standing = self.rooms.ledger.standing(&request.caller);
-        let admission = match self.generation.policy.admit(request, &standing) {
+        let standing = Standing {
+            lot: Some(ledger::lot(&request.decision)),
+            ..self.rooms.ledger.standing(&request.caller)
+        };
+        let demand = request.demand();
+        journey.asked(&demand, &standing);
+        let policy = &self.generation.policy;
+        let admission = match policy.admit_demand(&demand, &standing) {
             Ok(admission) => admission,
             Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),
         };
@@ -140,9 +148,9 @@ impl Visit {
             .signals
             .read(request, admission.wanted, admission.signals_deadline)
             .await;
-        journey.measured(&signals);
-        let standing = journey.at_this_moment(standing);
-        let decision = match self.generation.policy.decide(request, &signals, &standing) {
+        journey.measured(&signals, admission.wanted);
+        let standing = journey.at_this_moment(&demand, standing);
+        let decision = match policy.decide_demand(&demand, &signals, &standing) {
             Ok(decision) => decision,
             Err(undecided) => return Err(journey.undecided(undecided)),
         };

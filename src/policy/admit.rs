@@ -4,7 +4,7 @@ use super::decision::{Admission, RefusalCode, Refused};
 use super::settings::{CacheRule, CallerRule, Offer, ScopeRule, Settings};
 use super::standing::Standing;
 use crate::domain::{
-    CacheScope, CacheWish, Caller, ChatRequest, DataClass, KeyDigest, PersonalKind, Tier, Wanted,
+    CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, PersonalKind, Tier, Wanted,
 };
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) fn identify(callers: &[CallerRule], key: Option<&KeyDigest>) -> Resul
 /// Admits a request, or says why not.
 pub(super) fn admit(
     settings: &Settings,
-    request: &ChatRequest,
+    request: &Demand,
     standing: &Standing,
     wanted: Wanted,
 ) -> Result<Admission, Refused> {
@@ -104,7 +104,7 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
 /// The class that the caller's header asks for at least, where it names one.
 pub(super) fn tightened_class(
     settings: &Settings,
-    request: &ChatRequest,
+    request: &Demand,
 ) -> Result<Option<DataClass>, Refused> {
     let Some(name) = &request.tightening.data_class else {
         return Ok(None);
@@ -133,7 +133,7 @@ pub(super) fn tightened_class(
     })
 }
 
-fn may_ask_for(settings: &Settings, request: &ChatRequest) -> Result<(), Refused> {
+fn may_ask_for(settings: &Settings, request: &Demand) -> Result<(), Refused> {
     let name = &request.model;
     let known =
         &**name == super::AUTO || settings.models.iter().any(|model| model.answers_to(name));

@@ -1,6 +1,6 @@
 //! When a route applies.
 
-use crate::domain::{Caller, ChatRequest, Probability, Sentiment, Shape, Signals};
+use crate::domain::{Caller, Demand, Probability, Sentiment, Shape, Signals};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct Condition {
 
 impl Condition {
     /// Whether the condition holds for this request.
-    pub fn holds(&self, request: &ChatRequest, signals: &Signals) -> bool {
+    pub fn holds(&self, request: &Demand, signals: &Signals) -> bool {
         self.holds_for_signals(signals)
             && self.holds_for_shape(signals.shape)
             && self.holds_for_request(&request.caller, request)
@@ -93,7 +93,7 @@ impl Condition {
             && self.tokens_from.is_none_or(|from| shape.tokens >= from)
     }
 
-    fn holds_for_request(&self, caller: &Caller, request: &ChatRequest) -> bool {
+    fn holds_for_request(&self, caller: &Caller, request: &Demand) -> bool {
         self.tools
             .is_none_or(|wanted| wanted == request.needs.tools)
             && self

@@ -47,6 +47,8 @@ pub struct Decision {
     pub local_limit: Option<LocalLimit>,
     /// The answer to a similar question may be given, and this one's may be kept for such.
     pub may_match: bool,
+    /// The lot that was drawn among the plan's endpoints; `None` where none is drawn.
+    pub lot: Option<Lot>,
     /// The most that the plan's dearest step is estimated to cost.
     pub estimate: Usd,
     /// Budgets that pay for it.
@@ -62,6 +64,19 @@ pub struct LocalLimit {
     pub threshold: Probability,
     /// The calibration that vouches for it; `None` where the operator or a budget set it.
     pub calibration: Option<Arc<str>>,
+}
+
+/// A lot among endpoints that may all answer one request: exploration, so that each is seen to answer what it could.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lot {
+    /// The endpoint that policy would ask first.
+    pub own: Arc<str>,
+    /// The others, any of which may be drawn in its place; never empty.
+    pub others: Vec<Arc<str>>,
+    /// The one that was drawn.
+    pub drawn: Arc<str>,
+    /// The share of such requests that goes to another than policy's own choice, above 0 to 0.5.
+    pub share: f64,
 }
 
 /// One thing to try.
@@ -177,6 +192,36 @@ impl RefusalCode {
             Self::PolicyCostCap => "policy_cost_cap",
             Self::PolicyBudgetExceeded => "policy_budget_exceeded",
             Self::GatewayRecords => "gateway_records_unavailable",
+        }
+    }
+}
+
+impl Decision {
+    /// The plan as it would be without a lot.
+    pub fn own_plan(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> = self.plan.iter().collect();
+        if let Some(lot) = &self.lot {
+            let place = |name: &Arc<str>| self.plan.iter().position(|step| step.model() == name);
+            if let (Some(own), Some(drawn)) = (place(&lot.own), place(&lot.drawn)) {
+                steps.swap(own, drawn);
+            }
+        }
+        steps
+    }
+}
+
+impl Lot {
+    /// True where another endpoint was drawn than policy's own choice.
+    pub fn leads_away(&self) -> bool {
+        self.drawn != self.own
+    }
+
+    /// With what probability the drawn one is drawn.
+    pub fn propensity(&self) -> f64 {
+        if self.leads_away() {
+            self.share / self.others.len() as f64
+        } else {
+            1.0 - self.share
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Decides what to do with a request.
 //!
 //! Pure: no I/O, no clock, no randomness, so that the same request with the same signals under the same policy always
-//! gets the same plan, and `explain` tells the truth. Time and money come in through [`Standing`].
+//! gets the same plan, and `explain` tells the truth. Time, money and chance come in through [`Standing`].
 
 mod admit;
 mod condition;
@@ -14,7 +14,10 @@ mod time;
 
 pub use condition::Condition;
 pub use decide::Undecided;
-pub use decision::{HedgePlan, Admission, Decision, LocalLimit, Reason, RefusalCode, Refused, Rejected, SetBack, Step};
+pub use decision::{
+    Admission, Decision, HedgePlan, LocalLimit, Lot, Reason, RefusalCode, Refused, Rejected,
+    SetBack, Step,
+};
 pub use egress::Egress;
 pub use settings::{
     Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,
@@ -24,7 +27,9 @@ pub use settings::{
 pub use standing::{BudgetStanding, InFlight, LatencySeen, Standing};
 pub use time::{Hedge, Latency, Objective, RouteLatency};
 
-use crate::domain::{Caller, ChatRequest, DataClass, KeyDigest, Signals, Wanted};
+use crate::domain::{
+    Caller, ChatRequest, DataClass, Demand, KeyDigest, Residency, Signals, Tier, Wanted,
+};
 
 /// The model name by which a client lets policy decide.
 pub const AUTO: &str = "auto";
@@ -55,14 +60,7 @@ impl Policy {
 
     /// The data class of a request.
     pub fn data_class(&self, request: &ChatRequest, signals: &Signals) -> DataClass {
-        let standing = Standing::default();
-        decide::Case {
-            settings: &self.settings,
-            request,
-            signals,
-            standing: &standing,
-        }
-        .class()
+        self.class_of(&request.demand(), signals)
     }
 
     /// Who asks.
@@ -72,7 +70,7 @@ impl Policy {
 
     /// Whether the request may come in, and what has to be measured. Needs no signals.
     pub fn admit(&self, request: &ChatRequest, standing: &Standing) -> Result<Admission, Refused> {
-        admit::admit(&self.settings, request, standing, self.wanted)
+        self.admit_demand(&request.demand(), standing)
     }
 
     /// The plan, or why there is none.
@@ -82,12 +80,57 @@ impl Policy {
         signals: &Signals,
         standing: &Standing,
     ) -> Result<Decision, Undecided> {
+        self.decide_demand(&request.demand(), signals, standing)
+    }
+
+    /// [`Policy::admit`] for what a record holds of a request.
+    pub fn admit_demand(
+        &self,
+        request: &Demand,
+        standing: &Standing,
+    ) -> Result<Admission, Refused> {
+        admit::admit(&self.settings, request, standing, self.wanted)
+    }
+
+    /// [`Policy::decide`] for what a record holds of a request.
+    pub fn decide_demand(
+        &self,
+        request: &Demand,
+        signals: &Signals,
+        standing: &Standing,
+    ) -> Result<Decision, Undecided> {
+        self.case(request, signals, standing).decide()
+    }
+
+    /// [`Policy::data_class`] for what a record holds of a request.
+    pub fn class_of(&self, request: &Demand, signals: &Signals) -> DataClass {
+        self.case(request, signals, &Standing::default()).class()
+    }
+
+    /// Why privacy keeps this request from a place of that tier and residency; `None` where it may go there.
+    pub fn keeps_from(
+        &self,
+        request: &Demand,
+        signals: &Signals,
+        tier: Tier,
+        residency: &Residency,
+        standing: &Standing,
+    ) -> Option<Reason> {
+        let case = self.case(request, signals, standing);
+        case.not_allowed_at(tier, residency, &case.class())
+    }
+
+    fn case<'a>(
+        &'a self,
+        request: &'a Demand,
+        signals: &'a Signals,
+        standing: &'a Standing,
+    ) -> decide::Case<'a> {
         decide::Case {
             settings: &self.settings,
             request,
             signals,
             standing,
         }
-        .decide()
     }
 }

@@ -5,7 +5,7 @@
 use super::condition::Condition;
 use super::time::{Latency, RouteLatency};
 use crate::domain::{
-    Agreement, Certainty, DataClass, Day, Endpoint, KeyDigest, PersonalKind, Probability, Region,
+    Agreement, Certainty, DataClass, Demand, Day, Endpoint, KeyDigest, PersonalKind, Probability, Region,
     Residency, Retention, Tier, Usd,
 };
 use std::collections::BTreeSet;
@@ -231,6 +231,9 @@ pub struct Quality {
     pub bar: Bar,
     /// Topics that the local tier never answers.
     pub always_remote: BTreeSet<Arc<str>>,
+    /// Of the requests for `auto` that several endpoints may answer, the share for which a lot picks another than the
+    /// first; 0 to 0.5.
+    pub explore: f64,
 }
 
 /// Up to which complexity local endpoints answer.
@@ -273,6 +276,17 @@ pub enum ScopeRule {
     Caller,
     /// All callers of this gateway share.
     Everyone,
+}
+
+impl Settings {
+    /// True where somebody has said something of time for such a request, so that plans are made by it.
+    pub fn minds_time(&self, request: &Demand) -> bool {
+        let of_routes = || self.routes.iter().filter_map(|route| route.latency.objective);
+        request.tightening.max_latency.is_some()
+            || self.latency.deadline_stated
+            || !self.latency.objective.is_none()
+            || of_routes().any(|objective| !objective.is_none())
+    }
 }
 
 impl Stamp {

@@ -1,6 +1,6 @@
-//! What policy is told about the world: money used, latencies seen, whether records are being kept.
+//! What policy is told about the world: money used, latencies seen, whether records are being kept, a lot.
 //!
-//! Plain data, made by the ledger. Policy has no clock and no counters of its own; this is how time and money reach it.
+//! Plain data, made by the ledger. Policy has no clock, no counters and no chance of its own; this is how they reach it.
 
 use crate::domain::{Day, Usd};
 use std::sync::Arc;

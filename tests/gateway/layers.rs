@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
+    ("replay", &["domain", "policy", "calibration", "ledger"]),
     ("telemetry", &["domain", "ledger"]),
     ("report", &["ledger"]),
     (
@@ -108,6 +109,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "local",
             "similar",
             "ledger",
+            "replay",
             "report",
             "pipeline",
             "server",

@@ -31,6 +31,7 @@ mod own_topics;
 mod planted;
 mod promise;
 mod properties;
+mod replay;
 mod residency;
 mod retries;
 mod shipped;

@@ -104,6 +104,11 @@ pub(super) fn deciding() -> Vec<Key> {
                         "Topics that the local tier never answers.",
                         list(object(&["topic"], vec![key("topic", "The topic.", word())])),
                     ),
+                    key(
+                        "explore",
+                        "Of the requests that several endpoints may answer, the share that a lot gives to another than the first.",
+                        json!({"type": "number", "minimum": 0, "maximum": 0.5}),
+                    ),
                 ],
             ),
         ),

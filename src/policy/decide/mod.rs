@@ -3,14 +3,15 @@
 //! those who may answer, who is in time.
 
 use super::admit::refused;
-use super::decision::{Decision, Reason, RefusalCode, Refused, Rejected, Step};
+use super::decision::{Decision, Lot, Reason, RefusalCode, Refused, Rejected, Step};
 use super::egress::Egress;
 use super::settings::{Model, Offer, RouteRule, Settings};
 use super::standing::Standing;
-use crate::domain::{ChatRequest, DataClass, Signals, Tier};
+use crate::domain::{DataClass, Demand, Signals, Tier};
 use std::sync::Arc;
 
 mod hedge;
+mod explore;
 mod latency;
 mod money;
 mod privacy;
@@ -19,7 +20,7 @@ mod quality;
 /// Everything one decision is made from.
 pub(super) struct Case<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) request: &'a ChatRequest,
+    pub(super) request: &'a Demand,
     pub(super) signals: &'a Signals,
     pub(super) standing: &'a Standing,
 }
@@ -62,6 +63,9 @@ impl Case<'_> {
             .as_ref()
             .is_none_or(|from| class.rank < from.rank);
         let may_match = self.may_match(&class);
+        let lot = self.draw(&mut chosen);
+        // What a lot brought about is this request's alone: kept for others, one lot would decide for many.
+        let may_keep = may_keep && !lot.as_ref().is_some_and(Lot::leads_away);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
         let budgets = self
             .budgets()
@@ -79,6 +83,7 @@ impl Case<'_> {
             may_keep,
             local_limit: self.local_limit(),
             may_match,
+            lot,
             estimate,
             budgets,
             otherwise,

@@ -52,7 +52,7 @@ impl Case<'_> {
         if endpoint.price.is_free() {
             return Usd::ZERO;
         }
-        let input = self.request.estimated_billed_tokens();
+        let input = self.request.billed_tokens;
         let answers = u64::from(self.request.needs.answers.max(1));
         let output = self.output_tokens().saturating_mul(answers);
         endpoint.price.cost(&Usage {

@@ -1,7 +1,7 @@
 //! Privacy: the class of a request, and which places may receive it.
 
 use super::Case;
-use crate::domain::{DataClass, Endpoint, Finding, Tier};
+use crate::domain::{DataClass, Endpoint, Finding, Residency, Tier};
 use crate::policy::decision::{Reason, Rejected};
 use crate::policy::settings::{OnViolation, PrivacyRule};
 
@@ -38,17 +38,27 @@ impl Case<'_> {
 
     /// Privacy: every rule for this class or a lower one must be met, and what leaves must have been spoken for.
     pub(super) fn not_allowed(&self, endpoint: &Endpoint, class: &DataClass) -> Option<Reason> {
+        self.not_allowed_at(endpoint.tier, &endpoint.residency, class)
+    }
+
+    /// The same of a place of that tier and residency, which need not be an endpoint of this policy.
+    pub(in crate::policy) fn not_allowed_at(
+        &self,
+        tier: Tier,
+        residency: &Residency,
+        class: &DataClass,
+    ) -> Option<Reason> {
         let rules = self.settings.privacy.rules.iter();
         for rule in rules.filter(|rule| rule.class.rank <= class.rank) {
-            let (place, today) = (&endpoint.residency, self.standing.today);
-            if let Some(unmet) = rule.require.unmet_by(endpoint.tier, place, today) {
+            let today = self.standing.today;
+            if let Some(unmet) = rule.require.unmet_by(tier, residency, today) {
                 return Some(Reason::Privacy {
                     rule: rule.id.clone(),
                     unmet,
                 });
             }
         }
-        let stays = endpoint.tier == Tier::Remote && !self.may_leave();
+        let stays = tier == Tier::Remote && !self.may_leave();
         stays.then_some(Reason::NoRuleForClass)
     }
 
