@@ -27,6 +27,7 @@ mod layers;
 mod lifecycle;
 mod local_answers;
 mod observability;
+mod overload;
 mod own_topics;
 mod planted;
 mod promise;
