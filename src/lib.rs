@@ -22,6 +22,8 @@ pub mod local;
 
 pub mod upstream;
 
+pub mod handoff;
+
 pub mod similar;
 
 pub mod cache;

@@ -1,19 +1,19 @@
 //! From settings to a running gateway.
 
-use super::encoder::measures_with;
+use super::generation::{generation, needs_encoder};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
-use super::scan::searching;
-use super::{Unkept, desks, keep_promise, measuring, promise_in_words};
+use super::{Unkept, keep_promises, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
+use crate::handoff;
 use crate::inference::Workers;
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
 };
-use crate::pipeline::{Generation, Pipeline, Rooms};
-use crate::policy::{self, Offer, Period, Policy};
+use crate::pipeline::{Pipeline, Rooms};
+use crate::policy::{self, Offer, Period};
 use crate::server::Readiness;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
@@ -39,6 +39,7 @@ pub struct App {
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
     pub(super) threads: Vec<Workers>,
+    pub(super) handoff: handoff::Keeper,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) reloader: Option<Reloader>,
@@ -59,9 +60,8 @@ pub async fn build(
     file: Option<PathBuf>,
     places: &Places,
 ) -> anyhow::Result<App> {
-    let unkept = keep_promise(&mut settings, places);
+    let unkept = keep_promises(&mut settings, places);
     unkept.iter().for_each(Unkept::warn);
-    let promise = promise_in_words(&settings, unkept.as_ref());
     refuse_lapsed(&settings)?;
     let api = bind(settings.server.api).await?;
     let admin = match settings.server.admin {
@@ -73,35 +73,22 @@ pub async fn build(
         admin: admin.as_ref().unwrap_or(&api).local_addr()?,
     };
     super::own::refuse_unknown_topics(&settings, places)?;
-    let policy = Policy::new(settings.policy.clone());
-    let encoder = policy.wanted().needs_encoder();
     let measuring = measuring(
         &settings.encoder,
         &settings.policy.privacy.detectors,
-        encoder,
+        needs_encoder(&settings),
         places,
-    )?
-    .with_own(&settings.topics)?;
+    )?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
-    let reader = searching(&reader, &settings.policy.privacy)?;
-    let desks = desks(&settings.desks, model.as_ref())?;
-    let untraced = Untraced::new(self::untraced(
-        settings.telemetry.otlp.as_ref(),
-        &settings.policy,
-    ));
+    let generation = generation(&settings, model.as_ref(), &reader, &unkept)?;
+    let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
-    let (ledger, keeper, metrics) = ledger(&settings, export.clone())?;
-    let (live, watching) = watch::channel(Arc::new(Generation {
-        policy,
-        desks,
-        measured_by: measures_with(&reader),
-        signals: reader.clone(),
-        detectors: ledger::detectors(&settings.policy.privacy.detectors),
-        promise,
-    }));
+    let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
+    let (ledger, keeper, metrics) = ledger(&settings, handoff.counts(), export.clone())?;
+    let (live, watching) = watch::channel(Arc::new(generation));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
-    endpoints(&settings.policy).for_each(|endpoint| upstream.prepare(endpoint));
+    acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
         reader,
@@ -116,6 +103,7 @@ pub async fn build(
         upstream,
         cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
         similar,
+        handoff,
         ledger,
     };
     let reloader = file
@@ -130,6 +118,7 @@ pub async fn build(
         metrics,
         readiness: Readiness::default(),
         threads,
+        handoff: handoff_keeper,
         keeper,
         export,
         reloader,
@@ -145,7 +134,9 @@ impl App {
 
 /// Tells of statements that have ended or soon will; refuses where some class has no lawful way any more.
 pub(super) fn refuse_lapsed(settings: &config::Settings) -> anyhow::Result<()> {
-    let problems = config::lapsed(settings, crate::pipeline::today());
+    let today = crate::pipeline::today();
+    let all = std::iter::once(settings).chain(settings.beside());
+    let problems: Vec<_> = all.flat_map(|one| config::lapsed(one, today)).collect();
     let wrong = |problem: &&config::Problem| problem.severity == config::Severity::Error;
     let errors: Vec<String> = problems
         .iter()
@@ -173,15 +164,21 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// The classes whose requests are not traced, because the collector may not hold their data.
 pub(super) fn untraced(
     collector: Option<&config::Collector>,
-    policy: &policy::Settings,
+    settings: &config::Settings,
 ) -> BTreeSet<Arc<str>> {
     let Some(collector) = collector else {
         return BTreeSet::new();
     };
-    let (privacy, today) = (&policy.privacy, crate::pipeline::today());
-    let classes = privacy.classes.iter();
-    let kept = classes
-        .filter(|class| !privacy.may_hold(class, collector.tier, &collector.residency, today));
+    let today = crate::pipeline::today();
+    let canary = settings.canary.as_ref();
+    let canary = canary.map(|canary| &canary.settings.policy.privacy);
+    // A record names its class: where the policies that act mean different things by one, the stricter holds.
+    let acting = std::iter::once(&settings.policy.privacy).chain(canary);
+    let kept = acting.flat_map(|privacy| {
+        let (tier, residency) = (collector.tier, &collector.residency);
+        let classes = privacy.classes.iter();
+        classes.filter(move |class| !privacy.may_hold(class, tier, residency, today))
+    });
     kept.map(|class| class.name.clone()).collect()
 }
 
@@ -193,26 +190,31 @@ fn export(
         return Ok(None);
     };
     let to = telemetry::Settings {
-        endpoints: endpoints(&settings.policy).cloned().collect(),
+        endpoints: acting(settings).cloned().collect(),
         untraced: untraced.clone(),
         ..telemetry::Settings::new(collector.url.as_str())
     };
-    // Fails only where one is installed already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
     Ok(Some(telemetry::start(
         &to,
-        client,
+        client()?,
         tokio::runtime::Handle::current(),
     )?))
+}
+
+/// A client for what is told beside the way of requests: no proxy, no redirect.
+fn client() -> anyhow::Result<reqwest::Client> {
+    // Fails only where one is installed already, and then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?)
 }
 
 /// The ledger, with metrics and traces drawn from every record that closes.
 fn ledger(
     settings: &config::Settings,
+    handoffs: &handoff::Counts,
     export: Option<Arc<telemetry::Guard>>,
 ) -> anyhow::Result<(Ledger, Keeper, Option<Arc<Metrics>>)> {
     // The metrics show the ledger's own health, so they come to be just after it, before the first request.
@@ -250,6 +252,7 @@ fn ledger(
             .get_or_init(|| {
                 Arc::new(Metrics::new(
                     ledger.health().clone(),
+                    handoffs.clone(),
                     env!("CARGO_PKG_VERSION"),
                 ))
             })
@@ -275,8 +278,16 @@ fn not_kept(error: StartError) -> anyhow::Error {
     anyhow!("{error}; {remedy}")
 }
 
-/// Every endpoint of a policy.
-pub(super) fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
+/// Every endpoint that is ever asked: those of the policies that act.
+pub(super) fn acting(settings: &config::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
+    let canary = settings.canary.as_ref();
+    let canary = canary.map(|canary| &canary.settings.policy);
+    std::iter::once(&settings.policy)
+        .chain(canary)
+        .flat_map(endpoints)
+}
+
+fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
     policy.models.iter().filter_map(|model| match &model.offer {
         Offer::Desk => None,
         Offer::Endpoint(endpoint) => Some(endpoint),

@@ -6,6 +6,7 @@
 mod build;
 mod desks;
 mod encoder;
+mod generation;
 mod learn;
 mod outcomes;
 mod own;
@@ -22,4 +23,4 @@ pub use learn::{Learning, learn};
 pub use outcomes::{LocalOutcome, fair_draw, local_outcomes};
 pub use own::topic_names;
 pub use places::Places;
-pub use promise::{Unkept, keep_promise, promise_in_words};
+pub use promise::{Unkept, keep_promise, keep_promises, promise_in_words};

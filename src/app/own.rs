@@ -56,12 +56,20 @@ pub(super) fn refuse_unknown_topics(
     settings: &config::Settings,
     places: &Places,
 ) -> anyhow::Result<()> {
+    std::iter::once(settings)
+        .chain(settings.beside())
+        .try_for_each(|one| refuse_unknown_topics_of(one, places))
+}
+
+fn refuse_unknown_topics_of(settings: &config::Settings, places: &Places) -> anyhow::Result<()> {
     let policy = &settings.policy;
     let named = policy
         .routes
         .iter()
         .any(|route| route.when.topics.is_some())
-        || !policy.quality.always_remote.is_empty();
+        || !policy.quality.always_remote.is_empty()
+        || !policy.quality.always_human.is_empty()
+        || !policy.quality.topics.is_empty();
     if !named {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use crate::policy::{Bar, Calibrated};
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Calibration files are a kilobyte; what is larger is something else.
@@ -17,6 +17,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Why local endpoints answer nothing.
 #[derive(Debug)]
 pub struct Unkept {
+    /// The file that promises.
+    pub file: PathBuf,
     /// What is wrong, and what would be right.
     pub why: String,
     /// A calibration is named and does not do; else none is named yet.
@@ -31,6 +33,7 @@ pub fn keep_promise(settings: &mut config::Settings, places: &Places) -> Option<
         let why = "no calibration is named, so that nothing keeps the promise: run `firstline calibrate` and name \
                    its file in `quality.promise.calibration`";
         return Some(Unkept {
+            file: settings.source.file.clone(),
             why: why.into(),
             named: false,
         });
@@ -42,10 +45,19 @@ pub fn keep_promise(settings: &mut config::Settings, places: &Places) -> Option<
             None
         }
         Err(error) => Some(Unkept {
+            file: settings.source.file.clone(),
             why: format!("{}: {error:#}", file.display()),
             named: true,
         }),
     }
+}
+
+/// [`keep_promise`] for these settings and for those beside them, each with its own promise.
+pub fn keep_promises(settings: &mut config::Settings, places: &Places) -> Vec<Unkept> {
+    let first = keep_promise(settings, places);
+    let beside = settings.beside_mut();
+    let beside = beside.filter_map(|other| keep_promise(other, places));
+    first.into_iter().chain(beside).collect()
 }
 
 /// What the policy promises of local answers, and what keeps it; `None` where it promises nothing.
@@ -71,6 +83,7 @@ impl Unkept {
     /// Tells the log.
     pub(super) fn warn(&self) {
         tracing::error!(
+            file = %self.file.display(),
             why = self.why,
             "quality.promise is not kept: local endpoints answer nothing, everything goes up"
         );

@@ -3,17 +3,15 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
-use super::build::{budgets, endpoints, refuse_lapsed, untraced};
-use super::encoder::measures_with;
-use super::own::{own_heads, refuse_unknown_topics};
+use super::build::{acting, budgets, refuse_lapsed, untraced};
+use super::generation::{generation, needs_encoder};
+use super::own::refuse_unknown_topics;
 use super::places::Places;
-use super::scan::searching;
-use super::{desks, keep_promise, promise_in_words};
+use super::{Unkept, keep_promises};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
 use crate::pipeline::Generation;
-use crate::policy::Policy;
 use crate::signals::Reader;
 use crate::telemetry::Untraced;
 use crate::upstream;
@@ -70,9 +68,8 @@ pub(super) fn watch(
     live: watch::Sender<Arc<Generation>>,
 ) -> anyhow::Result<Reloader> {
     let sources = sources(settings);
-    // The file as it was loaded, which need not be what is there by now.
     let loaded = std::iter::once(settings.digest);
-    let seen = loaded.chain(sources.iter().map(digest)).collect();
+    let seen = loaded.chain(seen(settings, &sources)).collect();
     let watch = Watch {
         file,
         seen,
@@ -150,13 +147,11 @@ impl Watch {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 anyhow!("{}", lines.join("\n"))
             })?;
-        self.watch_sources(sources(&settings));
+        self.watch_sources(&settings);
         refuse_unknown_topics(&settings, &self.kept.places)?;
         refuse_lapsed(&settings)?;
-        let unkept = keep_promise(&mut settings, &self.kept.places);
-        let promise = promise_in_words(&settings, unkept.as_ref());
-        let policy = Policy::new(settings.policy.clone());
-        if policy.wanted().needs_encoder() && self.kept.model.is_none() {
+        let unkept = keep_promises(&mut settings, &self.kept.places);
+        if needs_encoder(&settings) && self.kept.model.is_none() {
             return Err(anyhow!(
                 "the new policy needs the encoder, which is loaded at start only"
             ))
@@ -168,56 +163,59 @@ impl Watch {
             ))
             .context("restart to use it");
         }
-        let desks = desks(&settings.desks, self.kept.model.as_ref())?;
-        let own = own_heads(
-            &settings.topics,
-            &self.kept.reader,
-            self.kept.model.as_ref(),
-        )?;
-        let reader = searching(&self.kept.reader, &settings.policy.privacy)?;
+        let model = self.kept.model.as_ref();
+        let generation = generation(&settings, model, &self.kept.reader, &unkept)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
             );
         }
-        if let Some(unkept) = unkept {
-            unkept.warn();
-        }
+        unkept.iter().for_each(Unkept::warn);
         let stamp = settings.policy.stamp.text.clone();
-        let untraced = untraced(self.kept.collector.as_ref(), &settings.policy);
+        let untraced = untraced(self.kept.collector.as_ref(), &settings);
         self.kept.untraced.replace(untraced);
         self.kept
             .ledger
             .budgets()
             .replace(budgets(&settings.policy));
-        endpoints(&settings.policy).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
-        let signals = reader.with_own(own);
-        self.live.send_replace(Arc::new(Generation {
-            policy,
-            desks,
-            measured_by: measures_with(&signals),
-            signals,
-            detectors: ledger::detectors(&settings.policy.privacy.detectors),
-            promise,
-        }));
+        acting(&settings).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
+        self.live.send_replace(Arc::new(generation));
         Ok(stamp)
     }
 
     /// Their digests are taken before they are read, so that a change meanwhile is seen at the next look.
-    fn watch_sources(&mut self, sources: Vec<PathBuf>) {
+    fn watch_sources(&mut self, settings: &config::Settings) {
+        let sources = sources(settings);
         if sources != self.sources {
             self.seen.truncate(1);
-            self.seen.extend(sources.iter().map(digest));
+            self.seen.extend(seen(settings, &sources));
             self.sources = sources;
         }
     }
 }
 
+/// Every file that a generation is made from, but for the first: those beside it, then what all of them name.
 fn sources(settings: &config::Settings) -> Vec<PathBuf> {
+    let others = settings.beside().map(|other| other.source.file.clone());
+    let all = std::iter::once(settings).chain(settings.beside());
+    others.chain(all.flat_map(named_by)).collect()
+}
+
+fn named_by(settings: &config::Settings) -> impl Iterator<Item = PathBuf> {
     let calibration = settings.promise.iter().flat_map(|promise| &promise.file);
     let answers = settings.desks.iter().flat_map(|desk| &desk.files);
     let files = answers.chain(calibration).cloned();
-    files.chain(settings.topics.file()).collect()
+    files.chain(settings.topics.file())
+}
+
+/// The digests of the sources: of the files beside the first one as they were loaded, which need not be what is there by
+/// now; of the rest as they are, because they are still to be read.
+fn seen(settings: &config::Settings, sources: &[PathBuf]) -> Vec<[u8; 32]> {
+    let loaded = settings.beside().map(|other| other.digest);
+    let mut seen: Vec<[u8; 32]> = loaded.collect();
+    let rest = sources.iter().skip(seen.len());
+    seen.extend(rest.map(digest));
+    seen
 }
 
 /// The file's digest, then one for each source.

@@ -81,6 +81,7 @@ impl App {
         let Self {
             pipeline,
             threads,
+            handoff,
             keeper,
             export,
             reloader,
@@ -92,6 +93,7 @@ impl App {
             drop(reloader);
             drop(pipeline);
             threads.into_iter().for_each(Workers::join);
+            handoff.finish();
             let lost = keeper.finish();
             // The keeper held the other handle and is gone.
             if let Some(export) = export.and_then(Arc::into_inner) {

@@ -3,7 +3,7 @@
 use super::outcome::Expected;
 use super::signals::Written;
 use super::{Failed, number};
-use crate::domain::{Day, Tightening, Usd};
+use crate::domain::{Day, Tier, Tightening, Usd};
 use crate::policy::{self, AUTO, BudgetStanding, InFlight, LatencySeen, Standing};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub(super) struct Case {
     in_flight: Vec<InFlight>,
     elapsed: Duration,
     records_ok: bool,
+    higher_tier_answered: bool,
     today: Option<Day>,
     lot: Option<f64>,
 }
@@ -95,6 +96,7 @@ impl Case {
             latencies: self.seen.clone().into(),
             in_flight: self.in_flight.clone(),
             elapsed: self.elapsed,
+            floor: self.higher_tier_answered.then_some(Tier::Remote),
             records_ok: self.records_ok,
             today: self.today.unwrap_or(today),
             lot: self.lot,
@@ -116,6 +118,7 @@ impl Case {
             in_flight: Vec::new(),
             elapsed: Duration::ZERO,
             records_ok: true,
+            higher_tier_answered: false,
             today: None,
             lot: None,
         }
@@ -145,6 +148,7 @@ impl Case {
             "seen" => self.seen.push(latency(value)?),
             "in flight" => self.in_flight.push(in_flight(value)?),
             "after ms" => self.elapsed = Duration::from_millis(number(value)?),
+            "before" if value == "answered by the higher tier" => self.higher_tier_answered = true,
             "records" if value == "failing" => self.records_ok = false,
             "lot" => self.lot = Some(number(value)?),
             "today" => self.today = Some(Day::parse(value).ok_or("write a day: `2027-03-31`")?),

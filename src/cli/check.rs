@@ -68,11 +68,22 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
         }
     };
     problems.extend(config::lint(&settings));
-    problems.extend(config::lapsed(&settings, crate::pipeline::today()));
-    problems.extend(unkept(file, &mut settings));
+    examine_more(&mut settings, &mut problems);
+    for other in settings.beside_mut() {
+        examine_more(other, &mut problems);
+    }
+    (Some(settings), problems)
+}
+
+/// What can only be said with the files that settings name and on this day: what has ended, promises, approved answers,
+/// topics.
+fn examine_more(settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let file = &settings.source.file.clone();
+    problems.extend(config::lapsed(settings, crate::pipeline::today()));
+    problems.extend(unkept(file, settings));
     // Approved answers are part of the configuration, so a mistake in them is one, too.
     if let Err(error) = app::desks(&settings.desks, None) {
-        let (file, message) = (file.to_path_buf(), format!("{error:#}"));
+        let (file, message) = (file.clone(), format!("{error:#}"));
         problems.push(Problem {
             file,
             line: None,
@@ -82,18 +93,17 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
             severity: Severity::Error,
         });
     }
-    match app::topic_names(&settings, &serve::places()) {
-        Ok(known) => problems.extend(config::unknown_topics(&settings, &known)),
+    match app::topic_names(settings, &serve::places()) {
+        Ok(known) => problems.extend(config::unknown_topics(settings, &known)),
         Err(error) => problems.push(Problem {
-            file: file.to_path_buf(),
+            file: file.clone(),
             line: settings.source.line_of("topics"),
             path: "topics".into(),
             message: format!("{error:#}"),
             remedy: None,
-            severity: topics_severity(&settings),
+            severity: topics_severity(settings),
         }),
     }
-    (Some(settings), problems)
 }
 
 /// The environment of a policy that is looked at and not run: what is not set here is stood in for.

@@ -2,9 +2,10 @@
 
 use super::serve::{places, runtime, settings};
 use super::signals::request;
-use super::{Explain, What, show};
+use super::{Explain, What, modes::acting, show};
 use crate::app;
-use crate::pipeline::{Asked, Explained};
+use crate::config::{Desk, Settings};
+use crate::pipeline::{Asked, Explained, Shadow};
 use crate::policy::{AUTO, BudgetStanding, Policy, Rejected, Standing};
 use crate::server;
 use anyhow::{Context, anyhow};
@@ -17,32 +18,43 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
-    let mut settings = settings(Some(&asked.config))?;
+    let settings = settings(Some(&asked.config))?;
+    let caller = caller(&asked, &settings.policy)?;
+    let (mut settings, shadow, canary) = acting(settings, &caller);
     let unkept = app::keep_promise(&mut settings, &places());
     let promise = app::promise_in_words(&settings, unkept.as_ref());
-    let caller = caller(&asked, &settings.policy)?;
     let request =
         request(body(&asked.what)?, &caller).with_context(|| match &asked.what.request {
             Some(file) => file.display().to_string(),
             None => "--message".to_owned(),
         })?;
     let policy = Policy::new(settings.policy);
-    let detect = &policy.settings().privacy.detectors;
+    let (beside, beside_desks) = shadow.map(beside).unzip();
+    let mut detect = policy.settings().privacy.detectors.clone();
+    let detected = |policy: &Policy| policy.settings().privacy.detectors.clone();
+    detect.extend(beside.iter().flat_map(detected));
+    let beside_wanted = beside.as_ref().map(Policy::wanted).unwrap_or_default();
     let measuring = app::measuring(
         &settings.encoder,
-        detect,
-        policy.wanted().needs_encoder(),
+        &detect,
+        policy.wanted().or(beside_wanted).needs_encoder(),
         &places(),
     )?
     .with_own(&settings.topics)?;
     let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
+    let beside_desks = app::desks(&beside_desks.unwrap_or_default(), measuring.model.as_ref())?;
+    let shadow = beside.map(|policy| Shadow {
+        policy,
+        desks: beside_desks,
+    });
     let standing = standing(&policy, &caller);
     let wanted = policy
         .admit(&request, &standing)
         .map_err(|refused| anyhow!("refused: {refused}"))?
-        .wanted;
+        .wanted
+        .or(beside_wanted);
     let signals = runtime()?.block_on(measuring.reader.read(&request, wanted, PATIENCE));
-    let explained = Explained {
+    let mut explained = Explained {
         promise,
         ..Explained::of(&Asked {
             policy: &policy,
@@ -50,9 +62,12 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
             request: &request,
             signals: &signals,
             standing: &standing,
+            shadow: shadow.as_ref(),
             attack_threshold: measuring.reader.attack_threshold(),
         })
     };
+    let in_share = canary.then(|| "this caller is in the canary's share".to_owned());
+    explained.modes.extend(in_share);
     if asked.json {
         let mut told = server::explained(&explained);
         told["budgets_assumed"] = true.into();
@@ -60,9 +75,16 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
     } else {
         show::line(&as_text(&explained)?);
     }
-    drop(desks);
+    drop((desks, shadow));
     measuring.join();
     Ok(true)
+}
+
+/// A policy that is decided beside another, and what its approved answers are made from. What nothing keeps of its promise
+/// is told by `check`.
+fn beside(mut settings: Box<Settings>) -> (Policy, Vec<Desk>) {
+    let _ = app::keep_promise(&mut settings, &places());
+    (Policy::new(settings.policy), settings.desks)
 }
 
 /// Nothing is spent, because no gateway is asked: `POST /v1/explain` asks one.
@@ -137,6 +159,9 @@ fn as_text(explained: &Explained) -> anyhow::Result<String> {
     }
     if let Some(promise) = &explained.promise {
         writeln!(text, "promise   {promise}")?;
+    }
+    for mode in &explained.modes {
+        writeln!(text, "modes     {mode}")?;
     }
     Ok(text.trim_end().to_owned())
 }

@@ -9,6 +9,7 @@ mod check;
 mod explain;
 mod learn;
 mod models;
+mod modes;
 mod outcomes;
 mod replay;
 mod report;

@@ -53,7 +53,7 @@ pub(super) struct Verdict {
 /// Who may answer a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// A model that answers anything.
+    /// A model that answers anything, or a person.
     Open,
     /// Approved answers alone, which may not have one.
     Approved,
@@ -170,6 +170,12 @@ impl Lawful {
         let mut settings = settings.clone();
         settings.quality.bar = Bar::Threshold(Probability::clamped(1.0));
         settings.quality.always_remote.clear();
+        settings.quality.always_human.clear();
+        settings.quality.topics.clear();
+        settings.quality.escalate_on.clear();
+        if let Some(human) = &mut settings.human {
+            human.conversation_to = None;
+        }
         settings.guard = None;
         settings.cost.budgets.clear();
         settings.cost.max_per_request = None;
@@ -210,7 +216,7 @@ impl Lawful {
         let decided = self.policy.decide(&request, &example.signals(), &standing);
         let (way, rule, words, rejected) = match decided {
             Ok(decision) => {
-                let open = |step: &Step| matches!(step, Step::Upstream(_));
+                let open = |step: &Step| matches!(step, Step::Upstream(_) | Step::Human(_));
                 let way = match decision.plan.iter().any(open) {
                     true => Way::Open,
                     false => Way::Approved,

@@ -25,12 +25,16 @@ fn in_word(byte: u8) -> bool {
 pub(super) fn model_name(value: &Value<'_>) -> Option<Arc<str>> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
     let name = shaped(value, fits, "letters, digits and `-_.:/@+`")?;
-    if &*name == crate::policy::AUTO {
-        let message = "`auto` is how a client lets policy decide, so no model can have that name";
-        value.wrong(message, "choose another name");
-        return None;
-    }
-    Some(name)
+    let taken = match &*name {
+        crate::policy::AUTO => "`auto` is how a client lets policy decide",
+        crate::policy::HUMAN => "`human` is how a route says that a person takes over",
+        _ => return Some(name),
+    };
+    value.wrong(
+        format!("{taken}, so no model can have that name"),
+        "choose another name",
+    );
+    None
 }
 
 /// Notes every name that was given before.

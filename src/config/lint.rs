@@ -1,8 +1,9 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
-use super::lint_latency;
 use super::cover::Space;
 use super::example::{Lawful, Way};
+use super::lint_latency;
+use super::lint_modes;
 use super::problem::{Problem, Severity};
 use super::prove;
 use super::reach::{classes, has_rule};
@@ -14,6 +15,16 @@ use std::collections::BTreeSet;
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
+    let mut problems = lint_one(settings, lint_modes::doubts(settings));
+    for other in settings.beside() {
+        let mut doubts = lint_modes::doubts(other);
+        doubts.extend(lint_modes::unheard(settings, other));
+        problems.extend(lint_one(other, doubts));
+    }
+    problems
+}
+
+fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     let mut doubts = Doubts {
         settings,
         space: Space::of(&settings.policy),
@@ -30,7 +41,8 @@ pub fn lint(settings: &Settings) -> Vec<Problem> {
     doubts.exploration();
     doubts.telemetry();
     doubts.own_topics();
-    for (path, message, remedy) in lint_latency::doubts(settings) {
+    let more = more.into_iter().chain(lint_latency::doubts(settings));
+    for (path, message, remedy) in more {
         doubts.doubt(&path, message, remedy);
     }
     doubts.problems.sort_by_key(|problem| problem.line);

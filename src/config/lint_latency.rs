@@ -15,16 +15,29 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Doubt> {
     } = &policy.latency;
     let mut doubts = Vec::new();
     let everybody: Vec<usize> = (0..policy.models.len()).collect();
-    doubts.extend(objective_of("latency.objective", *objective, policy.deadline));
+    doubts.extend(objective_of(
+        "latency.objective",
+        *objective,
+        policy.deadline,
+    ));
     if let Some(hedge) = hedge {
         doubts.extend(hedge_of(settings, "latency.hedge", hedge, &everybody));
     }
     for (index, route) in policy.routes.iter().enumerate() {
         let path = format!("routes[{index}].latency");
         let objective = route.latency.objective.unwrap_or_default();
-        doubts.extend(objective_of(&format!("{path}.objective"), objective, policy.deadline));
+        doubts.extend(objective_of(
+            &format!("{path}.objective"),
+            objective,
+            policy.deadline,
+        ));
         if let Some(Some(hedge)) = &route.latency.hedge {
-            doubts.extend(hedge_of(settings, &format!("{path}.hedge"), hedge, &route.models));
+            doubts.extend(hedge_of(
+                settings,
+                &format!("{path}.hedge"),
+                hedge,
+                &route.models,
+            ));
         }
     }
     doubts.extend(wait(settings));
@@ -54,7 +67,9 @@ fn hedge_of(settings: &Settings, path: &str, hedge: &Hedge, used: &[usize]) -> O
     };
     let endpoints = used.iter().filter_map(|index| patience(model(index)?));
     if endpoints.count() < 2 || !hedge.to.iter().any(|index| second(&index)) {
-        let message = "nobody is ever asked second: none of `to` is an endpoint that comes after another".to_owned();
+        let message =
+            "nobody is ever asked second: none of `to` is an endpoint that comes after another"
+                .to_owned();
         return doubt(message, "name an endpoint that the requests may use");
     }
     if hedge.after >= policy.deadline {
@@ -64,9 +79,13 @@ fn hedge_of(settings: &Settings, path: &str, hedge: &Hedge, used: &[usize]) -> O
         );
         return doubt(message, "make `after` shorter than `latency.deadline`");
     }
-    let patience = used.iter().filter_map(|index| patience(model(index)?)).max();
+    let patience = used
+        .iter()
+        .filter_map(|index| patience(model(index)?))
+        .max();
     if patience.is_some_and(|longest| hedge.after >= longest) {
-        let message = "nobody is ever asked second: whoever is late has timed out before".to_owned();
+        let message =
+            "nobody is ever asked second: whoever is late has timed out before".to_owned();
         return doubt(message, "make `after` shorter than `timeouts.first_token`");
     }
     None

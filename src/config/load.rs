@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, latency, models, privacy, reach, route, server, topics};
+use super::{callers, cost, human, latency, models, modes, privacy, reach, route, server, topics};
 use crate::domain::Day;
 use crate::policy;
 use sha2::{Digest, Sha256};
@@ -31,10 +31,13 @@ const KEYS: &[&str] = &[
     "cost",
     "latency",
     "quality",
+    "human",
     "cache",
     "upstream",
     "records",
     "telemetry",
+    "shadow",
+    "canary",
 ];
 
 /// Reads a config file. Paths in it start at its own folder; `environment` answers for environment variables.
@@ -45,12 +48,27 @@ pub fn load(
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Vec<Problem>> {
+    load_as(Standing::Alone, path, environment)
+}
+
+/// Whether a file stands for itself, and may name others to stand beside it, or is one of those.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Alone,
+    Beside,
+}
+
+pub(super) fn load_as(
+    standing: Standing,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<Problem>> {
     let text = read(path).map_err(|(message, remedy)| {
         let report = Report::new(path);
         report.error(None, "", message, Some(remedy.to_owned()));
         report.into_problems()
     })?;
-    parse(&text, path, environment)
+    parse_as(standing, &text, path, environment)
 }
 
 /// Reads the text of a config file that is, or might be, at `file`.
@@ -62,8 +80,17 @@ pub fn parse(
     file: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Vec<Problem>> {
+    parse_as(Standing::Alone, text, file, environment)
+}
+
+fn parse_as(
+    standing: Standing,
+    text: &str,
+    file: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Vec<Problem>> {
     let report = Report::new(file);
-    match parse_into(&report, text, file, environment) {
+    match parse_into(standing, &report, text, file, environment) {
         Some(settings) if report.is_empty() => Ok(settings),
         Some(_) | None => Err(report.into_problems()),
     }
@@ -71,6 +98,7 @@ pub fn parse(
 
 /// What could be read of a text; what is wrong with it is in the report.
 pub(super) fn parse_into(
+    standing: Standing,
     report: &Report,
     text: &str,
     file: &Path,
@@ -80,7 +108,11 @@ pub(super) fn parse_into(
         Ok(node) => {
             let digest = Sha256::digest(text.as_bytes()).into();
             let secrets = Secrets::new(file, environment);
-            document(report, &node).map(|root| settings(&root, &secrets, report, digest, file))
+            document(report, &node).map(|root| {
+                let mut settings = settings(&root, &secrets, report, digest, file);
+                modes::read(&root, standing, &secrets, report, &mut settings);
+                settings
+            })
         }
         Err(malformed) => {
             let remedy = Some(malformed.remedy.to_owned());
@@ -145,6 +177,8 @@ fn settings(
     let cost = cost::read(root, &callers.names, budgets);
     let (deadline, latency) = latency::read(root, known);
     let (quality, promise) = route::quality(root, secrets);
+    let (human, handoff) = human::read(root, secrets);
+    human::refuse_unanswered(root, human.as_ref(), &quality, &routes);
     let (cache_rule, cache) = server::cache(root, &privacy);
     let upstream = server::upstream(root);
     let (records, records_required) = server::records(root, secrets);
@@ -162,11 +196,15 @@ fn settings(
             latency,
             signals_deadline,
             quality,
+            human,
             cache: cache_rule,
             records_required,
         },
         desks: models.desks,
+        handoff: Arc::new(handoff),
         promise,
+        shadow: None,
+        canary: None,
         server,
         encoder,
         topics,

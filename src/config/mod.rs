@@ -12,13 +12,16 @@ mod cost;
 mod cover;
 mod defaults;
 mod example;
+mod human;
 mod known;
-mod latency;
 mod lapse;
+mod latency;
 mod lint;
 mod lint_latency;
+mod lint_modes;
 mod load;
 mod models;
+mod modes;
 mod place;
 mod privacy;
 mod problem;
@@ -42,7 +45,7 @@ pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
     RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
     TopicSettings, TopicSource, UpstreamSettings,
 };

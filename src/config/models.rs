@@ -1,7 +1,7 @@
 //! `models`: who can answer, at what price, and where data goes.
 
 use super::known::{model_name, refuse_twice};
-use super::place;
+use super::place::{self, Place};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::Desk;
@@ -200,26 +200,36 @@ fn endpoint(
     })
 }
 
-/// The address, where it fits what is said of it: nothing in the clear but to this machine, nothing far called local.
 fn base_url(upstream: &Section<'_>, tier: Option<Tier>) -> Option<Arc<str>> {
-    let allow_plain = upstream.read("allow_plain_http", false, |value| value.flag());
-    let trusted = upstream.read("trusted", false, |value| value.flag());
     let value = upstream.required("base_url", "\"https://api.openai.com/v1\"")?;
     let place = place::url(&value)?;
+    Some(safe_address(upstream, tier, &value, place))
+}
+
+/// An address that fits what is said of it: nothing in the clear but to this machine, nothing far called local.
+pub(super) fn safe_address(
+    upstream: &Section<'_>,
+    tier: Option<Tier>,
+    value: &Value<'_>,
+    place: Place,
+) -> Arc<str> {
+    let allow_plain = upstream.read("allow_plain_http", false, |value| value.flag());
+    let trusted = upstream.read("trusted", false, |value| value.flag());
     if place.plain && !place.is_loopback() && !allow_plain {
         let message = "requests would cross the network unencrypted";
         value.wrong(
             message,
-            "use https, or say `allow_plain_http: true` in this upstream",
+            "use https, or say `allow_plain_http: true` beside it",
         );
     }
     if tier == Some(Tier::Local) && !place.is_near() && !trusted {
-        let message = "a local model has to be on this machine or at a private address, or \
+        let message = "what is local has to be on this machine or at a private address, or \
                        `require: local` would not hold";
-        let remedy = "write `tier: remote`, or say `trusted: true` in this upstream where the host is your own";
+        let remedy =
+            "write `tier: remote`, or say `trusted: true` beside it where the host is your own";
         value.wrong(message, remedy);
     }
-    Some(place.url.into())
+    place.url.into()
 }
 
 fn price(value: &Value<'_>) -> Option<Price> {

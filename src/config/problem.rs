@@ -107,6 +107,11 @@ impl Report {
         self.problems.borrow_mut().extend(problems);
     }
 
+    /// Notes everything that was found in a file which stands beside this one.
+    pub(super) fn extend(&self, problems: Vec<Problem>) {
+        self.problems.borrow_mut().extend(problems);
+    }
+
     /// True while nothing is noted.
     pub(super) fn is_empty(&self) -> bool {
         self.problems.borrow().is_empty()

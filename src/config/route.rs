@@ -1,21 +1,42 @@
 //! `routes`, `quality` and `guard`: what chooses among the models that may answer.
 
+use super::known::{is_word, one_of, refuse_twice, some_of, word};
 use super::latency;
-use super::known::{one_of, refuse_twice, some_of, word};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::PromiseSettings;
 use crate::calibration::Promise;
-use crate::domain::{Probability, Sentiment};
-use crate::policy::{Bar, Condition, Guard, Quality, RouteRule};
-use std::collections::BTreeSet;
+use crate::domain::{Probability, Sentiment, Tier};
+use crate::policy::{Bar, Condition, Cue, Guard, HUMAN, Quality, RouteRule};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 use whatlang::Lang;
 
 /// The local tier answers up to this complexity where the operator says nothing.
 const THRESHOLD: f32 = 0.5;
 /// Policy's own choice stays the rule: of two endpoints, one cannot be explored more often than chosen.
 const MOST_EXPLORED: f64 = 0.5;
+
+/// For how long a conversation stays with the higher tier where `sticky` says nothing.
+const STICKY: Duration = Duration::from_secs(30 * 60);
+/// A stay shorter than this holds nobody, and after a day it is another conversation.
+const STICKY_SPANS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+
+/// Every key of a route.
+const ROUTE_KEYS: &[&str] = &["name", "when", "use", "latency"];
+/// Every key of `quality`.
+const QUALITY_KEYS: &[&str] = &[
+    "threshold",
+    "promise",
+    "always_remote",
+    "always_human",
+    "topics",
+    "escalate_on",
+    "sticky",
+    "explore",
+];
 
 /// Reads `routes`.
 pub(super) fn read(
@@ -27,7 +48,7 @@ pub(super) fn read(
     let mut routes = Vec::new();
     let entries = root.get("routes").and_then(|value| value.list());
     for entry in entries.unwrap_or_default() {
-        let Some(section) = entry.section(&["name", "when", "use", "latency"]) else {
+        let Some(section) = entry.section(ROUTE_KEYS) else {
             continue;
         };
         let mut id = entry.path().to_owned();
@@ -38,22 +59,42 @@ pub(super) fn read(
             given.push((value, name));
         }
         let when = section.get("when").map(|value| condition(&value, callers));
-        let chosen = section.required("use", "[gpt]").map(|value| {
-            let chosen = value.each(|item| one_of(item, "model", known.models));
-            if value.list_is_empty() {
-                value.wrong("the route names no model", "name at least one");
-            }
-            chosen
-        });
+        let chosen = section.required("use", "[gpt]");
+        let (models, human) = chosen
+            .map(|value| chosen_models(&value, known.models))
+            .unwrap_or_default();
         routes.push(RouteRule {
             id: id.into(),
             when: when.unwrap_or_default(),
-            models: chosen.unwrap_or_default(),
+            models,
+            human,
             latency: latency::of_route(&section, known),
         });
     }
     refuse_twice("route", &given);
     routes
+}
+
+/// What a route uses: models, and after them a person or nobody. `human` may stand alone, without brackets.
+fn chosen_models(value: &Value<'_>, models: &[Arc<str>]) -> (Vec<usize>, bool) {
+    let is_human = |value: &Value<'_>| value.as_text() == Some(HUMAN);
+    if is_human(value) {
+        return (Vec::new(), true);
+    }
+    if value.list_is_empty() {
+        value.wrong("the route names no model", "name at least one");
+    }
+    let items = value.list().unwrap_or_default();
+    let human = items.iter().position(is_human);
+    if let Some(after) = human.and_then(|at| items.get(at + 1)) {
+        after.wrong(
+            "nothing after `human` is ever tried",
+            "put `human` at the end",
+        );
+    }
+    let named = items.iter().filter(|item| !is_human(item));
+    let chosen = named.filter_map(|item| one_of(item, "model or `human`", models));
+    (chosen.collect(), human.is_some())
 }
 
 /// Reads `quality`, and what its promise rests on. What keeps a promise stands in another file, so that here nothing does
@@ -62,10 +103,7 @@ pub(super) fn quality(
     root: &Section<'_>,
     secrets: &Secrets<'_>,
 ) -> (Quality, Option<PromiseSettings>) {
-    let section = root.section(
-        "quality",
-        &["threshold", "promise", "always_remote", "explore"],
-    );
+    let section = root.section("quality", QUALITY_KEYS);
     let section = section.as_ref();
     let stated = section.and_then(|section| section.get("threshold"));
     let promised = section.and_then(|section| section.get("promise"));
@@ -77,21 +115,106 @@ pub(super) fn quality(
     }
     let threshold = stated.and_then(|value| value.probability());
     let promise = promised.as_ref().and_then(|value| promise(value, secrets));
-    let topics = section.and_then(|section| section.get("always_remote"));
-    let always = topics.map(|value| {
-        value.each(|item| topic(&item.section(&["topic"])?.required("topic", "legal")?))
-    });
-    let quality = Quality {
+    let always = |key| {
+        let topics = section.and_then(|section| section.get(key));
+        let topics = topics.map(|value: Value<'_>| {
+            value.each(|item| topic(&item.section(&["topic"])?.required("topic", "legal")?))
+        });
+        BTreeSet::from_iter(topics.unwrap_or_default())
+    };
+    let mut quality = Quality {
         bar: match promised {
             Some(_) => Bar::Promise(None),
             None => Bar::Threshold(threshold.unwrap_or_else(|| Probability::clamped(THRESHOLD))),
         },
-        always_remote: always.unwrap_or_default().into_iter().collect(),
+        always_remote: always("always_remote"),
+        always_human: always("always_human"),
+        topics: BTreeMap::new(),
+        escalate_on: section
+            .and_then(|section| section.get("escalate_on"))
+            .map_or_else(|| Cue::ALL.into(), |value| cues(&value)),
+        sticky: section
+            .and_then(|section| section.section("sticky", &["for"]))
+            .map(|sticky| sticky.read("for", STICKY, |value| value.duration(STICKY_SPANS))),
         explore: section.map_or(0.0, |section| {
             section.read("explore", 0.0, |value| value.number(0.0..=MOST_EXPLORED))
         }),
     };
+    if let Some(value) = section.and_then(|section| section.get("topics")) {
+        by_topic(&value, &mut quality);
+    }
+    refuse_both(section, &quality);
     (quality, promise)
+}
+
+fn cues(value: &Value<'_>) -> BTreeSet<Cue> {
+    let cue = |item: &Value<'_>| item.choice(&Cue::ALL.map(|cue| (cue.as_str(), cue)));
+    value.each(cue).into_iter().collect()
+}
+
+/// Reads `quality.topics`: a threshold or a tier for each. A tier of people or of remote models is another way to name the
+/// topic in `always_human` or `always_remote`; the local tier is a threshold that everything keeps.
+fn by_topic(value: &Value<'_>, quality: &mut Quality) {
+    let Some(pairs) = value.as_pairs() else {
+        return value.not("a section of topics").unwrap_or_default();
+    };
+    for (name, value) in pairs {
+        if !is_word(name) {
+            let remedy = "use lower-case letters, digits, `-` and `_`, at most 64";
+            value.wrong(format!("`{name}` cannot be the name of a topic"), remedy);
+        }
+        let named = quality.always_remote.contains(name) || quality.always_human.contains(name);
+        if named {
+            let message = "the topic is in `always_remote` or `always_human` too";
+            value.wrong(message, "keep it in one place");
+        }
+        if let Some(section) = value.section(&["threshold", "tier"]) {
+            of_topic(&section, name.into(), quality);
+        }
+    }
+}
+
+fn of_topic(section: &Section<'_>, name: Arc<str>, quality: &mut Quality) {
+    const TIERS: [(&str, Option<Tier>); 3] = [
+        ("local", Some(Tier::Local)),
+        ("remote", Some(Tier::Remote)),
+        ("human", None),
+    ];
+    let threshold = section.get("threshold");
+    let tier = section.get("tier");
+    if threshold.is_some() == tier.is_some() {
+        let message = "exactly one of `threshold` and `tier` has to be given";
+        section
+            .value()
+            .wrong(message, "write `{threshold: 0.3}` or `{tier: remote}`");
+    }
+    if let Some(own) = threshold.and_then(|value| value.probability()) {
+        quality.topics.insert(name.clone(), own);
+    }
+    match tier.and_then(|value| value.choice(&TIERS)) {
+        Some(Some(Tier::Local)) => {
+            quality.topics.insert(name, Probability::clamped(1.0));
+        }
+        Some(Some(Tier::Remote)) => {
+            quality.always_remote.insert(name);
+        }
+        Some(None) => {
+            quality.always_human.insert(name);
+        }
+        None => {}
+    }
+}
+
+/// A topic for a person is for no model, so that what is said of it elsewhere would do nothing.
+fn refuse_both(section: Option<&Section<'_>>, quality: &Quality) {
+    let mut both = quality.always_human.intersection(&quality.always_remote);
+    let place = section.and_then(|section| section.get("always_remote"));
+    if let (Some(topic), Some(place)) = (both.next(), place) {
+        place.wrong(
+            format!("`{topic}` is in `always_human` too, and no model answers what is there"),
+            "keep it in one of the two",
+        );
+    }
 }
 
 fn promise(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<PromiseSettings> {

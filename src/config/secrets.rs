@@ -28,6 +28,11 @@ impl<'a> Secrets<'a> {
         }
     }
 
+    /// Where references to variables lead.
+    pub(super) fn environment(&self) -> &'a dyn Fn(&str) -> Option<String> {
+        self.environment
+    }
+
     /// A path in the config, taken from the config's own folder.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)

@@ -2,6 +2,7 @@
 
 use crate::calibration::Promise;
 use crate::domain::{Residency, Tier};
+use crate::handoff;
 use crate::policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +17,14 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// How people are told of what is theirs.
+    pub handoff: Arc<handoff::Settings>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
     pub promise: Option<PromiseSettings>,
+    /// A policy that is decided beside this one and never acts.
+    pub shadow: Option<Box<Settings>>,
+    /// A policy that holds in this one's place for a share of the callers.
+    pub canary: Option<Canary>,
     /// Listeners and their limits.
     pub server: ServerSettings,
     /// The model that measures requests.
@@ -36,6 +43,15 @@ pub struct Settings {
     pub digest: [u8; 32],
     /// Where all of it was read from.
     pub source: Source,
+}
+
+/// A policy that holds for a share of the callers.
+#[derive(Debug, Clone)]
+pub struct Canary {
+    /// What its file says.
+    pub settings: Box<Settings>,
+    /// For whom it holds.
+    pub share: policy::Share,
 }
 
 /// The file that settings were read from, and where in it each value stands.
@@ -189,6 +205,20 @@ pub struct TelemetrySettings {
     pub prometheus: bool,
 }
 
+impl Settings {
+    /// What stands in files of their own beside this one: the shadow, then the canary.
+    pub fn beside(&self) -> impl Iterator<Item = &Self> {
+        let canary = self.canary.as_ref().map(|canary| &*canary.settings);
+        self.shadow.as_deref().into_iter().chain(canary)
+    }
+
+    /// The same, to be changed.
+    pub fn beside_mut(&mut self) -> impl Iterator<Item = &mut Self> {
+        let canary = self.canary.as_mut().map(|canary| &mut *canary.settings);
+        self.shadow.as_deref_mut().into_iter().chain(canary)
+    }
+}
+
 /// Where telemetry is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collector {
@@ -220,6 +250,11 @@ impl TopicSettings {
 }
 
 impl Source {
+    /// True where the file gives a value at this path.
+    pub fn says(&self, path: &str) -> bool {
+        self.lines.contains_key(path)
+    }
+
     /// The line of a YAML path such as `models[1].upstream`, or of the nearest section around it.
     pub fn line_of(&self, path: &str) -> Option<u64> {
         let mut path = path;

@@ -60,8 +60,20 @@ pub fn unknown_topics(settings: &Settings, known: &[Arc<str>]) -> Vec<Problem> {
         let topics = route.when.topics.iter().flatten();
         topics.map(move |topic| (path.clone(), topic))
     });
-    let quality = settings.policy.quality.always_remote.iter();
-    let in_quality = quality.map(|topic| ("quality.always_remote".to_owned(), topic));
+    let quality = &settings.policy.quality;
+    let remote = quality
+        .always_remote
+        .iter()
+        .map(|topic| ("always_remote", topic));
+    let human = quality
+        .always_human
+        .iter()
+        .map(|topic| ("always_human", topic));
+    let own = quality.topics.keys().map(|topic| ("topics", topic));
+    let in_quality = remote
+        .chain(human)
+        .chain(own)
+        .map(|(key, topic)| (format!("quality.{key}"), topic));
     let names: Vec<&str> = known.iter().map(|name| &**name).collect();
     in_routes
         .chain(in_quality)

@@ -31,6 +31,11 @@ pub enum Served {
         /// Headers of the upstream's answer that a client may rely on (rate limits and its request id).
         headers: Vec<(http::HeaderName, http::HeaderValue)>,
     },
+    /// The operator's words, while a person takes over.
+    Human {
+        /// Stands where a model's name would.
+        name: Arc<str>,
+    },
     /// Given before, to the same question in the same scope.
     Cache {
         /// Who gave it then.
@@ -148,12 +153,13 @@ impl FinishReason {
 }
 
 impl Served {
-    /// The model that answers, as the config names it.
+    /// The model that answers, as the config names it, or what stands for a person.
     pub fn model(&self) -> &Arc<str> {
         match self {
             Self::Local { model, .. } | Self::Upstream { model, .. } | Self::Cache { model } => {
                 model
             }
+            Self::Human { name } => name,
         }
     }
 }

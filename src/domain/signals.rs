@@ -48,6 +48,8 @@ pub struct Shape {
     pub question: bool,
     /// The person asks for a human.
     pub wants_human: bool,
+    /// An answer stands in the conversation before the question.
+    pub answered: bool,
     /// The person asks again what was answered before, or says that it was not answered.
     pub repeats: bool,
     /// The person's mood.
@@ -173,6 +175,21 @@ impl Wanted {
         embedding: true,
         wording: true,
     };
+
+    /// What either looks at.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            complexity: self.complexity | other.complexity,
+            topic: self.topic | other.topic,
+            attack: self.attack | other.attack,
+            personal: self.personal | other.personal,
+            free_text: self.free_text | other.free_text,
+            language: self.language | other.language,
+            embedding: self.embedding | other.embedding,
+            wording: self.wording | other.wording,
+        }
+    }
 
     /// The signals asked for, each by its name.
     pub fn names(self) -> impl Iterator<Item = &'static str> {

@@ -5,12 +5,12 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, MeasuredBySeen, Outcome,
+    Phases, Record, Route, ShadowSeen, UsageSeen,
 };
 use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, Signals, Usage, Usd, Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, Signals, Tier, Usage, Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot, Standing};
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Entry {
     record: Option<Box<Record>>,
     reservation: Option<Reservation>,
-    sent: Option<Sent>,
+    beside: Option<Reservation>,
+    sent: Vec<Sent>,
     started: Instant,
     outbox: Arc<Outbox>,
 }
@@ -59,7 +60,8 @@ impl Entry {
         Self {
             record: Some(Box::new(blank(request, started_at))),
             reservation: None,
-            sent: None,
+            beside: None,
+            sent: Vec::new(),
             started,
             outbox,
         }
@@ -111,6 +113,16 @@ impl Entry {
     /// What measured it, by the digests of the files.
     pub fn note_measured_by(&mut self, models: &MeasuredBySeen) {
         self.note(|record| record.measured_by = Some(models.clone()));
+    }
+
+    /// The lowest tier that the conversation is still sent to.
+    pub fn note_floor(&mut self, tier: Tier) {
+        self.note(|record| record.floor = Some(Word::fixed(tier.as_str())));
+    }
+
+    /// What the policy beside the one that acts would do.
+    pub fn note_shadow(&mut self, seen: ShadowSeen) {
+        self.note(|record| record.shadow = Some(seen));
     }
 
     /// The data class, by its name.
@@ -165,7 +177,7 @@ impl Entry {
         cost: Usd,
         all_remote: Usd,
     ) {
-        self.sent = Some(Sent {
+        self.sent.push(Sent {
             endpoint: endpoint.into(),
             began,
             usage,
@@ -193,17 +205,34 @@ impl Entry {
         began: Instant,
         took: Duration,
     ) {
-        self.sent = None;
+        self.note_attempt_beside(endpoint, code, began, took);
+        self.note(|record| record.phases.upstream += micros(took));
+    }
+
+    /// A try beside another one. The time that both took is noted once, as a phase.
+    pub fn note_attempt_beside(
+        &mut self,
+        endpoint: impl Into<Word>,
+        code: impl Into<Word>,
+        began: Instant,
+        took: Duration,
+    ) {
+        let endpoint = endpoint.into();
+        self.sent.retain(|sent| sent.endpoint != endpoint);
         let after = began.saturating_duration_since(self.started);
         self.note(|record| {
             record.attempts.push(Attempt {
-                endpoint: endpoint.into(),
+                endpoint,
                 code: code.into(),
                 after_micros: micros(after),
                 took_micros: micros(took),
             });
-            record.phases.upstream += micros(took);
         });
+    }
+
+    /// A second endpoint was asked while the first was late.
+    pub fn note_hedge(&mut self, hedge: HedgeSeen) {
+        self.note(|record| record.hedge = Some(hedge));
     }
 
     /// Why the local answer was not good enough and the next step was taken.
@@ -290,6 +319,12 @@ impl Entry {
         self.reservation = Some(reservation);
     }
 
+    /// Holds what was reserved for a second call beside the first. The cost of both is settled with what is held first, so
+    /// this is given back whole.
+    pub fn hold_beside(&mut self, reservation: Reservation) {
+        self.beside = Some(reservation);
+    }
+
     /// Closes the entry with how it ended.
     pub fn close(mut self, outcome: Outcome) {
         self.end(outcome);
@@ -319,6 +354,7 @@ impl Entry {
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(Usd(record.cost_micro_usd));
         }
+        self.beside = None;
         self.outbox.health().closed();
         self.outbox.send(record);
     }
@@ -326,10 +362,13 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(sent) = self.sent.take() {
+        // Each had the prompt, so each costs that much at least.
+        let mut cost = Usd::ZERO;
+        for sent in std::mem::take(&mut self.sent) {
             self.note_attempt(sent.endpoint, "abandoned", sent.began, sent.began.elapsed());
+            cost += sent.cost;
             self.note_usage(&sent.usage);
-            self.note_cost(sent.cost, sent.all_remote);
+            self.note_cost(cost, sent.all_remote);
         }
         self.end(Outcome::Abandoned);
     }
@@ -376,13 +415,16 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         rule: None,
         local_threshold: None,
         calibration: None,
+        floor: None,
         data_class: None,
+        shadow: None,
         asked: None,
         answer_of: None,
         signals: None,
         measured_by: None,
         plan: Vec::new(),
         lot: None,
+        hedge: None,
         considered: Vec::new(),
         attempts: Vec::new(),
         places: Vec::new(),

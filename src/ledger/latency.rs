@@ -56,7 +56,16 @@ impl Latest {
 
     /// Takes the latencies out of a record, where an endpoint answered. `now` is when it came.
     pub(super) fn note(&mut self, record: &Record, now: Instant) {
-        let answered = record.attempts.iter().rfind(|attempt| &*attempt.code == "ok");
+        // Who was cut off was at least so slow: without that, only its quick answers would be seen.
+        let cut_off = |attempt: &&Attempt| &*attempt.code == Attempt::CUT_OFF;
+        for attempt in record.attempts.iter().filter(cut_off) {
+            let answers = self.answers(attempt, now);
+            push(&mut answers.first_token, attempt.took_micros as f64 / 1e6);
+        }
+        let answered = record
+            .attempts
+            .iter()
+            .rfind(|attempt| &*attempt.code == "ok");
         if let Some(attempt) = answered
             && record.outcome == Outcome::Served
         {
@@ -90,12 +99,7 @@ impl Latest {
     /// The time per token shows only in a stream. A whole answer comes at once, so what its tokens took is taken off where
     /// that is known; where it is not, all of it is the time to the first.
     fn add(&mut self, attempt: &Attempt, record: &Record, now: Instant) {
-        let name = attempt.endpoint.to_shared();
-        let answers = self.by_endpoint.entry(name).or_insert_with(|| Answers {
-            first_token: VecDeque::new(),
-            per_token: VecDeque::new(),
-            last: now,
-        });
+        let answers = self.answers(attempt, now);
         let took = attempt.took_micros as f64 / 1e6;
         let rest = tokens_after_first(record);
         let mut first_token = took;
@@ -106,8 +110,19 @@ impl Latest {
             push(&mut answers.per_token, each);
         }
         push(&mut answers.first_token, first_token);
-        answers.last = now;
+    }
+
+    /// The answers of the endpoint of an attempt, one of which is added now.
+    fn answers(&mut self, attempt: &Attempt, now: Instant) -> &mut Answers {
         self.changed = true;
+        let name = attempt.endpoint.to_shared();
+        let answers = self.by_endpoint.entry(name).or_insert_with(|| Answers {
+            first_token: VecDeque::new(),
+            per_token: VecDeque::new(),
+            last: now,
+        });
+        answers.last = now;
+        answers
     }
 }
 

@@ -20,6 +20,7 @@ mod place;
 mod read;
 mod recent;
 mod record;
+mod sessions;
 mod summary;
 mod verify;
 mod window;
@@ -45,20 +46,20 @@ pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, MeasuredBySeen, Outcome, Phases,
-    Record, Route, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, MeasuredBySeen, Outcome,
+    Phases, Record, Route, ShadowSeen, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
 pub use window::Window;
 pub use word::Word;
 
-use crate::domain::{Caller, ChatRequest, Day, DecisionId, Usd};
+use crate::domain::{Caller, ChatRequest, Day, DecisionId, Tier, Usd};
 use crate::policy::Standing;
 use keeper::{Find, Judge, Parcel};
 use load::Loads;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// The ledger's front desk. A handle; cheap to clone.
@@ -68,6 +69,7 @@ pub struct Ledger {
     budgets: Budgets,
     latencies: Latencies,
     loads: Loads,
+    sessions: sessions::Sessions,
 }
 
 impl Ledger {
@@ -77,6 +79,7 @@ impl Ledger {
             budgets,
             latencies,
             loads: Loads::default(),
+            sessions: sessions::Sessions::default(),
         }
     }
 
@@ -101,6 +104,17 @@ impl Ledger {
     /// Counts a request as under way at an endpoint, until what this gives is dropped.
     pub fn under_way(&self, endpoint: &Arc<str>) -> UnderWay {
         self.loads.begin(endpoint)
+    }
+
+    /// The lowest tier that a conversation is still sent to, where the higher one has answered it within that time.
+    pub fn floor(&self, request: &ChatRequest, within: Duration) -> Option<Tier> {
+        let stays = self.sessions.stays_up(request, within, Instant::now());
+        stays.then_some(Tier::Remote)
+    }
+
+    /// Notes that the higher tier answers this conversation now.
+    pub fn note_higher_tier(&self, request: &ChatRequest) {
+        self.sessions.note(request, Instant::now());
     }
 
     /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].

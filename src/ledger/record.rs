@@ -55,9 +55,15 @@ pub struct Record {
     /// The calibration that vouched for that threshold, by the first digits of its digest; none where nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Word>,
+    /// The lowest tier that its conversation was still sent to; none where it was free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Word>,
     /// The data class it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
+    /// What the policy beside the one that acted would have done; none where there was none, or nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowSeen>,
     /// What policy looked at beside the signals; none in records of before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
@@ -76,6 +82,9 @@ pub struct Record {
     /// The lot that was drawn among the plan's endpoints; none where none was drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lot: Option<LotSeen>,
+    /// The second endpoint that was asked while the first was late; none where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSeen>,
     /// Every endpoint that policy looked at, and why it was or was not eligible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub considered: Vec<Considered>,
@@ -121,6 +130,23 @@ pub struct Record {
     pub phases: Phases,
 }
 
+/// What a policy that never acts would have done with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowSeen {
+    /// The policy, as `name@hash`.
+    pub policy: Word,
+    /// Which way it would have sent the request, had every model that it asks answered.
+    pub route: Route,
+    /// The model that would have answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Word>,
+    /// Why it would have refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Word>,
+    /// Route, model or refusal are others than the acting policy's, seen in the same way.
+    pub differs: bool,
+}
+
 /// Which way a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,6 +155,7 @@ pub enum Route {
     Local,
     Remote,
     Cache,
+    Human,
     Refused,
 }
 
@@ -194,7 +221,7 @@ pub struct Considered {
 pub struct Attempt {
     /// Its name.
     pub endpoint: Word,
-    /// `ok`, or the error's code.
+    /// `ok`, the error's code, or [`Attempt::HANDED_OVER`].
     pub code: Word,
     /// When it began, in microseconds after the request came.
     pub after_micros: u64,
@@ -282,6 +309,27 @@ impl Phases {
     }
 }
 
+/// A second endpoint that was asked while the first was late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HedgeSeen {
+    /// Who was late.
+    pub first: Word,
+    /// Who was asked second.
+    pub second: Word,
+    /// How long the first had been waited for, in microseconds.
+    pub after_micros: u64,
+    /// Who delivered first; none where neither did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub won: Option<Word>,
+}
+
+impl Attempt {
+    /// The code of one that was not needed any more: another endpoint had delivered first.
+    pub const CUT_OFF: &'static str = "cut_off";
+    /// The code of a conversation that goes to people: it is sent beside the answer, and nobody here waits for it.
+    pub const HANDED_OVER: &str = "handed_over";
+}
+
 impl Record {
     /// The form written today.
     pub const VERSION: u32 = 1;
@@ -297,6 +345,7 @@ impl Route {
             Self::Local => "local",
             Self::Remote => "remote",
             Self::Cache => "cache",
+            Self::Human => "human",
             Self::Refused => "refused",
         }
     }

@@ -63,6 +63,7 @@ pub struct ShapeSeen {
     pub code: bool,
     pub question: bool,
     pub wants_human: bool,
+    pub answered: bool,
     pub repeats: bool,
     pub negative: bool,
     pub positive: bool,
@@ -91,6 +92,7 @@ impl From<&Signals> for SignalsSummary {
                 code: shape.code,
                 question: shape.question,
                 wants_human: shape.wants_human,
+                answered: shape.answered,
                 repeats: shape.repeats,
                 negative: shape.sentiment == Sentiment::Negative,
                 positive: shape.sentiment == Sentiment::Positive,
@@ -132,6 +134,7 @@ impl SignalsSummary {
                 code: shape.code,
                 question: shape.question,
                 wants_human: shape.wants_human,
+                answered: shape.answered,
                 repeats: shape.repeats,
                 sentiment: match (shape.negative, shape.positive) {
                     (true, _) => Sentiment::Negative,

@@ -184,7 +184,8 @@ impl Unsure {
     }
 }
 
-fn usage(request: &ChatRequest, text: &str) -> Usage {
+/// What giving this text counts as, estimated from lengths.
+pub(super) fn usage(request: &ChatRequest, text: &str) -> Usage {
     Usage {
         input: request.estimated_input_tokens(),
         output: Usage::estimate_tokens(text.len()),

@@ -1,7 +1,7 @@
 //! An approved answer as a stream, in the same shape as any other.
 
 use super::Approved;
-use crate::domain::{AnswerBody, Chunk, FinishReason};
+use crate::domain::{AnswerBody, Chunk, FinishReason, Usage};
 use futures_util::stream;
 
 /// Words in one piece: small enough to read as it comes, large enough not to cost an event a word.
@@ -9,10 +9,14 @@ const WORDS_A_PIECE: usize = 4;
 
 /// The approved text in pieces of a few words, then its end. The pieces joined are the text, byte for byte.
 pub fn body(approved: Approved) -> AnswerBody {
-    let mut chunks: Vec<_> = pieces(&approved.text).map(Chunk::Text).collect();
+    text_body(&approved.text, approved.usage)
+}
+
+pub(super) fn text_body(text: &str, usage: Usage) -> AnswerBody {
+    let mut chunks: Vec<_> = pieces(text).map(Chunk::Text).collect();
     chunks.push(Chunk::Finish {
         reason: FinishReason::Stop,
-        usage: approved.usage,
+        usage,
     });
     Box::pin(stream::iter(chunks.into_iter().map(Ok)))
 }

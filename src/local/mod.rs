@@ -7,9 +7,11 @@
 mod answerer;
 mod body;
 mod fitness;
+mod handoff;
 
 pub use answerer::{Answerer, Approved, Threshold, Thresholds, Unsure};
 pub use body::body;
+pub use handoff::handoff;
 
 pub use crate::knowledge::Day;
 

@@ -1,20 +1,25 @@
 //! Carries out a plan, front to back, and keeps the record as it goes.
 
 use super::handle::Visit;
+use super::hedge::{Leg, Second};
 use super::matching::Matching;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{
-    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Wanted,
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usd, Wanted,
 };
-use crate::ledger::{Asked, CacheOutcome, Entry, Phase, Phases, Route, UnderWay, Word};
+use crate::handoff::Ticket;
+use crate::ledger::{
+    self, Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
+};
 use crate::local;
 use crate::policy::{
-    Admission, Decision, Egress, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+    Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
 };
 use crate::privacy;
 use crate::upstream::{self, UpstreamError};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,10 +29,14 @@ pub(super) struct Journey<'a> {
     request: &'a ChatRequest,
     began: Instant,
     deadline: Duration,
-    entry: Entry,
-    told: Told,
+    pub(super) entry: Entry,
+    pub(super) told: Told,
+    /// What calls that were cut off cost, as far as anybody can know.
+    pub(super) lost: Usd,
     /// The request that is under way at the endpoint that answers.
-    under_way: Option<UnderWay>,
+    pub(super) under_way: Option<UnderWay>,
+    /// The data class, once policy has said it.
+    class: Option<Arc<str>>,
 }
 
 impl<'a> Journey<'a> {
@@ -59,7 +68,9 @@ impl<'a> Journey<'a> {
             deadline,
             entry,
             told,
+            lost: Usd::ZERO,
             under_way: None,
+            class: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -97,6 +108,9 @@ impl<'a> Journey<'a> {
         let known_class = |name: &str| classes.iter().any(|class| &*class.name == name);
         let asked = Asked::of(demand, standing, &settings.cost.budgets, known_class);
         self.entry.note_asked(asked);
+        if let Some(tier) = standing.floor {
+            self.entry.note_floor(tier);
+        }
     }
 
     pub(super) fn measured(&mut self, signals: &Signals, wanted: Wanted) {
@@ -129,6 +143,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
+        self.class = Some(decision.class.name.clone());
         self.entry.note_data_class(&decision.class.name);
         let steps = decision.plan.iter().map(|step| step.model().into());
         self.entry.note_plan(&decision.rule, steps);
@@ -141,7 +156,10 @@ impl<'a> Journey<'a> {
         for step in &decision.plan {
             let mut late = decision.set_back.iter();
             let late = late.find(|one| one.model == *step.model());
-            let reason = late.map_or_else(|| Word::from(&decision.rule), |late| late.to_string().into());
+            let reason = late.map_or_else(
+                || Word::from(&decision.rule),
+                |late| late.to_string().into(),
+            );
             self.entry.note_considered(step.model(), true, reason);
         }
         for rejected in &decision.rejected {
@@ -149,6 +167,10 @@ impl<'a> Journey<'a> {
                 .note_considered(&rejected.model, false, rejected.reason.to_string());
         }
         self.passed(Phase::Decide, self.unaccounted());
+    }
+
+    pub(super) fn shadowed(&mut self, seen: ShadowSeen) {
+        self.entry.note_shadow(seen);
     }
 
     /// Ends without a plan.
@@ -235,6 +257,7 @@ impl<'a> Journey<'a> {
             otherwise,
             estimate,
             budgets,
+            hedge,
             ..
         } = decision;
         let mut last = None;
@@ -243,8 +266,13 @@ impl<'a> Journey<'a> {
             similar: matching.as_ref().and_then(Matching::keeping),
         };
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
-        for step in plan {
+        let mut plan = VecDeque::from(plan);
+        while let Some(step) = plan.pop_front() {
             match step {
+                Step::Human(handover) => {
+                    drop(keep);
+                    return Ok(self.give_to_person(handover, signals));
+                }
                 Step::Local(model) => {
                     if let Some(approved) = self.ask_desk(&model, signals) {
                         // An approved answer changes with its source, so it is looked up again each time.
@@ -261,11 +289,17 @@ impl<'a> Journey<'a> {
                         last = Some(Fault::Policy(refused));
                         continue;
                     }
-                    let endpoint = egress.endpoint().clone();
-                    match self.ask_upstream(egress).await {
+                    let second = Second {
+                        hedge: hedge.as_ref(),
+                        rest: &mut plan,
+                        budgets: &budgets,
+                        estimate,
+                    };
+                    let asked = self.ask(egress, second).await;
+                    match asked.answer {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
-                                &endpoint,
+                                &asked.endpoint,
                                 &class,
                                 reply,
                                 std::mem::take(&mut keep),
@@ -325,37 +359,58 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn ask_upstream(&mut self, egress: Egress) -> Result<upstream::Reply, UpstreamError> {
-        let endpoint = egress.endpoint().name.clone();
-        let (usage, owed) = self.bill(Some(egress.endpoint())).amounts();
-        self.entry.note_place(egress.endpoint());
+    /// Sets money aside for a second call beside the first.
+    pub(super) fn reserve_beside(
+        &mut self,
+        egress: &Egress,
+        budgets: &[Arc<str>],
+        estimate: Usd,
+    ) -> Result<(), ledger::Exceeded> {
+        if budgets.is_empty() || egress.endpoint().price.is_free() {
+            return Ok(());
+        }
+        let reservation = self.visit.rooms.ledger.reserve(budgets, estimate)?;
+        self.entry.hold_beside(reservation);
+        Ok(())
+    }
+
+    /// Sends to an endpoint; the answer is still to be waited for.
+    pub(super) fn send(&mut self, egress: Egress) -> Leg {
+        let endpoint = egress.endpoint().clone();
+        let (usage, owed) = self.bill(Some(&endpoint)).amounts();
+        self.entry.note_place(&endpoint);
         let outbound = privacy::release(egress, self.request);
-        let under_way = self.visit.rooms.ledger.under_way(&endpoint);
+        let rooms = &self.visit.rooms;
+        let under_way = rooms.ledger.under_way(&endpoint.name);
+        let (client, limit) = (rooms.upstream.clone(), self.time_left());
         let began = Instant::now();
         self.entry
-            .note_sent(&endpoint, began, usage, owed.cost, owed.all_remote);
-        let asked = self
-            .visit
-            .rooms
-            .upstream
-            .send(outbound, self.time_left())
-            .await;
-        let took = began.elapsed();
-        self.told.phases.add(Phase::Upstream, took);
-        match &asked {
+            .note_sent(&endpoint.name, began, usage, owed.cost, owed.all_remote);
+        Leg {
+            endpoint,
+            began,
+            under_way,
+            call: Box::pin(async move { client.send(outbound, limit).await }),
+        }
+    }
+
+    /// Counts an endpoint's answer, and gives the code that the record has for it.
+    pub(super) fn heard(
+        &mut self,
+        endpoint: &Endpoint,
+        answer: &Result<upstream::Reply, UpstreamError>,
+    ) -> &'static str {
+        match answer {
             Ok(reply) => {
-                self.under_way = Some(under_way);
                 self.told.attempts += reply.attempts;
-                self.entry.note_attempt(&endpoint, "ok", began, took);
+                "ok"
             }
             Err(error) => {
                 self.told.attempts += error.attempts();
-                self.entry
-                    .note_attempt(&endpoint, error.code(), began, took);
-                tracing::warn!(request = %self.request.id, endpoint = %endpoint, %error, "an upstream gave no answer");
+                tracing::warn!(request = %self.request.id, endpoint = %endpoint.name, %error, "an upstream gave no answer");
+                error.code()
             }
         }
-        asked
     }
 
     fn give_approved(mut self, model: Arc<str>, approved: local::Approved) -> Reply {
@@ -370,6 +425,45 @@ impl<'a> Journey<'a> {
         self.reply(Served::Local { model, evidence }, body, bill)
     }
 
+    /// Answers in the operator's words, and tells people. A person costs and saves what nobody here can know.
+    fn give_to_person(mut self, handover: Handover, signals: &Signals) -> Reply {
+        let Handover {
+            name,
+            answer,
+            conversation,
+        } = handover;
+        self.told.route = Route::Human;
+        self.told.model = Some(name.clone());
+        self.entry.note_answer(Route::Human, &name);
+        if let Some(egress) = &conversation {
+            // Whatever becomes of the notice, its place may have the conversation from now on.
+            let place = egress.endpoint();
+            self.entry.note_place(place);
+            self.entry.note_attempt(
+                &place.name,
+                Attempt::HANDED_OVER,
+                Instant::now(),
+                Duration::ZERO,
+            );
+        }
+        let topic = signals.topic.as_ref();
+        let ticket = Ticket {
+            decision: self.request.decision.clone(),
+            caller: self.request.caller.name.clone(),
+            topic: topic.and_then(|reading| reading.value.label.clone()),
+            class: self.class.clone().unwrap_or_default(),
+            rule: self.told.rule.clone().unwrap_or_default(),
+            policy: self.told.policy.clone(),
+            body: self.request.body.clone(),
+            outbound: conversation.map(|egress| privacy::release(egress, self.request)),
+        };
+        let settings = &self.visit.generation.handoff;
+        self.visit.rooms.handoff.hand_over(ticket, settings);
+        let (body, usage) = local::handoff(self.request, &answer);
+        let bill = Bill::given_before(usage, crate::domain::Usd::ZERO);
+        self.reply(Served::Human { name }, body, bill)
+    }
+
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
@@ -381,6 +475,9 @@ impl<'a> Journey<'a> {
             Tier::Local => Route::Local,
             Tier::Remote => Route::Remote,
         };
+        if endpoint.tier == Tier::Remote && self.visit.settings().quality.sticky.is_some() {
+            self.visit.rooms.ledger.note_higher_tier(self.request);
+        }
         let model = endpoint.name.clone();
         self.told.route = route;
         self.told.model = Some(model.clone());
@@ -411,7 +508,8 @@ impl<'a> Journey<'a> {
 
     fn reply(mut self, served: Served, body: crate::domain::AnswerBody, bill: Bill) -> Reply {
         self.told.phases.own = self.own_time();
-        let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone()).busy(self.under_way);
+        let watched =
+            Watched::new(body, self.entry, bill, self.told.receipt.clone()).busy(self.under_way);
         Reply {
             told: self.told,
             answer: Answer {
@@ -422,7 +520,7 @@ impl<'a> Journey<'a> {
     }
 
     /// What the answer costs at this endpoint (nothing in this process), beside the first remote model of the policy.
-    fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
+    pub(super) fn bill(&self, endpoint: Option<&Arc<Endpoint>>) -> Bill {
         let models = &self.visit.generation.policy.settings().models;
         let remote = models.iter().find_map(|model| match &model.offer {
             Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
@@ -433,6 +531,7 @@ impl<'a> Journey<'a> {
             remote,
             self.request.estimated_input_tokens(),
         )
+        .beside(self.lost)
     }
 
     /// Time since the request began that no phase has been given yet.
@@ -449,7 +548,7 @@ impl<'a> Journey<'a> {
     }
 }
 
-fn nobody_left() -> Refused {
+pub(super) fn nobody_left() -> Refused {
     Refused {
         code: RefusalCode::PolicyQuality,
         rule: "models".into(),

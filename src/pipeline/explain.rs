@@ -1,9 +1,11 @@
 //! What policy would do with a request, and why: a dry run. Nothing is sent, reserved, kept or recorded.
 
-use super::Visit;
-use crate::domain::{ChatRequest, Probability, Sentiment, Signals};
+use super::{Shadow, Visit};
+use crate::domain::{ChatRequest, Probability, Sentiment, Signals, Tier};
 use crate::local::Answerer;
-use crate::policy::{BudgetStanding, HedgePlan, Policy, Refused, Rejected, SetBack, Standing, Step};
+use crate::policy::{
+    BudgetStanding, HedgePlan, Policy, Refused, Rejected, SetBack, Standing, Step,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub struct Asked<'a> {
     pub signals: &'a Signals,
     /// How things stand.
     pub standing: &'a Standing,
+    /// A policy that is decided beside it.
+    pub shadow: Option<&'a Shadow>,
     /// One harmless text in a hundred has this P(attack) or more.
     pub attack_threshold: Option<Probability>,
 }
@@ -52,6 +56,8 @@ pub struct Explained {
     pub refused: Option<Refused>,
     /// What the policy promises of local answers and what keeps it; `None` where it promises nothing.
     pub promise: Option<Arc<str>>,
+    /// What `quality.sticky` and a shadow would do, in words.
+    pub modes: Vec<String>,
     /// The budgets of this caller, as they were taken to stand.
     pub budgets: Vec<BudgetStanding>,
 }
@@ -63,7 +69,7 @@ pub struct Planned {
     pub model: Arc<str>,
     /// What it would do, in words.
     pub says: String,
-    /// Where the request would be sent; `None` for approved answers.
+    /// Where the request would be sent; `None` where it stays.
     pub address: Option<Arc<str>>,
 }
 
@@ -111,6 +117,7 @@ impl Explained {
             hedge: time.1,
             refused,
             promise: None,
+            modes: modes(asked),
             budgets: standing.budgets.clone(),
         }
     }
@@ -120,11 +127,15 @@ impl Visit {
     /// What would be done with this request if it came now, or why it would not come in.
     pub async fn explain(&self, request: &ChatRequest) -> Result<Explained, Refused> {
         let generation = &self.generation;
-        let standing = self.rooms.ledger.standing(&request.caller);
+        let standing = self.standing(request);
         let admission = generation.policy.admit(request, &standing)?;
         let reader = &generation.signals;
         let signals = reader
-            .read(request, admission.wanted, admission.signals_deadline)
+            .read(
+                request,
+                generation.wanted(&admission),
+                admission.signals_deadline,
+            )
             .await;
         Ok(Explained {
             promise: generation.promise.clone(),
@@ -134,10 +145,54 @@ impl Visit {
                 request,
                 signals: &signals,
                 standing: &standing,
+                shadow: generation.shadow.as_ref(),
                 attack_threshold: reader.attack_threshold(),
             })
         })
     }
+}
+
+/// What would be tried, had the higher tier answered before, and what the policy beside this one would do.
+fn modes(asked: &Asked<'_>) -> Vec<String> {
+    let beside = asked.shadow.map(|shadow| {
+        let explained = Explained::of(&Asked {
+            policy: &shadow.policy,
+            desks: &shadow.desks,
+            shadow: None,
+            ..*asked
+        });
+        let would = match &explained.refused {
+            Some(refused) => format!("refuse: {refused}"),
+            None => format!("try {}", in_order(&explained)),
+        };
+        format!("shadow {} would {would}", explained.policy)
+    });
+    sticky(asked).into_iter().chain(beside).collect()
+}
+
+fn sticky(asked: &Asked<'_>) -> Option<String> {
+    asked.policy.settings().quality.sticky?;
+    let decide = |floor| {
+        let standing = Standing {
+            floor,
+            ..asked.standing.clone()
+        };
+        let decided = asked.policy.decide(asked.request, asked.signals, &standing);
+        let plan = decided.ok()?.plan;
+        Some(plan.iter().map(Step::model).cloned().collect::<Vec<_>>())
+    };
+    let (free, held) = (decide(None)?, decide(Some(Tier::Remote))?);
+    (free != held).then(|| {
+        let names = held.join(", ");
+        format!(
+            "quality.sticky: in a conversation that the higher tier has answered the plan is {names}"
+        )
+    })
+}
+
+fn in_order(explained: &Explained) -> String {
+    let steps = explained.plan.iter().map(|step| step.says.as_str());
+    steps.collect::<Vec<_>>().join("; then ")
 }
 
 fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
@@ -160,6 +215,18 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
                 says: format!("{model} (approved answers){would}"),
                 model,
                 address: None,
+            }
+        }
+        Step::Human(handover) => {
+            let along = match &handover.conversation {
+                Some(_) => ", the conversation goes along",
+                None => "",
+            };
+            let address = handover.conversation.as_ref();
+            Planned {
+                says: format!("a person takes over{along}"),
+                model,
+                address: address.map(|egress| egress.endpoint().base_url.clone()),
             }
         }
         Step::Upstream(egress) => {

@@ -2,9 +2,11 @@
 
 use super::carry::Journey;
 use super::matching::Matching;
+use super::shadow::{Outlook, Shadow};
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
-use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest};
+use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, Wanted};
+use crate::handoff;
 use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::local;
 use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
@@ -36,6 +38,20 @@ pub struct Generation {
     pub promise: Option<Arc<str>>,
     /// The models that measure, for records; `None` where none does.
     pub measured_by: Option<MeasuredBySeen>,
+    /// Where people are told of what is theirs.
+    pub handoff: Arc<handoff::Settings>,
+    /// A policy that is decided beside this one and never acts.
+    pub shadow: Option<Shadow>,
+    /// What holds in this one's place for a share of the callers.
+    pub canary: Option<Canary>,
+}
+
+/// A generation for a share of the callers. It has no canary of its own.
+pub struct Canary {
+    /// For whom it holds.
+    pub share: policy::Share,
+    /// What holds for them.
+    pub generation: Arc<Generation>,
 }
 
 /// What stays through reloads.
@@ -46,6 +62,8 @@ pub struct Rooms {
     pub cache: Cache,
     /// Answers given to similar questions; `None` keeps none.
     pub similar: Option<SimilarCache>,
+    /// Tells people of what is theirs.
+    pub handoff: handoff::Desk,
     /// Budgets and records.
     pub ledger: Ledger,
 }
@@ -68,10 +86,10 @@ impl Pipeline {
 
     /// Lets a caller in by its key, or says why not. The policy taken here holds to the end of the request.
     pub fn enter(&self, key: Option<&KeyDigest>) -> Result<Visit, Refused> {
-        let generation = self.live.borrow().clone();
-        let caller = generation.policy.identify(key)?;
+        let live = self.live.borrow().clone();
+        let caller = live.policy.identify(key)?;
         Ok(Visit {
-            generation,
+            generation: live.holding_for(&caller),
             rooms: self.rooms.clone(),
             caller,
         })
@@ -80,6 +98,22 @@ impl Pipeline {
     /// What is live now.
     pub fn generation(&self) -> Arc<Generation> {
         self.live.borrow().clone()
+    }
+}
+
+impl Generation {
+    /// What holds for this caller: this, or the canary.
+    fn holding_for(self: Arc<Self>, caller: &Caller) -> Arc<Self> {
+        match &self.canary {
+            Some(canary) if canary.share.takes(&caller.name) => canary.generation.clone(),
+            Some(_) | None => self,
+        }
+    }
+
+    /// What has to be measured for the policy that acts, and for the one beside it.
+    pub(super) fn wanted(&self, admission: &Admission) -> Wanted {
+        let shadow = self.shadow.as_ref().map(|shadow| shadow.policy.wanted());
+        admission.wanted.or(shadow.unwrap_or_default())
     }
 }
 
@@ -127,7 +161,7 @@ impl Visit {
         let mut journey = Journey::open(self, request, began);
         let standing = Standing {
             lot: Some(ledger::lot(&request.decision)),
-            ..self.rooms.ledger.standing(&request.caller)
+            ..self.standing(request)
         };
         let demand = request.demand();
         journey.asked(&demand, &standing);
@@ -143,14 +177,20 @@ impl Visit {
             Ok(Recalled::Never(slot)) => slot,
             Err(fault) => return Err(journey.refuse(Fault::Gateway(fault))),
         };
-        let signals = self
-            .generation
-            .signals
-            .read(request, admission.wanted, admission.signals_deadline)
+        let wanted = self.generation.wanted(&admission);
+        let reader = &self.generation.signals;
+        let signals = reader
+            .read(request, wanted, admission.signals_deadline)
             .await;
-        journey.measured(&signals, admission.wanted);
+        journey.measured(&signals, wanted);
         let standing = journey.at_this_moment(&demand, standing);
-        let decision = match policy.decide_demand(&demand, &signals, &standing) {
+        let decided = policy.decide_demand(&demand, &signals, &standing);
+        if let Some(shadow) = &self.generation.shadow {
+            let desks = &self.generation.desks;
+            let live = Outlook::of(&decided, desks, request, &signals, standing.today);
+            journey.shadowed(shadow.decide(request, &signals, &standing, &live));
+        }
+        let decision = match decided {
             Ok(decision) => decision,
             Err(undecided) => return Err(journey.undecided(undecided)),
         };
@@ -158,6 +198,16 @@ impl Visit {
         let slot = slot.filter(|_| decision.may_keep);
         let matching = Matching::of(self, request, &admission, &signals, &decision);
         journey.carry_out(decision, &signals, slot, matching).await
+    }
+
+    /// How things stand for this request, and whether its conversation stays with the higher tier.
+    pub(super) fn standing(&self, request: &ChatRequest) -> Standing {
+        let ledger = &self.rooms.ledger;
+        let sticky = self.settings().quality.sticky;
+        Standing {
+            floor: sticky.and_then(|within| ledger.floor(request, within)),
+            ..ledger.standing(&request.caller)
+        }
     }
 
     /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.

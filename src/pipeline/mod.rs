@@ -6,7 +6,9 @@
 mod carry;
 mod explain;
 mod handle;
+mod hedge;
 mod matching;
+mod shadow;
 mod told;
 mod watched;
 
@@ -14,7 +16,8 @@ use crate::domain::Day;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use explain::{Asked, Explained, Planned};
-pub use handle::{Generation, Pipeline, Rooms, Visit};
+pub use handle::{Canary, Generation, Pipeline, Rooms, Visit};
+pub use shadow::Shadow;
 pub use told::{Fault, GatewayFault, Receipt, Refusal, Reply, Told};
 
 /// Today in UTC: what the end of an approved answer, or of what is stated of an endpoint, is compared with.

@@ -28,6 +28,8 @@ pub(super) struct Bill {
     input_estimate: u64,
     usage: Option<Usage>,
     output_bytes: usize,
+    /// What calls beside this one cost.
+    lost: Usd,
 }
 
 /// What the same would have cost, had everything been sent to the remote model.
@@ -45,7 +47,13 @@ impl Bill {
             input_estimate,
             usage: None,
             output_bytes: 0,
+            lost: Usd::ZERO,
         }
+    }
+
+    /// The same bill, with what calls beside this one cost.
+    pub(super) fn beside(self, lost: Usd) -> Self {
+        Self { lost, ..self }
     }
 
     /// The bill of an answer given before: nothing, where it cost `then`.
@@ -86,6 +94,7 @@ impl Bill {
             AllRemote::At(price) => price.map_or(cost, |price| price.cost(&usage)),
             AllRemote::Known(amount) => amount,
         };
+        let cost = cost + self.lost;
         (usage, Receipt { cost, all_remote })
     }
 

@@ -91,13 +91,18 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
     Wanted {
         complexity: local_endpoint || conditions().any(super::Condition::reads_complexity),
         topic: !settings.quality.always_remote.is_empty()
+            || !settings.quality.always_human.is_empty()
+            || !settings.quality.topics.is_empty()
             || conditions().any(|when| when.topics.is_some()),
         attack: settings.guard.is_some() || similar,
         personal: !settings.privacy.raises.is_empty(),
         free_text: raising().any(|kind| PersonalKind::FREE_TEXT.contains(kind)),
         language: similar || conditions().any(|when| when.languages.is_some()),
         embedding: desk || similar,
-        wording: desk || similar || conditions().any(super::Condition::reads_wording),
+        wording: desk
+            || similar
+            || local_endpoint && !settings.quality.escalate_on.is_empty()
+            || conditions().any(super::Condition::reads_wording),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What policy says: a plan with its reasons, or a refusal with its reason.
 
 use super::egress::Egress;
-use super::settings::Unmet;
+use super::settings::{Cue, Unmet};
 use crate::domain::{CacheScope, DataClass, Probability, Usd, Wanted};
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +62,8 @@ pub struct Decision {
 pub struct LocalLimit {
     /// The threshold that held.
     pub threshold: Probability,
+    /// The setting that it is: `quality.threshold` or `quality.topics`.
+    pub setting: &'static str,
     /// The calibration that vouches for it; `None` where the operator or a budget set it.
     pub calibration: Option<Arc<str>>,
 }
@@ -86,6 +88,19 @@ pub enum Step {
     Local(Arc<str>),
     /// A request to an endpoint, with policy's leave.
     Upstream(Egress),
+    /// A person takes over.
+    Human(Handover),
+}
+
+/// A request given to a person.
+#[derive(Debug, PartialEq)]
+pub struct Handover {
+    /// Stands where a model's name would: [`HUMAN`](super::HUMAN).
+    pub name: Arc<str>,
+    /// What the caller is answered meanwhile.
+    pub answer: Arc<str>,
+    /// Leave to send the conversation along; `None` where nobody wants it or privacy forbids it.
+    pub conversation: Option<Egress>,
 }
 
 /// A model that may not serve a request.
@@ -133,11 +148,19 @@ pub enum Reason {
         complexity: f32,
         /// The threshold that held.
         threshold: f32,
+        /// The setting that it is.
+        setting: &'static str,
     },
     /// Nothing is known to keep the operator's promise.
     PromiseUnkept,
     /// The topic is one that the local tier never answers.
     AlwaysRemote,
+    /// The person says that the answer before was not good enough.
+    Escalated(Cue),
+    /// The higher tier has answered in this conversation.
+    Sticky,
+    /// The topic, which no model may answer if it is one of some, could not be measured.
+    AlwaysHuman,
     /// The estimate is over the cap per request.
     CostCap {
         /// The estimate.
@@ -227,11 +250,12 @@ impl Lot {
 }
 
 impl Step {
-    /// The model that this step asks.
+    /// The model that this step asks, or [`HUMAN`](super::HUMAN).
     pub fn model(&self) -> &Arc<str> {
         match self {
             Self::Local(model) => model,
             Self::Upstream(egress) => &egress.endpoint().name,
+            Self::Human(handover) => &handover.name,
         }
     }
 }
@@ -245,6 +269,9 @@ impl Reason {
             Self::TooComplex { .. } => "too_complex",
             Self::PromiseUnkept => "promise_unkept",
             Self::AlwaysRemote => "always_remote",
+            Self::AlwaysHuman => "always_human",
+            Self::Escalated(_) => "escalated",
+            Self::Sticky => "sticky",
             Self::CostCap { .. } => "cost_cap",
             Self::Budget(_) => "budget",
             Self::TooSlow(_) => "too_slow",
@@ -260,10 +287,11 @@ impl fmt::Display for Reason {
             Self::TooComplex {
                 complexity,
                 threshold,
+                setting,
             } => {
                 write!(
                     f,
-                    "quality.threshold: complexity {complexity:.2} is over {threshold:.2}"
+                    "{setting}: complexity {complexity:.2} is over {threshold:.2}"
                 )
             }
             Self::PromiseUnkept => {
@@ -272,6 +300,18 @@ impl fmt::Display for Reason {
             Self::AlwaysRemote => {
                 f.write_str("quality.always_remote: the local tier never answers this topic")
             }
+            Self::Escalated(Cue::Repeats) => {
+                f.write_str("quality.escalate_on: the person asks again what was answered")
+            }
+            Self::Escalated(Cue::Negative) => {
+                f.write_str("quality.escalate_on: the answer before made the person angry")
+            }
+            Self::Sticky => {
+                f.write_str("quality.sticky: the higher tier has answered in this conversation")
+            }
+            Self::AlwaysHuman => f.write_str(
+                "quality.always_human: whether a person has to answer could not be measured",
+            ),
             Self::CostCap { estimate } => {
                 write!(f, "cost.max_usd_per_request: the estimate is {estimate}")
             }

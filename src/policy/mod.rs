@@ -9,21 +9,23 @@ mod decide;
 mod decision;
 mod egress;
 mod settings;
+mod share;
 mod standing;
 mod time;
 
 pub use condition::Condition;
 pub use decide::Undecided;
 pub use decision::{
-    Admission, Decision, HedgePlan, LocalLimit, Lot, Reason, RefusalCode, Refused, Rejected,
-    SetBack, Step,
+    Admission, Decision, Handover, HedgePlan, LocalLimit, Lot, Reason, RefusalCode, Refused,
+    Rejected, SetBack, Step,
 };
 pub use egress::Egress;
 pub use settings::{
-    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Guard, Model, Near, Offer,
-    OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule, ScopeRule,
-    Settings, Stamp, Unmet,
+    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard, HumanRule,
+    Model, Near, Offer, OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule,
+    ScopeRule, Settings, Stamp, Unmet,
 };
+pub use share::Share;
 pub use standing::{BudgetStanding, InFlight, LatencySeen, Standing};
 pub use time::{Hedge, Latency, Objective, RouteLatency};
 
@@ -33,6 +35,9 @@ use crate::domain::{
 
 /// The model name by which a client lets policy decide.
 pub const AUTO: &str = "auto";
+
+/// Stands where a model's name would, when a person takes over. No model can have it.
+pub const HUMAN: &str = "human";
 
 /// One policy, ready to be asked.
 #[derive(Debug)]

@@ -5,10 +5,10 @@
 use super::condition::Condition;
 use super::time::{Latency, RouteLatency};
 use crate::domain::{
-    Agreement, Certainty, DataClass, Demand, Day, Endpoint, KeyDigest, PersonalKind, Probability, Region,
-    Residency, Retention, Tier, Usd,
+    Agreement, Certainty, DataClass, Day, Demand, Endpoint, KeyDigest, PersonalKind, Probability,
+    Region, Residency, Retention, Tier, Usd,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub struct Settings {
     pub signals_deadline: Duration,
     /// When the local tier suffices.
     pub quality: Quality,
+    /// How requests are handed over to people; `None` where none ever is.
+    pub human: Option<HumanRule>,
     /// What may be answered from the cache.
     pub cache: CacheRule,
     /// Refuse requests while records cannot be written.
@@ -176,6 +178,17 @@ pub struct RouteRule {
     pub models: Vec<usize>,
     /// What it says of time.
     pub latency: RouteLatency,
+    /// After them, or alone, a person takes over.
+    pub human: bool,
+}
+
+/// How requests are handed over to people.
+#[derive(Debug, Clone)]
+pub struct HumanRule {
+    /// What the caller is answered, word for word.
+    pub answer: Arc<str>,
+    /// Where the conversation itself is to be sent, as far as privacy lets it; `None` where it is never sent.
+    pub conversation_to: Option<Arc<Endpoint>>,
 }
 
 /// What may be spent.
@@ -231,9 +244,27 @@ pub struct Quality {
     pub bar: Bar,
     /// Topics that the local tier never answers.
     pub always_remote: BTreeSet<Arc<str>>,
+    /// Topics that no model answers: a person takes over.
+    pub always_human: BTreeSet<Arc<str>>,
+    /// Topics for which local endpoints answer up to a complexity of their own.
+    pub topics: BTreeMap<Arc<str>, Probability>,
+    /// On which of these the local tier steps aside, where the higher tier or a person may answer instead.
+    pub escalate_on: BTreeSet<Cue>,
+    /// For how long after an answer of the higher tier a conversation stays with it; `None` lets each question be
+    /// measured by itself.
+    pub sticky: Option<Duration>,
     /// Of the requests for `auto` that several endpoints may answer, the share for which a lot picks another than the
     /// first; 0 to 0.5.
     pub explore: f64,
+}
+
+/// What a person says of the answer before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cue {
+    /// They ask again, or say that it did not answer.
+    Repeats,
+    /// They are angry or disappointed.
+    Negative,
 }
 
 /// Up to which complexity local endpoints answer.
@@ -281,7 +312,11 @@ pub enum ScopeRule {
 impl Settings {
     /// True where somebody has said something of time for such a request, so that plans are made by it.
     pub fn minds_time(&self, request: &Demand) -> bool {
-        let of_routes = || self.routes.iter().filter_map(|route| route.latency.objective);
+        let of_routes = || {
+            self.routes
+                .iter()
+                .filter_map(|route| route.latency.objective)
+        };
         request.tightening.max_latency.is_some()
             || self.latency.deadline_stated
             || !self.latency.objective.is_none()
@@ -296,6 +331,19 @@ impl Stamp {
             name: name.into(),
             hash: hash.into(),
             text: format!("{name}@{hash}").into(),
+        }
+    }
+}
+
+impl Cue {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Repeats, Self::Negative];
+
+    /// The word for it in configuration and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeats => "repeats",
+            Self::Negative => "negative",
         }
     }
 }

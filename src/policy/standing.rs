@@ -2,7 +2,7 @@
 //!
 //! Plain data, made by the ledger. Policy has no clock, no counters and no chance of its own; this is how they reach it.
 
-use crate::domain::{Day, Usd};
+use crate::domain::{Day, Tier, Usd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Standing {
     pub in_flight: Vec<InFlight>,
     /// Time since the first byte of the request.
     pub elapsed: Duration,
+    /// The lowest tier that this conversation is still sent to; `None` where it is free.
+    pub floor: Option<Tier>,
     /// Records are being kept. False while the journal fails or records are being dropped.
     pub records_ok: bool,
     /// A number drawn for this request, even over 0 to below 1: what exploration goes by. `None` lets nothing be explored.
@@ -90,6 +92,7 @@ impl Default for Standing {
             latencies: Arc::default(),
             in_flight: Vec::new(),
             elapsed: Duration::ZERO,
+            floor: None,
             records_ok: true,
             lot: None,
             today: Day::LAST,

@@ -1,7 +1,7 @@
 //! A record, as far as it can be put to a policy again.
 
 use super::way::{self, Way};
-use crate::domain::{Caller, Day, Demand, Needs, PersonalKind, Signals, Usage, Usd};
+use crate::domain::{Caller, Day, Demand, Needs, PersonalKind, Signals, Tier, Usage, Usd};
 use crate::ledger::{self, Asked, BudgetSeen, LotSeen, Record, Word};
 use crate::policy::{InFlight, Policy, Standing};
 use serde::Serialize;
@@ -107,9 +107,12 @@ impl Recorded {
         let last = self.way.model().and_then(place).max(tried);
         match self.way {
             Way::Refused(_) if self.stopped_at.is_none() => true,
-            Way::Local(_) | Way::Remote(_) | Way::Cache | Way::Refused(_) | Way::Left => {
-                last.is_some_and(|last| at <= last)
-            }
+            Way::Local(_)
+            | Way::Remote(_)
+            | Way::Cache
+            | Way::Human(_)
+            | Way::Refused(_)
+            | Way::Left => last.is_some_and(|last| at <= last),
         }
     }
 }
@@ -148,12 +151,19 @@ fn standing(record: &Record, asked: &Asked) -> Standing {
             .iter()
             .map(ledger::EndpointSeen::as_seen)
             .collect(),
+        floor: record.floor.as_deref().and_then(tier),
         records_ok: !asked.records_failing,
         in_flight: asked.in_flight.iter().map(busy).collect(),
         elapsed: Duration::from_micros(asked.elapsed_micros.unwrap_or(0)),
         lot: Some(ledger::lot(&record.decision)),
         today: Day::of_unix_seconds(record.started_at / 1_000),
     }
+}
+
+fn tier(name: &str) -> Option<Tier> {
+    [Tier::Local, Tier::Remote]
+        .into_iter()
+        .find(|tier| tier.as_str() == name)
 }
 
 fn busy(seen: &ledger::BusySeen) -> InFlight {

@@ -13,6 +13,8 @@ pub(super) enum Way {
     Local(Arc<str>),
     Remote(Arc<str>),
     Cache,
+    /// To a person; under the name that stands for one.
+    Human(Arc<str>),
     /// With the error's code.
     Refused(Arc<str>),
     /// The caller left before it was settled.
@@ -51,6 +53,7 @@ impl Way {
             Some(Route::Local) => Self::Local(model()),
             Some(Route::Remote) => Self::Remote(model()),
             Some(Route::Cache) => Self::Cache,
+            Some(Route::Human) => Self::Human(model()),
             Some(Route::Refused) => {
                 let code = record.error.as_ref();
                 Self::Refused(code.map_or_else(|| "".into(), |code| code.to_shared()))
@@ -62,7 +65,7 @@ impl Way {
     /// The model that answers.
     pub(super) fn model(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Local(model) | Self::Remote(model) => Some(model),
+            Self::Local(model) | Self::Remote(model) | Self::Human(model) => Some(model),
             Self::Cache | Self::Refused(_) | Self::Left => None,
         }
     }
@@ -94,6 +97,7 @@ impl fmt::Display for Way {
             Self::Local(model) => write!(f, "local {model}"),
             Self::Remote(model) => write!(f, "remote {model}"),
             Self::Cache => f.write_str("cache"),
+            Self::Human(_) => f.write_str("human"),
             Self::Refused(code) => write!(f, "refused {code}"),
             Self::Left => f.write_str("caller left"),
         }
@@ -159,6 +163,7 @@ fn follow_steps(recorded: &Recorded, plan: &[&Step], refusal: &mut Option<Arc<st
 fn way_of(step: &Step) -> Way {
     match step {
         Step::Local(model) => Way::Local(model.clone()),
+        Step::Human(handover) => Way::Human(handover.name.clone()),
         Step::Upstream(egress) => match egress.endpoint().tier {
             Tier::Local => Way::Local(egress.endpoint().name.clone()),
             Tier::Remote => Way::Remote(egress.endpoint().name.clone()),
@@ -170,9 +175,9 @@ fn did(recorded: &Recorded, step: &Step) -> Did {
     let model = step.model();
     let answered = recorded.way.model() == Some(model);
     match step {
-        Step::Local(_) if answered => Did::Answered,
+        Step::Local(_) | Step::Human(_) if answered => Did::Answered,
         Step::Local(_) if recorded.reached(model) => Did::SteppedAside,
-        Step::Local(_) => Did::NotAsked,
+        Step::Local(_) | Step::Human(_) => Did::NotAsked,
         Step::Upstream(_) => {
             let tried = recorded.tried.iter().rev().find(|(name, _)| name == model);
             match tried.map(|(_, code)| code) {

@@ -78,6 +78,7 @@ pub fn explained(explained: &Explained) -> Value {
         "hedge": hedge,
         "refused": refused,
         "promise": explained.promise.as_deref(),
+        "modes": explained.modes,
         "budgets": explained.budgets.iter().map(budget).collect::<Vec<_>>(),
         "budgets_assumed": false,
     })

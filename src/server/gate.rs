@@ -50,7 +50,9 @@ impl Gate {
         };
         if permit.is_none() {
             tracing::debug!("turned away: every place is taken");
-            self.metrics.as_ref().inspect(|metrics| metrics.count_shed());
+            self.metrics
+                .as_ref()
+                .inspect(|metrics| metrics.count_shed());
         }
         permit.map(|permit| Place { _permit: permit })
     }

@@ -61,6 +61,12 @@ const FILLERS: [&str; 60] = [
     "need", "like", "know", "tell", "help", "that", "this", ".",
 ];
 
+/// True when an answer stands before the last message of the person.
+pub(super) fn answered(messages: &[Message]) -> bool {
+    let mut roles = messages.iter().rev().map(|message| message.role);
+    roles.any(|role| role == Role::User) && roles.any(|role| role == Role::Assistant)
+}
+
 /// True when the last message of the person repeats one that was answered before, or says that it was not answered.
 pub(super) fn repeats(messages: &[Message]) -> bool {
     let mut before = messages
@@ -162,6 +168,14 @@ mod tests {
         for said in new {
             assert!(!repeats(&conversation(said)), "{said:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_counts_only_before_the_last_question() {
+        assert!(answered(&conversation(&["hello", "Hi.", "and now?"])));
+        assert!(!answered(&conversation(&["hello"])));
+        assert!(!answered(&conversation(&["hello", "Hi."])));
+        assert!(!answered(&[]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can be seen of a question without a model.
 
-use super::repeats::repeats;
+use super::repeats::{answered, repeats};
 use super::sentiment::sentiment;
 use super::wording;
 use crate::domain::{ChatRequest, Shape};
@@ -43,6 +43,7 @@ pub(super) fn outline(request: &ChatRequest) -> Shape {
     Shape {
         tokens: request.estimated_input_tokens(),
         messages: u32::try_from(request.messages.len()).unwrap_or(u32::MAX),
+        answered: answered(&request.messages),
         tools: request.needs.tools,
         images: request.needs.images,
         json: request.needs.json,

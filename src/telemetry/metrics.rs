@@ -3,6 +3,7 @@
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
+use crate::handoff::{Counts, Told};
 use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +31,7 @@ pub struct Metrics {
     first_byte: Histograms,
     overhead: Histograms,
     attempts: Counters,
+    hedges: Counters,
     tokens: Counters,
     cost: Dollars,
     all_remote: Dollars,
@@ -42,11 +44,14 @@ pub struct Metrics {
     journal_healthy: Gauge,
     active: Gauge,
     health: Health,
+    shadow: Counters,
+    handoffs: Counters,
+    told: Counts,
 }
 
 impl Metrics {
-    /// Metrics at zero. `health` says how the records fare, `version` is this program's.
-    pub fn new(health: Health, version: &str) -> Self {
+    /// Metrics at zero. `health` says how the records fare, `told` how the hand-overs, `version` is this program's.
+    pub fn new(health: Health, told: Counts, version: &str) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("gateway"),
             requests: Family::default(),
@@ -54,6 +59,7 @@ impl Metrics {
             first_byte: Family::new_with_constructor(seconds),
             overhead: Family::new_with_constructor(fine_seconds),
             attempts: Family::default(),
+            hedges: Family::default(),
             tokens: Family::default(),
             cost: Dollars::default(),
             all_remote: Dollars::default(),
@@ -66,6 +72,9 @@ impl Metrics {
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
+            shadow: Family::default(),
+            handoffs: Family::default(),
+            told,
         };
         metrics.register_requests();
         metrics.register_judged();
@@ -93,6 +102,19 @@ impl Metrics {
                 ("code", attempt.code.to_string()),
             ];
             self.attempts.get_or_create(&labels).inc();
+        }
+        if let Some(hedge) = &record.hedge {
+            let won = match &hedge.won {
+                Some(won) if *won == hedge.second => "second",
+                Some(_) => "first",
+                None => "neither",
+            };
+            let labels = vec![
+                ("first", hedge.first.to_string()),
+                ("second", hedge.second.to_string()),
+                ("won", won.to_owned()),
+            ];
+            self.hedges.get_or_create(&labels).inc();
         }
         let assumed = record.signals.iter().flat_map(|signals| &signals.assumed);
         for signal in assumed {
@@ -124,6 +146,11 @@ impl Metrics {
         self.dropped.inner().store(dropped, Ordering::Relaxed);
         self.journal_healthy
             .set(i64::from(self.health.journal_ok()));
+        for told in Told::ALL {
+            let labels = vec![("outcome", told.as_str().to_owned())];
+            let counter = self.handoffs.get_or_create(&labels);
+            counter.inner().store(self.told.of(told), Ordering::Relaxed);
+        }
         let open = self.health.open_requests();
         self.active.set(i64::try_from(open).unwrap_or(i64::MAX));
         let mut text = String::new();
@@ -144,6 +171,14 @@ impl Metrics {
         ];
         self.requests.get_or_create(&labels).inc();
         self.measure(route, &record.phases);
+        if let Some(shadow) = &record.shadow {
+            let labels = vec![
+                ("route", route.to_owned()),
+                ("shadow_route", shadow.route.as_str().to_owned()),
+                ("differs", shadow.differs.to_string()),
+            ];
+            self.shadow.get_or_create(&labels).inc();
+        }
     }
 
     fn measure(&self, route: &str, phases: &Phases) {
@@ -200,6 +235,11 @@ impl Metrics {
             self.attempts.clone(),
         );
         registry.register(
+            "hedges",
+            "Second endpoints asked while the first was late, by who delivered first",
+            self.hedges.clone(),
+        );
+        registry.register(
             "cache_requests",
             "Requests for which the cache was asked",
             self.cache.clone(),
@@ -212,6 +252,16 @@ impl Metrics {
     }
 
     fn register_judged(&mut self) {
+        self.registry.register(
+            "shadow_decisions",
+            "Decisions of the policy that never acts, beside the way that was gone",
+            self.shadow.clone(),
+        );
+        self.registry.register(
+            "handoffs",
+            "Notices to people of what is theirs, by what became of them",
+            self.handoffs.clone(),
+        );
         self.registry.register(
             "outcomes",
             "What was later said of answers",

@@ -4,7 +4,7 @@ use super::*;
 use crate::telemetry::samples::{CANARY, cached, remote};
 
 fn observed() -> (Metrics, String) {
-    let metrics = Metrics::new(Health::default(), "9.9.9");
+    let metrics = Metrics::new(Health::default(), Counts::default(), "9.9.9");
     metrics.observe(&remote());
     metrics.observe(&cached());
     let text = metrics.render();

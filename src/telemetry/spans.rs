@@ -169,7 +169,7 @@ fn emit_attempt(
 ) {
     let mut said = servers.describe(Some(&attempt.endpoint));
     said.push(text(names::ENDPOINT, &attempt.endpoint));
-    let failed = &*attempt.code != "ok";
+    let failed = !["ok", Attempt::HANDED_OVER].contains(&&*attempt.code);
     if failed {
         said.push(text(names::ERROR_TYPE, &attempt.code));
     }

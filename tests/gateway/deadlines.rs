@@ -109,7 +109,10 @@ async fn check_21_each_time_limit_fires_by_itself() {
 
 #[tokio::test]
 async fn check_21_one_deadline_holds_for_all_attempts_together_and_each_gets_what_is_left() {
-    let (first, second) = (StandIn::always(Act::Hang).await, StandIn::always(Act::Hang).await);
+    let (first, second) = (
+        StandIn::always(Act::Hang).await,
+        StandIn::always(Act::Hang).await,
+    );
     let more = "latency: {deadline: 900ms}\nupstream: {retry: {max_attempts: 1}}";
     let gateway = Gateway::start(&two(&first, &second, "first_token: 300ms", more));
     let sender = Sender::to(&gateway);
@@ -123,9 +126,17 @@ async fn check_21_one_deadline_holds_for_all_attempts_together_and_each_gets_wha
     let records = gateway.stop();
     let attempts = &records[0].attempts;
     assert_eq!(attempts.len(), 2, "{attempts:?}");
-    near(Duration::from_micros(attempts[0].took_micros), 300, "the first attempt");
+    near(
+        Duration::from_micros(attempts[0].took_micros),
+        300,
+        "the first attempt",
+    );
     let (after, took) = (attempts[1].after_micros, attempts[1].took_micros);
-    near(Duration::from_micros(after + took), 900, "the second attempt, from the start");
+    near(
+        Duration::from_micros(after + took),
+        900,
+        "the second attempt, from the start",
+    );
     assert!(took < 700_000, "the second got what was left: {took}");
 }
 

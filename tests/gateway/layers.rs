@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -16,11 +16,12 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
+    ("handoff", &["domain", "privacy"]),
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
     ("replay", &["domain", "policy", "calibration", "ledger"]),
-    ("telemetry", &["domain", "ledger"]),
+    ("telemetry", &["domain", "handoff", "ledger"]),
     ("report", &["ledger"]),
     (
         "pipeline",
@@ -31,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "signals",
             "local",
             "upstream",
+            "handoff",
             "cache",
             "ledger",
             "telemetry",
@@ -59,6 +61,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "learning",
             "local",
             "upstream",
+            "handoff",
             "similar",
             "cache",
             "ledger",
@@ -83,6 +86,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "knowledge",
             "local",
             "upstream",
+            "handoff",
             "similar",
             "cache",
             "ledger",

@@ -39,13 +39,19 @@ async fn of_64_callers_at_once_8_are_served_and_56_are_told_to_come_again() {
     assert_eq!(get(&gateway, "/v1/models").await.0, 200);
     let (status, metrics) = get(&gateway, "/metrics").await;
     assert_eq!(status, 200);
-    assert!(metrics.contains("gateway_requests_shed_total 56"), "{metrics}");
+    assert!(
+        metrics.contains("gateway_requests_shed_total 56"),
+        "{metrics}"
+    );
     callers.abort_all();
     while callers.join_next().await.is_some() {}
-    until("the places of callers who left are free again", async || {
-        let (_, metrics) = get(&gateway, "/metrics").await;
-        metrics.contains("gateway_active_requests 0").then_some(())
-    })
+    until(
+        "the places of callers who left are free again",
+        async || {
+            let (_, metrics) = get(&gateway, "/metrics").await;
+            metrics.contains("gateway_active_requests 0").then_some(())
+        },
+    )
     .await;
     assert_eq!(far.seen().len(), 8, "nobody else came through");
 }
@@ -57,8 +63,7 @@ async fn who_waits_gets_the_place_that_becomes_free() {
     let sender = Sender::to(&gateway);
     // One works and one waits: more may not be on their way at a time, however long the wait.
     for _ in 0..8 {
-        let (first, second) =
-            tokio::join!(sender.chat(&[], hello()), sender.chat(&[], hello()));
+        let (first, second) = tokio::join!(sender.chat(&[], hello()), sender.chat(&[], hello()));
         assert_eq!((first.status, second.status), (200, 200));
     }
 }

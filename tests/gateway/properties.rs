@@ -3,7 +3,9 @@
 mod random;
 
 use firstline::domain::{ChatRequest, Day, Endpoint, PersonalKind, Region, Signals, Tier};
-use firstline::policy::{Decision, Policy, PrivacyRule, Requirement, Settings, Standing, Step};
+use firstline::policy::{
+    Decision, Egress, Policy, PrivacyRule, Requirement, Settings, Standing, Step,
+};
 use random::{CLASSES, KINDS, Random, number};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,8 +52,12 @@ fn a_plan_never_holds_an_endpoint_that_fails_a_requirement_of_its_class_or_below
         let Some(decision) = decide(settings, &request, &signals) else {
             continue;
         };
+        for name in decision.hedge.iter().flat_map(|hedge| &hedge.to) {
+            let in_plan = decision.plan.iter().any(|step| step.model() == name);
+            assert!(in_plan, "seed {seed}: {name} would be asked second");
+        }
         for step in &decision.plan {
-            let Step::Upstream(egress) = step else {
+            let Some(egress) = egress(step) else {
                 continue;
             };
             steps += 1;
@@ -151,13 +157,18 @@ fn standing() -> Standing {
 
 fn remote(decision: &Option<Decision>) -> BTreeSet<Arc<str>> {
     let steps = decision.iter().flat_map(|decision| &decision.plan);
-    let remote = steps.filter_map(|step| match step {
-        Step::Upstream(egress) if egress.endpoint().tier == Tier::Remote => {
-            Some(egress.endpoint().name.clone())
-        }
-        Step::Upstream(_) | Step::Local(_) => None,
-    });
-    remote.collect()
+    let places = steps.filter_map(egress).map(Egress::endpoint);
+    let remote = places.filter(|endpoint| endpoint.tier == Tier::Remote);
+    remote.map(|endpoint| endpoint.name.clone()).collect()
+}
+
+/// The leave that a step has to send something somewhere, a person's notice included.
+fn egress(step: &Step) -> Option<&Egress> {
+    match step {
+        Step::Upstream(egress) => Some(egress),
+        Step::Human(handover) => handover.conversation.as_ref(),
+        Step::Local(_) => None,
+    }
 }
 
 /// Said once more, apart from the shipped code: what is not stated meets nothing.

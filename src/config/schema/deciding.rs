@@ -1,10 +1,12 @@
 //! What decides.
 
+use super::answering::residency;
 use super::kinds::{
-    Key, any_of, key, list, model, object, place, share, some, span, stated_flag, stated_span, text, whole,
-    word, words,
+    Key, any_of, flag, key, list, model, object, place, reference, share, some, span, stated_flag,
+    stated_span, text, whole, word, words,
 };
 use crate::domain::{PersonalKind, Sentiment};
+use crate::policy::Cue;
 use serde_json::{Value, json};
 
 /// What decides.
@@ -53,7 +55,11 @@ pub(super) fn deciding() -> Vec<Key> {
                         "Every part given must hold; always where it is left out.",
                         when(),
                     ),
-                    key("use", "The models, in this order.", some(model())),
+                    key(
+                        "use",
+                        "The models, in this order; `human`, alone or at the end, hands over to a person.",
+                        any_of(&[some(model()), words(&["human"])]),
+                    ),
                     key(
                         "latency",
                         "What it says of time, in place of `latency`.",
@@ -105,10 +111,48 @@ pub(super) fn deciding() -> Vec<Key> {
                         list(object(&["topic"], vec![key("topic", "The topic.", word())])),
                     ),
                     key(
+                        "always_human",
+                        "Topics that no model answers: a person takes over.",
+                        list(object(&["topic"], vec![key("topic", "The topic.", word())])),
+                    ),
+                    key(
+                        "topics",
+                        "A threshold or a tier for each of some topics.",
+                        json!({"type": "object", "additionalProperties": of_topic()}),
+                    ),
+                    key(
+                        "escalate_on",
+                        "The local tier steps aside where the person asks again, or is angry at an answer.",
+                        list(words(&Cue::ALL.map(Cue::as_str))),
+                    ),
+                    key(
+                        "sticky",
+                        "A conversation that the higher tier has answered stays with it.",
+                        object(&[], vec![key("for", "For so long.", span("30m"))]),
+                    ),
+                    key(
                         "explore",
                         "Of the requests that several endpoints may answer, the share that a lot gives to another than the first.",
                         json!({"type": "number", "minimum": 0, "maximum": 0.5}),
                     ),
+                ],
+            ),
+        ),
+        key("human", "What happens where a person takes over.", human()),
+        key(
+            "shadow",
+            "Another file whose policy is decided beside this one and never acts.",
+            object(&["policy"], vec![key("policy", "The file.", text())]),
+        ),
+        key(
+            "canary",
+            "Another file whose policy holds for a share of the callers.",
+            object(
+                &["policy", "share"],
+                vec![
+                    key("policy", "The file.", text()),
+                    key("share", "The share of the callers, above 0.", share()),
+                    key("salt", "Another one takes other callers.", text()),
                 ],
             ),
         ),
@@ -156,8 +200,87 @@ fn hedge() -> Value {
                 "Which requests may be sent twice; all where it is left out.",
                 object(
                     &["data_class"],
-                    vec![key("data_class", "Those of this class or a lower one.", word())],
+                    vec![key(
+                        "data_class",
+                        "Those of this class or a lower one.",
+                        word(),
+                    )],
                 ),
+            ),
+        ],
+    )
+}
+
+fn of_topic() -> Value {
+    object(
+        &[],
+        vec![
+            key(
+                "threshold",
+                "Local endpoints answer the topic up to this complexity.",
+                share(),
+            ),
+            key(
+                "tier",
+                "Who answers it; instead of a threshold.",
+                words(&["local", "remote", "human"]),
+            ),
+        ],
+    )
+}
+
+fn human() -> Value {
+    let included = || {
+        key(
+            "include_conversation",
+            "People are given the messages, too.",
+            flag(false),
+        )
+    };
+    let queue = vec![
+        key("file", "Gets a JSON line for each request.", text()),
+        included(),
+    ];
+    let webhook = vec![
+        key(
+            "url",
+            "Gets a POST for each request.",
+            any_of(&[text(), reference()]),
+        ),
+        key("api_key", "Sent as a bearer token.", reference()),
+        key("tier", "Where it is.", words(&["local", "remote"])),
+        key(
+            "trusted",
+            "Permits `tier: local` elsewhere than near.",
+            flag(false),
+        ),
+        key(
+            "allow_plain_http",
+            "Permits http to another machine.",
+            flag(false),
+        ),
+        key(
+            "residency",
+            "What is stated of whoever runs it.",
+            residency(),
+        ),
+        included(),
+        key("timeout", "For one try.", span("5s")),
+        key("max_attempts", "Tries at one notice.", whole(1, 20)),
+    ];
+    object(
+        &["answer"],
+        vec![
+            key("answer", "What the caller is answered.", text()),
+            key(
+                "queue",
+                "A file that people read.",
+                object(&["file"], queue),
+            ),
+            key(
+                "webhook",
+                "An address that is told.",
+                object(&["url"], webhook),
             ),
         ],
     )

@@ -1,7 +1,7 @@
 //! The schema is true: what the readers take is in it, what is in it the readers take, and files that are read fit it.
 
 use super::schema;
-use crate::config::load::parse_into;
+use crate::config::load::{Standing, parse_into};
 use crate::config::problem::Report;
 use crate::config::tree::{self, Kind, Node};
 use regex::Regex;
@@ -27,7 +27,7 @@ fn repository(path: &str) -> PathBuf {
 fn read_keys() -> BTreeMap<String, BTreeSet<String>> {
     let file = Path::new("everything.yaml");
     let report = Report::new(file);
-    parse_into(&report, EVERYTHING, file, &environment);
+    parse_into(Standing::Alone, &report, EVERYTHING, file, &environment);
     let sections = report.sections.take();
     let problems: Vec<String> = report
         .into_problems()
@@ -36,10 +36,13 @@ fn read_keys() -> BTreeMap<String, BTreeSet<String>> {
         .collect();
     assert_eq!(problems, Vec::<String>::new());
     let index = Regex::new(r"\[[0-9]+\]").unwrap();
+    // Keys that are the operator's own words.
+    let own = Regex::new(r"^quality\.topics\.[a-z_-]+$").unwrap();
     sections
         .into_iter()
         .map(|(path, keys)| {
             let keys = keys.iter().map(|key| (*key).to_owned());
+            let path = own.replace(&path, "quality.topics.*");
             (index.replace_all(&path, "[]").into_owned(), keys.collect())
         })
         .collect()
@@ -52,6 +55,9 @@ fn described(schema: &Value, path: &str, found: &mut BTreeMap<String, BTreeSet<S
     }
     if schema["items"].is_object() {
         described(&schema["items"], &format!("{path}[]"), found);
+    }
+    if schema["additionalProperties"]["properties"].is_object() {
+        described(&schema["additionalProperties"], &format!("{path}.*"), found);
     }
     let Some(properties) = schema["properties"].as_object() else {
         return;

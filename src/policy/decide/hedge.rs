@@ -15,7 +15,10 @@ impl Case<'_> {
             return None;
         }
         let named = |model: &Model| {
-            let mut named = hedge.to.iter().filter_map(|at| self.settings.models.get(*at));
+            let mut named = hedge
+                .to
+                .iter()
+                .filter_map(|at| self.settings.models.get(*at));
             named.any(|one| one.name == model.name)
         };
         let mut endpoints = chosen

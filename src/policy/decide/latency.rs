@@ -184,12 +184,13 @@ impl Case<'_> {
 
     /// Those who come after somebody whom they stood before.
     fn set_back(&self, before: &[&Model], after: &[&Model], limits: Limits) -> Vec<SetBack> {
-        let place = |models: &[&Model], name: &str| models.iter().position(|one| &*one.name == name);
+        let place =
+            |models: &[&Model], name: &str| models.iter().position(|one| &*one.name == name);
         let passed = |model: &Model| {
             let (was, is) = (place(before, &model.name), place(after, &model.name));
-            after.iter().any(|other| {
-                place(before, &other.name) > was && place(after, &other.name) < is
-            })
+            after
+                .iter()
+                .any(|other| place(before, &other.name) > was && place(after, &other.name) < is)
         };
         let behind = after.iter().filter(|model| passed(model));
         behind
@@ -205,7 +206,11 @@ impl Case<'_> {
         let (_, Some(prediction)) = self.outlook(model, limits) else {
             return "it is in time".into();
         };
-        let how = if prediction.seen { "predicted" } else { "assumed, too little was seen" };
+        let how = if prediction.seen {
+            "predicted"
+        } else {
+            "assumed, too little was seen"
+        };
         let Limits { cut_off, objective } = limits;
         let over = |limit: Option<Duration>, takes| limit.filter(|limit| takes > *limit);
         let (takes, limit, of) = if let Some(limit) = over(cut_off, prediction.total) {
@@ -218,6 +223,10 @@ impl Case<'_> {
         } else {
             return "it is in time".into();
         };
-        format!("{}ms {how}, {}ms {of}", takes.as_millis(), limit.as_millis())
+        format!(
+            "{}ms {how}, {}ms {of}",
+            takes.as_millis(),
+            limit.as_millis()
+        )
     }
 }

@@ -10,8 +10,9 @@ use super::standing::Standing;
 use crate::domain::{DataClass, Demand, Signals, Tier};
 use std::sync::Arc;
 
-mod hedge;
 mod explore;
+mod hedge;
+mod human;
 mod latency;
 mod money;
 mod privacy;
@@ -29,14 +30,21 @@ impl Case<'_> {
     /// The plan, or why there is none.
     pub(super) fn decide(&self) -> Result<Decision, Undecided> {
         let class = self.class();
+        if self.is_for_a_person() {
+            return Ok(self.handed_over("quality.always_human".into(), class, Vec::new()));
+        }
         self.refuse_attack().map_err(|refused| Undecided {
             refused,
             class: class.clone(),
             rejected: Vec::new(),
         })?;
-        let (rule, candidates) = self.candidates();
+        let Candidates {
+            rule,
+            models,
+            human,
+        } = self.candidates();
         let mut rejected = Vec::new();
-        let mut chosen = self.keep_eligible(&candidates, &class, &mut rejected);
+        let mut chosen = self.keep_eligible(&models, &class, &mut rejected);
         if chosen.is_empty() && self.local_instead(&rejected) {
             let all: Vec<&Model> = self
                 .settings
@@ -46,8 +54,10 @@ impl Case<'_> {
                 .collect();
             chosen = self.keep_eligible(&all, &class, &mut rejected);
         }
-        let set_back = self.by_time(&mut chosen, &mut rejected);
         if chosen.is_empty() {
+            if human || self.may_be_for_a_person(&rejected) {
+                return Ok(self.handed_over(rule, class, rejected));
+            }
             let refused = self.nobody_may(&class, &rejected);
             return Err(Undecided {
                 refused,
@@ -55,6 +65,8 @@ impl Case<'_> {
                 rejected,
             });
         }
+        self.step_up(&mut chosen, human, &mut rejected);
+        let set_back = self.by_time(&mut chosen, &mut rejected);
         let estimate = self.dearest(&chosen);
         let may_keep = self
             .settings
@@ -72,7 +84,10 @@ impl Case<'_> {
             .map(|(budget, _)| budget.name.clone())
             .collect();
         let hedge = self.hedge(&chosen, &class);
-        let plan = chosen.into_iter().map(|model| step(model, &rule)).collect();
+        let mut plan: Vec<Step> = chosen.into_iter().map(|model| step(model, &rule)).collect();
+        if human {
+            plan.extend(self.handover(&rule, &class, &mut rejected));
+        }
         Ok(Decision {
             plan,
             rule,
@@ -109,27 +124,33 @@ impl Case<'_> {
 
     /// The models that may be considered, and the rule that named them. `auto` takes the operator's first matching
     /// route, else every model, the local tier first.
-    fn candidates(&self) -> (Arc<str>, Vec<&Model>) {
+    fn candidates(&self) -> Candidates<'_> {
         let models = &self.settings.models;
         if &*self.request.model != super::AUTO {
             let named = models
                 .iter()
                 .filter(|model| model.answers_to(&self.request.model));
-            return ("model asked for".into(), named.collect());
+            return Candidates {
+                rule: "model asked for".into(),
+                models: named.collect(),
+                human: false,
+            };
         }
         if let Some(route) = self.route() {
-            return (
-                route.id.clone(),
-                route
-                    .models
-                    .iter()
-                    .filter_map(|index| models.get(*index))
-                    .collect(),
-            );
+            let named = route.models.iter().filter_map(|index| models.get(*index));
+            return Candidates {
+                rule: route.id.clone(),
+                models: named.collect(),
+                human: route.human && self.settings.human.is_some(),
+            };
         }
         let mut all: Vec<&Model> = models.iter().collect();
         all.sort_by_key(|model| model.tier());
-        ("auto".into(), all)
+        Candidates {
+            rule: "auto".into(),
+            models: all,
+            human: false,
+        }
     }
 
     /// The operator's first route that matches; none for a model asked for by name.
@@ -203,6 +224,13 @@ impl Case<'_> {
     }
 }
 
+/// The models that may be considered, and whether a person takes over after them.
+struct Candidates<'a> {
+    rule: Arc<str>,
+    models: Vec<&'a Model>,
+    human: bool,
+}
+
 /// A request for which there is no plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Undecided {
@@ -225,9 +253,12 @@ fn rule_of(reason: &Reason) -> Arc<str> {
     match reason {
         Reason::Privacy { rule, .. } => rule.clone(),
         Reason::NoRuleForClass => "privacy.rules".into(),
-        Reason::TooComplex { .. } => "quality.threshold".into(),
+        Reason::TooComplex { setting, .. } => (*setting).into(),
+        Reason::Escalated(_) => "quality.escalate_on".into(),
+        Reason::Sticky => "quality.sticky".into(),
         Reason::PromiseUnkept => "quality.promise".into(),
         Reason::AlwaysRemote => "quality.always_remote".into(),
+        Reason::AlwaysHuman => "quality.always_human".into(),
         Reason::CostCap { .. } => "cost.max_usd_per_request".into(),
         Reason::Budget(name) => format!("cost.budgets ({name})").into(),
         Reason::TooSlow(_) => "latency".into(),

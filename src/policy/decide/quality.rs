@@ -1,33 +1,46 @@
 //! Quality: what the local tier may answer, and which answers may serve similar questions.
 
 use super::Case;
-use crate::domain::{DataClass, Endpoint, Probability, Tier};
-use crate::policy::decision::{LocalLimit, Reason};
-use crate::policy::settings::{Bar, Model};
+use crate::domain::{DataClass, Endpoint, Probability, Reading, Sentiment, Tier};
+use crate::policy::decision::{LocalLimit, Reason, Rejected};
+use crate::policy::settings::{Bar, Cue, Model};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// From this attack probability on, a question neither gets nor gives an answer by likeness.
 const STEERS_FROM: f32 = 0.5;
 
 impl Case<'_> {
+    /// Topics that are not for the local tier. One that could not be measured may be any of them.
     pub(super) fn too_delicate(&self, model: &Model) -> Option<Reason> {
-        let always_remote = &self.settings.quality.always_remote;
-        if always_remote.is_empty() || model.tier() == Tier::Remote {
+        let quality = &self.settings.quality;
+        if model.tier() == Tier::Remote {
             return None;
         }
-        let delicate = self.signals.topic.as_ref().is_none_or(|topic| {
-            topic.is_assumed()
-                || topic
-                    .value
-                    .label
-                    .as_ref()
-                    .is_some_and(|label| always_remote.contains(label))
-        });
-        delicate.then_some(Reason::AlwaysRemote)
+        let unmeasured = self.topic_is_unmeasured();
+        let one_of = |topics: &BTreeSet<Arc<str>>| {
+            !topics.is_empty()
+                && (unmeasured || self.topic().is_some_and(|topic| topics.contains(topic)))
+        };
+        if one_of(&quality.always_remote) {
+            return Some(Reason::AlwaysRemote);
+        }
+        one_of(&quality.always_human).then_some(Reason::AlwaysHuman)
+    }
+
+    /// What the request is about, as far as that was measured.
+    pub(super) fn topic(&self) -> Option<&Arc<str>> {
+        self.signals.topic.as_ref()?.value.label.as_ref()
+    }
+
+    pub(super) fn topic_is_unmeasured(&self) -> bool {
+        let topic = self.signals.topic.as_ref();
+        topic.is_none_or(Reading::is_assumed)
     }
 
     pub(super) fn too_complex(&self, endpoint: &Endpoint) -> Option<Reason> {
         // Asked for by name, a model is given: the threshold is how `auto` chooses.
-        if endpoint.tier == Tier::Remote || &*self.request.model != crate::policy::AUTO {
+        if endpoint.tier == Tier::Remote || !self.chooses() {
             return None;
         }
         let Some(limit) = self.local_limit() else {
@@ -42,32 +55,103 @@ impl Case<'_> {
         (complexity > threshold).then_some(Reason::TooComplex {
             complexity,
             threshold,
+            setting: limit.setting,
         })
     }
 
-    /// Up to which complexity local endpoints answer, raised where a budget is nearly spent. A raised one is vouched for
-    /// by nobody, and where nothing keeps a promise no budget does.
+    /// Up to which complexity local endpoints answer. A topic's own threshold goes before that for all, and no budget
+    /// moves it; beside a promise it can only lower what the calibration allows, and then nobody vouches for it.
     pub(super) fn local_limit(&self) -> Option<LocalLimit> {
-        let mut limit = match &self.settings.quality.bar {
-            Bar::Threshold(threshold) => LocalLimit {
-                threshold: *threshold,
+        let common = self.common_limit()?;
+        let promised = matches!(self.settings.quality.bar, Bar::Promise(_));
+        match self.topic_threshold() {
+            Some(own) if promised && own >= common.threshold => Some(common),
+            Some(own) => Some(LocalLimit {
+                threshold: own,
+                setting: "quality.topics",
                 calibration: None,
-            },
-            Bar::Promise(calibrated) => calibrated.as_ref().map(|calibrated| LocalLimit {
-                threshold: calibrated.threshold,
-                calibration: Some(calibrated.digest.clone()),
-            })?,
+            }),
+            None => Some(self.raised(common)),
+        }
+    }
+
+    fn common_limit(&self) -> Option<LocalLimit> {
+        let (threshold, calibration) = match &self.settings.quality.bar {
+            Bar::Threshold(threshold) => (*threshold, None),
+            Bar::Promise(calibrated) => {
+                let calibrated = calibrated.as_ref()?;
+                (calibrated.threshold, Some(calibrated.digest.clone()))
+            }
         };
+        Some(LocalLimit {
+            threshold,
+            setting: "quality.threshold",
+            calibration,
+        })
+    }
+
+    /// The threshold of the request's own topic. One that could not be measured may be the strictest of them.
+    fn topic_threshold(&self) -> Option<Probability> {
+        let topics = &self.settings.quality.topics;
+        if !self.topic_is_unmeasured() {
+            return topics.get(self.topic()?).copied();
+        }
+        let common = self.common_limit()?.threshold;
+        let lower = topics.values().filter(|own| **own < common);
+        lower
+            .copied()
+            .reduce(|one, other| if other < one { other } else { one })
+    }
+
+    /// The limit, raised where a budget is nearly spent. A raised one is vouched for by nobody.
+    fn raised(&self, mut limit: LocalLimit) -> LocalLimit {
         for (budget, standing) in self.budgets() {
             let Some(near) = budget.near else { continue };
             if standing.share() >= near.at && near.threshold > limit.threshold {
-                limit = LocalLimit {
-                    threshold: near.threshold,
-                    calibration: None,
-                };
+                limit.threshold = near.threshold;
+                limit.calibration = None;
             }
         }
-        Some(limit)
+        limit
+    }
+
+    /// Takes the local tier out of a plan where the answer before was not good enough, or where the higher tier has
+    /// answered in this conversation; but only where somebody above it is left, for a second try is better than none.
+    pub(super) fn step_up(
+        &self,
+        chosen: &mut Vec<&Model>,
+        human: bool,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        let above = human || chosen.iter().any(|model| model.tier() == Tier::Remote);
+        let Some(reason) = self.reason_to_step_up().filter(|_| above) else {
+            return;
+        };
+        let local = chosen.extract_if(.., |model| model.tier() == Tier::Local);
+        rejected.extend(local.map(|model| Rejected {
+            model: model.name.clone(),
+            reason: reason.clone(),
+        }));
+    }
+
+    /// As with the threshold, only for `auto`: asked for by name, a model is given.
+    fn reason_to_step_up(&self) -> Option<Reason> {
+        let shape = self.signals.shape;
+        let said = |cue: &&Cue| match cue {
+            Cue::Repeats => shape.repeats,
+            Cue::Negative => shape.answered && shape.sentiment == Sentiment::Negative,
+        };
+        let cue = self.settings.quality.escalate_on.iter().find(said);
+        let sticky = self.settings.quality.sticky.is_some();
+        let stays = sticky && self.standing.floor == Some(Tier::Remote);
+        let reason = cue.map(|cue| Reason::Escalated(*cue));
+        let reason = reason.or(stays.then_some(Reason::Sticky));
+        reason.filter(|_| self.chooses())
+    }
+
+    /// Policy chooses the model, and not the client.
+    fn chooses(&self) -> bool {
+        &*self.request.model == crate::policy::AUTO
     }
 
     /// True where answers may be shared with similar questions: the class allows it, and nothing in the question tries

@@ -7,13 +7,14 @@ use firstline::domain::{
     Signals, Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Bar, ClassRule, Condition, Model, Offer, OnViolation, PrivacyRule, Requirement,
-    RouteLatency, RouteRule, Settings,
+    Bar, ClassRule, Condition, Hedge, HumanRule, Model, Objective, Offer, OnViolation, PrivacyRule,
+    Requirement, RouteLatency, RouteRule, Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 const REGIONS: [&str; 3] = ["eu", "us", "uk"];
 /// Kinds of personal data that come up: few, so that rules and findings meet.
@@ -86,6 +87,14 @@ impl Random {
         if self.chance(2) {
             settings.quality.always_remote = BTreeSet::from(["legal".into()]);
         }
+        if self.chance(2) {
+            settings.quality.always_human = BTreeSet::from(["legal".into()]);
+        }
+        let webhook = self.sometimes(7, |random| Arc::new(random.endpoint("webhook".into())));
+        settings.human = self.sometimes(5, |_| HumanRule {
+            answer: "A colleague takes over.".into(),
+            conversation_to: webhook,
+        });
         settings.routes = self.several(2, |random| random.route(count as usize));
         let privacy = &mut settings.privacy;
         privacy.classes = (0..CLASSES).map(class).collect();
@@ -193,8 +202,24 @@ impl Random {
             models: (0..count)
                 .map(|_| self.below(models as u64) as usize)
                 .collect(),
-            latency: RouteLatency::default(),
+            latency: self.latency(models),
+            human: self.chance(2),
         }
+    }
+
+    fn latency(&mut self, models: usize) -> RouteLatency {
+        let objective = self.sometimes(3, |random| Objective {
+            first_token: None,
+            total: Some(Duration::from_secs(random.below(20))),
+        });
+        let hedge = self.sometimes(2, |random| {
+            Some(Hedge {
+                after: Duration::from_millis(random.below(1_000)),
+                to: (0..models).collect(),
+                at_most: None,
+            })
+        });
+        RouteLatency { objective, hedge }
     }
 
     fn signals(&mut self) -> Signals {
