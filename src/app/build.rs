@@ -1,5 +1,6 @@
 //! From settings to a running gateway.
 
+use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
@@ -8,12 +9,12 @@ use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
 use crate::domain::Endpoint;
 use crate::handoff;
-use crate::inference::Workers;
+use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
-    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError, Window,
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError,
 };
 use crate::pipeline::{Pipeline, Rooms};
-use crate::policy::{self, Offer, Period};
+use crate::policy::{self, Offer};
 use crate::server::Readiness;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
@@ -39,6 +40,7 @@ pub struct App {
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
     pub(super) threads: Vec<Workers>,
+    pub(super) engine_threads: Vec<DecoderThreads>,
     pub(super) handoff: handoff::Keeper,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
@@ -81,7 +83,8 @@ pub async fn build(
     )?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
     let (reader, model, threads) = measuring.into_parts();
-    let generation = generation(&settings, model.as_ref(), &reader, &unkept)?;
+    let (engines, engine_threads) = Engines::start(&settings, places)?;
+    let generation = generation(&settings, model.as_ref(), (&reader, &engines), &unkept)?;
     let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
@@ -91,9 +94,9 @@ pub async fn build(
     acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
     let kept = Kept {
         model,
+        engines,
         reader,
         places: places.clone(),
-        ledger: ledger.clone(),
         upstream: upstream.clone(),
         similar: similar.is_some(),
         collector: settings.telemetry.otlp.clone(),
@@ -118,6 +121,7 @@ pub async fn build(
         metrics,
         readiness: Readiness::default(),
         threads,
+        engine_threads,
         handoff: handoff_keeper,
         keeper,
         export,
@@ -241,7 +245,13 @@ fn ledger(
             ..JournalSettings::new(folder.clone())
         });
     let to_keep = ledger::Settings {
-        budgets: budgets(&settings.policy),
+        budgets: settings
+            .policy
+            .cost
+            .budgets
+            .iter()
+            .map(Budget::from)
+            .collect(),
         journal,
         queue_records: RECORDS_WAITING,
     };
@@ -289,26 +299,9 @@ pub(super) fn acting(settings: &config::Settings) -> impl Iterator<Item = &Arc<E
 
 fn endpoints(policy: &policy::Settings) -> impl Iterator<Item = &Arc<Endpoint>> {
     policy.models.iter().filter_map(|model| match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint),
     })
-}
-
-pub(super) fn budgets(policy: &policy::Settings) -> Vec<Budget> {
-    let window = |per| match per {
-        Period::Hour => Window::Hour,
-        Period::Day => Window::Day,
-        Period::Month => Window::Month,
-    };
-    let rules = policy.cost.budgets.iter();
-    rules
-        .map(|rule| Budget {
-            name: rule.name.clone(),
-            limit: rule.limit,
-            per: window(rule.per),
-            caller: rule.caller.clone(),
-        })
-        .collect()
 }
 
 fn upstream_settings(settings: &config::UpstreamSettings) -> upstream::Settings {

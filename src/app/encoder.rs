@@ -5,7 +5,9 @@ use super::scan::Scan;
 use crate::calibration::MeasuredBy;
 use crate::config;
 use crate::domain::PersonalKind;
-use crate::inference::{self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Workers};
+use crate::inference::{
+    self, Catalog, LibraryTrust, Limits, Model, OnnxEngine, Package, Runtime, Workers,
+};
 use crate::ledger::{MeasuredBySeen, Word};
 use crate::privacy::Detector;
 use crate::signals::{Heads, OwnHeads, Reader};
@@ -95,14 +97,7 @@ fn load(settings: &config::EncoderSettings, places: &Places) -> anyhow::Result<L
     let files = catalog
         .encoder(&package)
         .map_err(|problem| anyhow!("{problem}"))?;
-    let own = places.own_runtime();
-    let library = inference::find_runtime(own, &places.runtime_folders())?;
-    let trust = if own.is_some() {
-        LibraryTrust::Operator
-    } else {
-        LibraryTrust::Pinned
-    };
-    let runtime = inference::load_runtime(&library, trust)?;
+    let runtime = runtime(places)?;
     let heads = checked_heads(&files.heads, &files.model_sha256, files.embedding_dim)?;
     let similar = similar::Head::parse(&files.heads, files.embedding_dim)
         .context("the encoder's heads.json")?
@@ -120,6 +115,18 @@ fn load(settings: &config::EncoderSettings, places: &Places) -> anyhow::Result<L
         similar,
         workers,
     })
+}
+
+/// The ONNX Runtime library, loaded once.
+pub(super) fn runtime(places: &Places) -> anyhow::Result<Runtime> {
+    let own = places.own_runtime();
+    let library = inference::find_runtime(own, &places.runtime_folders())?;
+    let trust = if own.is_some() {
+        LibraryTrust::Operator
+    } else {
+        LibraryTrust::Pinned
+    };
+    Ok(inference::load_runtime(&library, trust)?)
 }
 
 /// What measures complexity under these settings, by the manifest: no file of the model is opened.

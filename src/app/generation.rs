@@ -1,6 +1,7 @@
 //! One generation of what a reload replaces: the policy that acts, the one beside it, and the one for some callers.
 
 use super::encoder::measures_with;
+use super::engines::Engines;
 use super::own::own_heads;
 use super::scan::searching;
 use super::{Unkept, desks, promise_in_words};
@@ -12,14 +13,15 @@ use crate::policy::{Policy, Privacy};
 use crate::signals::Reader;
 use std::sync::Arc;
 
-/// Makes a generation of these settings; `model` and `reader` stay through all of them, and `unkept` says which promises
+/// Makes a generation of these settings; `model` and what `stays` names stay through all of them, and `unkept` says which promises
 /// nothing keeps.
 pub(super) fn generation(
     settings: &config::Settings,
     model: Option<&Model>,
-    reader: &Reader,
+    stays: (&Reader, &Engines),
     unkept: &[Unkept],
 ) -> anyhow::Result<Generation> {
+    let (reader, engines) = stays;
     let shadow = settings.shadow.as_deref();
     let shadow = shadow
         .map(|shadow| {
@@ -34,7 +36,7 @@ pub(super) fn generation(
         .map(|canary| {
             anyhow::Ok(Canary {
                 share: canary.share.clone(),
-                generation: Arc::new(generation(&canary.settings, model, reader, unkept)?),
+                generation: Arc::new(generation(&canary.settings, model, stays, unkept)?),
             })
         })
         .transpose()?;
@@ -46,6 +48,7 @@ pub(super) fn generation(
     Ok(Generation {
         policy: Policy::new(settings.policy.clone()),
         desks: desks(&settings.desks, model)?,
+        engines: engines.generators(&settings.engines)?,
         detectors: ledger::detectors(&looked_for.detectors),
         measured_by: measures_with(&signals),
         signals,

@@ -6,6 +6,7 @@
 mod build;
 mod desks;
 mod encoder;
+mod engines;
 mod generation;
 mod learn;
 mod outcomes;
@@ -19,6 +20,7 @@ mod scan;
 pub use build::{App, Handle, build};
 pub use desks::desks;
 pub use encoder::{Measuring, measured_by, measuring};
+pub use engines::check_engines;
 pub use learn::{Learning, learn};
 pub use outcomes::{LocalOutcome, fair_draw, local_outcomes};
 pub use own::topic_names;

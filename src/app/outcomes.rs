@@ -1,7 +1,7 @@
 //! Judged local answers out of a journal.
 //!
-//! Only answers that a threshold let through say something of it: those of a local endpoint that policy chose for `auto`
-//! by a measured complexity. Approved answers have thresholds of their own, and a model asked for by name has none.
+//! Only answers that a threshold let through say something of it: those of a local endpoint or an engine that policy
+//! chose for `auto` by a measured complexity. Approved answers have thresholds of their own, and a model asked for by name has none.
 
 use crate::calibration::Judged;
 use crate::domain::{DecisionId, Probability};
@@ -56,10 +56,10 @@ pub fn fair_draw(outcomes: &[LocalOutcome]) -> Vec<Judged> {
         .collect()
 }
 
-/// An answer that a threshold let through, not yet judged.
+/// An answer that a threshold let through, not yet judged. A confidence is an engine's: approved answers have none.
 fn local(record: &Record) -> Option<LocalOutcome> {
     let by_threshold = record.route == Some(Route::Local)
-        && record.endpoint.is_some()
+        && (record.endpoint.is_some() || record.confidence.is_some())
         && &*record.model_asked == AUTO;
     let signals = record.signals.as_ref().filter(|_| by_threshold)?;
     let assumed = signals.assumed.iter().any(|name| &**name == "complexity");

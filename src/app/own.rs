@@ -67,6 +67,11 @@ fn refuse_unknown_topics_of(settings: &config::Settings, places: &Places) -> any
         .routes
         .iter()
         .any(|route| route.when.topics.is_some())
+        || policy
+            .cost
+            .budgets
+            .iter()
+            .any(|budget| budget.topic.is_some())
         || !policy.quality.always_remote.is_empty()
         || !policy.quality.always_human.is_empty()
         || !policy.quality.topics.is_empty();

@@ -3,14 +3,14 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
-use super::build::{acting, budgets, refuse_lapsed, untraced};
+use super::build::{acting, refuse_lapsed, untraced};
+use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
 use super::own::refuse_unknown_topics;
 use super::places::Places;
 use super::{Unkept, keep_promises};
 use crate::config;
 use crate::inference::Model;
-use crate::ledger::Ledger;
 use crate::pipeline::Generation;
 use crate::signals::Reader;
 use crate::telemetry::Untraced;
@@ -49,9 +49,9 @@ struct Watch {
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
     pub(super) model: Option<Model>,
+    pub(super) engines: Engines,
     pub(super) reader: Reader,
     pub(super) places: Places,
-    pub(super) ledger: Ledger,
     pub(super) upstream: upstream::Client,
     /// The semantic cache was made at start.
     pub(super) similar: bool,
@@ -164,7 +164,8 @@ impl Watch {
             .context("restart to use it");
         }
         let model = self.kept.model.as_ref();
-        let generation = generation(&settings, model, &self.kept.reader, &unkept)?;
+        let stays = (&self.kept.reader, &self.kept.engines);
+        let generation = generation(&settings, model, stays, &unkept)?;
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -174,10 +175,6 @@ impl Watch {
         let stamp = settings.policy.stamp.text.clone();
         let untraced = untraced(self.kept.collector.as_ref(), &settings);
         self.kept.untraced.replace(untraced);
-        self.kept
-            .ledger
-            .budgets()
-            .replace(budgets(&settings.policy));
         acting(&settings).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
         self.live.send_replace(Arc::new(generation));
         Ok(stamp)

@@ -2,7 +2,7 @@
 
 use super::build::App;
 use crate::config::ServerSettings;
-use crate::inference::Workers;
+use crate::inference::{DecoderThreads, Workers};
 use crate::server::{self, ConnectionLimits, Gate, GateLimits, RequestLimits, Site, Stop, Surface};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +81,7 @@ impl App {
         let Self {
             pipeline,
             threads,
+            engine_threads,
             handoff,
             keeper,
             export,
@@ -93,6 +94,7 @@ impl App {
             drop(reloader);
             drop(pipeline);
             threads.into_iter().for_each(Workers::join);
+            engine_threads.into_iter().for_each(DecoderThreads::join);
             handoff.finish();
             let lost = keeper.finish();
             // The keeper held the other handle and is gone.

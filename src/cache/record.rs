@@ -115,7 +115,7 @@ impl Recording {
     fn with(mut self, chunk: &Chunk) -> Next {
         self.bytes += weight(chunk);
         let (reason, last) = match chunk {
-            Chunk::Text(text) => {
+            Chunk::Text(text) | Chunk::Tokens { text, .. } => {
                 self.content |= !text.is_empty();
                 self.content_bytes += text.len();
                 (None, false)
@@ -212,6 +212,6 @@ fn own(chunk: &Chunk) -> Chunk {
             wire: Bytes::copy_from_slice(&verbatim.wire),
             seen: verbatim.seen,
         }),
-        Chunk::Text(_) | Chunk::Finish { .. } => chunk.clone(),
+        Chunk::Text(_) | Chunk::Tokens { .. } | Chunk::Finish { .. } => chunk.clone(),
     }
 }

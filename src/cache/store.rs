@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::single_flight::{Flights, Recall, Slot};
-use crate::domain::{AnswerBody, Chunk, DecisionId, Usage, Usd};
+use crate::domain::{AnswerBody, Chunk, DecisionId, TokenSaid, Usage, Usd};
 use futures_util::stream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +125,10 @@ impl Recorded {
 pub(super) fn weight(chunk: &Chunk) -> usize {
     let text = match chunk {
         Chunk::Text(text) => text.len(),
+        Chunk::Tokens { text, tokens } => {
+            let token = |token: &TokenSaid| size_of::<TokenSaid>() + token.text.len();
+            text.len() + tokens.iter().map(token).sum::<usize>()
+        }
         Chunk::Finish { .. } => 0,
         Chunk::Verbatim(verbatim) => verbatim.wire.len(),
     };

@@ -22,6 +22,7 @@ fn request(body: &str) -> ChatRequest {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout::default(),
@@ -77,6 +78,7 @@ fn origin() -> Origin {
             input: 2_500_000,
             cached_input: 0,
             output: 10_000_000,
+            cpu: 0,
         },
         estimated_input_tokens: 8,
     }

@@ -2,7 +2,9 @@
 
 use super::{Check, cases, serve, show};
 use crate::app;
-use crate::config::{self, Problem, Settings, Severity};
+use crate::config::{self, PriceSource, Problem, Settings, Severity};
+use crate::domain::Usd;
+use crate::policy::Offer;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -28,6 +30,9 @@ pub(super) fn check(check: &Check) -> anyhow::Result<bool> {
         match settings {
             Some(settings) if check.show => show::line(&format!("{settings:#?}")),
             Some(settings) if errors == 0 && !check.json => {
+                for priced in prices_taken(file, &settings) {
+                    show::line(&priced);
+                }
                 show::line(&summary(file, &settings, problems.len()))
             }
             Some(_) | None => {}
@@ -93,6 +98,7 @@ fn examine_more(settings: &mut Settings, problems: &mut Vec<Problem>) {
             severity: Severity::Error,
         });
     }
+    problems.extend(broken_engines(settings));
     match app::topic_names(settings, &serve::places()) {
         Ok(known) => problems.extend(config::unknown_topics(settings, &known)),
         Err(error) => problems.push(Problem {
@@ -113,6 +119,25 @@ pub(super) fn environment(name: &str) -> Option<String> {
 
 fn set(name: &str) -> Option<String> {
     config::process_environment(name).filter(|text| !text.trim().is_empty())
+}
+
+/// Engines whose folders cannot be used.
+fn broken_engines(settings: &Settings) -> Vec<Problem> {
+    let problem = |(model, message)| {
+        let mut models = settings.policy.models.iter();
+        let index = models.position(|one| one.name == model);
+        let path = format!("models[{}].engine", index.unwrap_or_default());
+        Problem {
+            file: settings.source.file.clone(),
+            line: settings.source.line_of(&path),
+            path,
+            message,
+            remedy: None,
+            severity: Severity::Error,
+        }
+    };
+    let broken = app::check_engines(&settings.engines);
+    broken.into_iter().map(problem).collect()
 }
 
 /// A promise that nothing keeps. Where a calibration is named that does not do, the file does not do what it says.
@@ -163,6 +188,32 @@ fn not_set(file: &Path, name: &str) -> Problem {
         remedy: Some("`serve` will not start without it".into()),
         severity: Severity::Warning,
     }
+}
+
+/// The prices that nobody stated and the built-in table gave.
+fn prices_taken(file: &Path, settings: &Settings) -> Vec<String> {
+    let month = config::prices_as_of();
+    let taken = settings.policy.models.iter().filter_map(|model| {
+        let Offer::Endpoint(endpoint) = &model.offer else {
+            return None;
+        };
+        let source = settings.prices.get(&model.name);
+        (source == Some(&PriceSource::Table)).then(|| {
+            let dollars = |micros| Usd(micros).dollars();
+            let price = endpoint.price;
+            format!(
+                "{}: `{}` is priced as {}: ${} in, ${} in cached, ${} out per million tokens (the built-in table, \
+                 {month}; `price` overrides it)",
+                file.display(),
+                model.name,
+                endpoint.upstream_model,
+                dollars(price.input),
+                dollars(price.cached_input),
+                dollars(price.output),
+            )
+        })
+    });
+    taken.collect()
 }
 
 fn summary(file: &Path, settings: &Settings, warnings: usize) -> String {

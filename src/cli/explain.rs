@@ -89,8 +89,10 @@ fn beside(mut settings: Box<Settings>) -> (Policy, Vec<Desk>) {
 
 /// Nothing is spent, because no gateway is asked: `POST /v1/explain` asks one.
 fn standing(policy: &Policy, caller: &str) -> Standing {
-    let budgets = policy.settings().cost.budgets.iter();
-    let budgets = budgets.filter(|rule| rule.caller.as_deref().is_none_or(|name| name == caller));
+    let caller = crate::domain::Caller {
+        name: caller.into(),
+    };
+    let budgets = policy.settings().budgets_of(&caller);
     let untouched = |rule: &crate::policy::BudgetRule| BudgetStanding {
         name: rule.name.clone(),
         limit: rule.limit,

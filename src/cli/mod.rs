@@ -242,6 +242,21 @@ enum ModelsCommand {
     List(ModelsFolder),
     /// Compares every file with the digest in the manifest
     Verify(ModelsFolder),
+    /// Says what a folder of yours holds that `engine.folder` could name, and what is wrong with it
+    Inspect(Inspect),
+}
+
+#[derive(Args)]
+struct Inspect {
+    /// The folder, in one of the hub's layouts
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The graph, where the folder has several, relative to it
+    #[arg(long, value_name = "FILE")]
+    graph: Option<PathBuf>,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -280,6 +295,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),
+            ModelsCommand::Inspect(inspect) => models::inspect(&inspect),
         },
     };
     match done {

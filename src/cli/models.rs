@@ -1,8 +1,8 @@
 //! `firstline models`: what is installed, and whether it is what the manifest says.
 
-use super::{ModelsFolder, show};
+use super::{Inspect, ModelsFolder, show};
 use crate::app::Places;
-use crate::inference::{Catalog, Package};
+use crate::inference::{Catalog, Package, inspect_decoder};
 use serde_json::json;
 
 pub(super) fn list(asked: &ModelsFolder) -> anyhow::Result<bool> {
@@ -45,6 +45,42 @@ pub(super) fn verify(asked: &ModelsFolder) -> anyhow::Result<bool> {
             .for_each(|problem| show::error(&problem.to_string()));
     }
     Ok(problems.is_empty())
+}
+
+/// What a folder's engine would be. One without a chat template is no engine, and is told so.
+pub(super) fn inspect(asked: &Inspect) -> anyhow::Result<bool> {
+    let facts = inspect_decoder(&asked.folder, asked.graph.as_deref())?;
+    let sampling = &facts.sampling;
+    if asked.json {
+        show::json(&json!({
+            "graph": facts.graph,
+            "vocabulary": facts.vocabulary,
+            "chat_template": facts.has_template,
+            "ends_of_turn": facts.ends_of_turn,
+            "sampling": {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p,
+                "min_p": sampling.min_p, "repetition_penalty": sampling.repetition_penalty},
+        }));
+        return Ok(facts.has_template);
+    }
+    let choosing = if sampling.temperature == 0.0 {
+        "the likeliest token".to_owned()
+    } else {
+        format!(
+            "temperature {}, top_p {}",
+            sampling.temperature, sampling.top_p
+        )
+    };
+    let template = if facts.has_template {
+        "there"
+    } else {
+        "missing: add chat_template.jinja, or take a model that was made for conversations"
+    };
+    show::line(&format!("graph          {}", facts.graph.display()));
+    show::line(&format!("vocabulary     {} tokens", facts.vocabulary));
+    show::line(&format!("chat template  {template}"));
+    show::line(&format!("ends of turn   {} tokens", facts.ends_of_turn));
+    show::line(&format!("chooses        {choosing}"));
+    Ok(facts.has_template)
 }
 
 fn open(asked: &ModelsFolder) -> anyhow::Result<Catalog> {

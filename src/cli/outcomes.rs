@@ -48,7 +48,7 @@ pub(super) fn from_journal(folder: &Path) -> anyhow::Result<Outcomes> {
     let judged = app::fair_draw(&app::local_outcomes(folder)?);
     if judged.is_empty() {
         bail!(
-            "{}: the journal holds no judged answer of a local endpoint; send outcomes to POST /v1/outcomes",
+            "{}: the journal holds no judged answer of a local endpoint or engine; send outcomes to POST /v1/outcomes",
             folder.display()
         );
     }

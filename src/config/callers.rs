@@ -20,13 +20,22 @@ pub(super) struct Callers {
     pub(super) budgets: Vec<BudgetRule>,
 }
 
+impl Callers {
+    /// Every tenant that a caller belongs to.
+    pub(super) fn tenants(&self) -> Vec<Arc<str>> {
+        let tenants = self.rules.iter().filter_map(|rule| rule.tenant.clone());
+        tenants.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
 /// Reads `callers`.
 pub(super) fn read(root: &Section<'_>, models: &Models, secrets: &Secrets<'_>) -> Callers {
     let mut all = Callers::default();
     let mut given = Vec::new();
     let entries = root.get("callers").and_then(|value| value.list());
     for entry in entries.unwrap_or_default() {
-        let Some(section) = entry.section(&["name", "key_sha256", "models", "budget"]) else {
+        let Some(section) = entry.section(&["name", "key_sha256", "tenant", "models", "budget"])
+        else {
             continue;
         };
         let name = section.required("name", "shop").and_then(|value| {
@@ -37,6 +46,7 @@ pub(super) fn read(root: &Section<'_>, models: &Models, secrets: &Secrets<'_>) -
         let key = section
             .required("key_sha256", "{env: SHOP_KEY_SHA256}")
             .and_then(|value| Some((secrets.digest(&value)?, value)));
+        let tenant = section.get("tenant").and_then(|value| word(&value));
         let may_ask = section.get("models").map(|value| asked(&value, models));
         let Some(name) = name else { continue };
         all.names.push(name.clone());
@@ -51,6 +61,7 @@ pub(super) fn read(root: &Section<'_>, models: &Models, secrets: &Secrets<'_>) -
         all.rules.push(CallerRule {
             name,
             key,
+            tenant,
             models: may_ask,
         });
     }

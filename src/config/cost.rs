@@ -1,6 +1,9 @@
 //! `cost`: what may be spent.
 
+use super::callers::Callers;
 use super::known::{one_of, refuse_twice, word};
+use super::models::Models;
+use super::prices::PriceSource;
 use super::reader::{Section, Value};
 use crate::domain::Usd;
 use crate::policy::{BudgetRule, Cost, Near, Period};
@@ -10,7 +13,7 @@ use std::sync::Arc;
 const ASSUMED_OUTPUT_TOKENS: u32 = 512;
 
 /// Reads `cost`; budgets of single callers are added to those named here.
-pub(super) fn read(root: &Section<'_>, callers: &[Arc<str>], own: Vec<BudgetRule>) -> Cost {
+pub(super) fn read(root: &Section<'_>, callers: &Callers, own: Vec<BudgetRule>) -> Cost {
     let section = root.section(
         "cost",
         &["max_usd_per_request", "assumed_output_tokens", "budgets"],
@@ -38,19 +41,41 @@ pub(super) fn read(root: &Section<'_>, callers: &[Arc<str>], own: Vec<BudgetRule
 /// The budget that stands with a caller. Its name holds a colon, so that it is nobody else's.
 pub(super) fn of_caller(value: &Value<'_>, caller: &Arc<str>) -> Option<BudgetRule> {
     let section = value.section(&["usd", "per", "near"])?;
-    budget(
-        &section,
-        format!("caller:{caller}").into(),
-        Some(caller.clone()),
-    )
+    let budget = budget(&section, format!("caller:{caller}").into())?;
+    Some(BudgetRule {
+        caller: Some(caller.clone()),
+        ..budget
+    })
 }
 
-fn budgets(section: &Section<'_>, callers: &[Arc<str>]) -> Vec<BudgetRule> {
+/// A remote model of which nobody knows the price would be used without end, and no budget would see it.
+pub(super) fn refuse_unpriced(root: &Section<'_>, cost: &Cost, models: &Models) {
+    if cost.budgets.is_empty() && cost.max_per_request.is_none() {
+        return;
+    }
+    let counted = if cost.budgets.is_empty() {
+        "`cost.max_usd_per_request`"
+    } else {
+        "the budgets"
+    };
+    let entries = root.get("models").and_then(|value| value.list());
+    for (entry, name) in entries.unwrap_or_default().iter().zip(&models.names) {
+        if models.prices.get(name) == Some(&PriceSource::Unknown) {
+            entry.wrong(
+                format!("`{name}` has no price and is not in the price table, so {counted} cannot count it"),
+                "add `price: {input_per_mtok: …, output_per_mtok: …}`; 0 where it costs nothing",
+            );
+        }
+    }
+}
+
+fn budgets(section: &Section<'_>, callers: &Callers) -> Vec<BudgetRule> {
     let mut given = Vec::new();
     let mut budgets = Vec::new();
     let entries = section.get("budgets").and_then(|value| value.list());
     for entry in entries.unwrap_or_default() {
-        let Some(section) = entry.section(&["name", "usd", "per", "caller", "near"]) else {
+        let keys = &["name", "usd", "per", "caller", "tenant", "topic", "near"];
+        let Some(section) = entry.section(keys) else {
             continue;
         };
         let name = section.required("name", "total").and_then(|value| {
@@ -60,15 +85,27 @@ fn budgets(section: &Section<'_>, callers: &[Arc<str>]) -> Vec<BudgetRule> {
         });
         let caller = section
             .get("caller")
-            .and_then(|value| one_of(&value, "caller", callers))
-            .map(|index| callers[index].clone());
-        budgets.extend(budget(&section, name.unwrap_or_else(|| "".into()), caller));
+            .and_then(|value| one_of(&value, "caller", &callers.names))
+            .map(|index| callers.names[index].clone());
+        let tenants = callers.tenants();
+        let tenant = section
+            .get("tenant")
+            .and_then(|value| one_of(&value, "tenant", &tenants))
+            .map(|index| tenants[index].clone());
+        let topic = section.get("topic").and_then(|value| word(&value));
+        let name = name.unwrap_or_else(|| "".into());
+        budgets.extend(budget(&section, name).map(|budget| BudgetRule {
+            caller,
+            tenant,
+            topic,
+            ..budget
+        }));
     }
     refuse_twice("budget", &given);
     budgets
 }
 
-fn budget(section: &Section<'_>, name: Arc<str>, caller: Option<Arc<str>>) -> Option<BudgetRule> {
+fn budget(section: &Section<'_>, name: Arc<str>) -> Option<BudgetRule> {
     let limit = section
         .required("usd", "500")
         .and_then(|value| amount(&value));
@@ -82,7 +119,9 @@ fn budget(section: &Section<'_>, name: Arc<str>, caller: Option<Arc<str>>) -> Op
     let near = section.get("near").and_then(|value| near(&value));
     Some(BudgetRule {
         name,
-        caller,
+        caller: None,
+        tenant: None,
+        topic: None,
         limit: limit?,
         per: per?,
         near,
@@ -106,10 +145,9 @@ fn near(value: &Value<'_>) -> Option<Near> {
     let at = section
         .required("at", "0.8")
         .and_then(|value| value.share());
-    let threshold = section.required("threshold", "0.8");
-    let threshold = threshold.and_then(|value| value.probability());
+    let threshold = section.get("threshold").map(|value| value.probability());
     Some(Near {
         at: at?,
-        threshold: threshold?,
+        threshold: threshold.map_or(Some(None), |stated| stated.map(Some))?,
     })
 }

@@ -216,7 +216,9 @@ impl Lawful {
         let decided = self.policy.decide(&request, &example.signals(), &standing);
         let (way, rule, words, rejected) = match decided {
             Ok(decision) => {
-                let open = |step: &Step| matches!(step, Step::Upstream(_) | Step::Human(_));
+                let open = |step: &Step| {
+                    matches!(step, Step::Upstream(_) | Step::Engine(_) | Step::Human(_))
+                };
                 let way = match decision.plan.iter().any(open) {
                     true => Way::Open,
                     false => Way::Approved,
@@ -283,5 +285,6 @@ fn meant(privacy: &Privacy, rejected: &Rejected) -> bool {
         return false;
     };
     let mut rules = privacy.rules.iter();
-    rules.any(|one| one.id == *rule && one.on_violation == OnViolation::Refuse)
+    // What cannot be replaced is refused by a rule that says `pseudonymise`, too.
+    rules.any(|one| one.id == *rule && one.on_violation != OnViolation::Local)
 }

@@ -4,7 +4,7 @@ use super::models::{residency, safe_address};
 use super::place;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
-use crate::domain::{Dialect, Endpoint, Price, Residency, Tier, Timeouts};
+use crate::domain::{Dialect, Endpoint, Price, Residency, Tier, Timeouts, TokenLimits};
 use crate::handoff::{self, Queue, Webhook};
 use crate::policy::{HumanRule, Quality, RouteRule};
 use std::ops::RangeInclusive;
@@ -136,6 +136,7 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets<'_>) -> Option<Endpoint> {
             .map_or_else(Residency::default, |value| residency(&value)),
         price: Price::default(),
         parallel: None,
+        limits: TokenLimits::default(),
         timeouts: Timeouts::default(),
     })
 }

@@ -15,7 +15,7 @@ pub fn lapsed(settings: &Settings, today: Day) -> Vec<Problem> {
     let models = settings.policy.models.iter().enumerate();
     let mut problems: Vec<Problem> = models
         .filter_map(|(index, model)| match &model.offer {
-            Offer::Desk => None,
+            Offer::Desk | Offer::Engine => None,
             Offer::Endpoint(endpoint) => doubt(settings, index, endpoint, today),
         })
         .collect();

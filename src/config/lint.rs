@@ -1,17 +1,21 @@
 //! Doubts about settings that can be used as they are, but probably do not do what was meant.
 
 use super::cover::Space;
-use super::example::{Lawful, Way};
+use super::example::{Lawful, Verdict, Way};
 use super::lint_latency;
 use super::lint_modes;
+use super::prices::PriceSource;
 use super::problem::{Problem, Severity};
 use super::prove;
 use super::reach::{classes, has_rule};
 use super::settings::{Settings, TopicSource};
 use super::topics::FEW_UTTERANCES;
 use crate::domain::{DataClass, Day, Price, Tier};
-use crate::policy::{AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer};
+use crate::policy::{
+    AUTO, Bar, BudgetRule, CallerRule, Condition, Model, Offer, OnViolation, Period, Privacy,
+};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Everything doubtful about these settings, in the order of the file.
 pub fn lint(settings: &Settings) -> Vec<Problem> {
@@ -34,8 +38,13 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.routes();
     doubts.rules();
     doubts.classes();
+    super::lint_stand_ins::doubts(settings, |path, message, remedy| {
+        doubts.doubt(path, message, remedy);
+    });
     doubts.models();
+    doubts.engines();
     doubts.budgets();
+    doubts.memory();
     doubts.topics();
     doubts.promise();
     doubts.exploration();
@@ -105,7 +114,8 @@ impl Doubts<'_> {
             let example = free.anyone().with_class(class);
             let refused = free
                 .verdict(&example)
-                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose);
+                .filter(|verdict| verdict.way == Way::None && verdict.on_purpose)
+                .filter(|verdict| !replaces(privacy, verdict));
             if let Some(verdict) = refused {
                 let message = format!(
                     "no model may serve `{}` data: it is always refused: {example} {verdict}",
@@ -126,17 +136,15 @@ impl Doubts<'_> {
 
     fn models(&mut self) {
         let policy = &self.settings.policy;
-        let limited = !policy.cost.budgets.is_empty() || policy.cost.max_per_request.is_some();
         for (index, model) in policy.models.iter().enumerate() {
-            let free = price(model).is_none_or(|price| price.is_free());
-            if limited && free && model.tier() == Tier::Remote {
+            if self.settings.prices.get(&model.name) == Some(&PriceSource::Unknown) {
                 self.doubt(
                     &format!("models[{index}]"),
                     format!(
-                        "`{}` has no price, so no budget or limit counts it",
+                        "`{}` has no price and is not in the price table: what it costs is counted as nothing",
                         model.name
                     ),
-                    "add `price: {input_per_mtok: …, output_per_mtok: …}`",
+                    "add `price: {input_per_mtok: …, output_per_mtok: …}`; 0 where it costs nothing",
                 );
             }
             if !self.used(index, model) {
@@ -172,6 +180,31 @@ impl Doubts<'_> {
         by_name || by_route || !always
     }
 
+    /// An engine that is always sure is not judged, and one whose whole answer is held back does not stream.
+    fn engines(&mut self) {
+        let settings = self.settings;
+        let models = &settings.policy.models;
+        for engine in &settings.engines {
+            let index = models.iter().position(|model| model.name == engine.model);
+            let path = format!("models[{}].engine", index.unwrap_or_default());
+            if engine.sureness.min_confidence == 0.0 {
+                let message =
+                    "how sure the model is of its words is not asked: 0 lets everything pass";
+                let remedy = "raise it, or leave it out for 0.5";
+                let path = format!("{path}.sure.min_confidence");
+                self.doubt(&path, message.to_owned(), remedy);
+            }
+            if engine
+                .max_tokens
+                .is_some_and(|most| most <= engine.sureness.tokens)
+            {
+                let message = "all of an answer is held back, so that none is streamed";
+                let remedy = "let `sure.tokens` be less than `max_tokens`";
+                self.doubt(&format!("{path}.max_tokens"), message.to_owned(), remedy);
+            }
+        }
+    }
+
     fn budgets(&mut self) {
         let policy = &self.settings.policy;
         for (index, budget) in policy.cost.budgets.iter().enumerate() {
@@ -191,20 +224,34 @@ impl Doubts<'_> {
         }
     }
 
-    /// A budget that is nearly spent may be told to ask more of the local tier than a promise vouches for.
+    /// Without a journal's folder nothing is left of a budget's spending when the process ends.
+    fn memory(&mut self) {
+        let forgotten = self.settings.records.journal.is_none();
+        let day_or_more = |budget: &&BudgetRule| budget.per != Period::Hour;
+        let budgets = &self.settings.policy.cost.budgets;
+        if let Some(budget) = budgets.iter().find(day_or_more).filter(|_| forgotten) {
+            let message = format!(
+                "what was spent of `{}` is forgotten at every restart: it is kept beside the journal, and there is none",
+                budget.name
+            );
+            self.doubt("cost", message, "name a folder in `records.journal`");
+        }
+    }
+
+    /// A budget that is nearly spent never asks more of the local tier than a promise vouches for.
     fn promise(&mut self) {
         let policy = &self.settings.policy;
         let loose = policy
             .cost
             .budgets
             .iter()
-            .find(|budget| budget.near.is_some());
+            .find(|budget| budget.near.is_some_and(|near| near.threshold.is_some()));
         if let (Some(budget), Bar::Promise(_)) = (loose, &policy.quality.bar) {
             let message = format!(
-                "near the end of the budget `{}` its `near.threshold` holds instead, and the promise is not kept",
+                "`near.threshold` of the budget `{}` raises nothing: the promise holds to the last cent",
                 budget.name
             );
-            let remedy = "leave `near` out where the promise has to hold to the end";
+            let remedy = "leave `threshold` out: `near: {at: …}` takes local models first, within the promise";
             self.doubt("quality.promise", message, remedy);
         }
     }
@@ -236,10 +283,11 @@ impl Doubts<'_> {
         let priced = price(model).is_some_and(|price| !price.is_free());
         let callers = &self.settings.policy.callers;
         let spends = |caller: &CallerRule| {
-            let counted = budget
-                .caller
-                .as_ref()
-                .is_none_or(|name| *name == caller.name);
+            let is = |wanted: &Option<Arc<str>>, actual: Option<&Arc<str>>| {
+                wanted.is_none() || wanted.as_ref() == actual
+            };
+            let counted = is(&budget.caller, Some(&caller.name))
+                && is(&budget.tenant, caller.tenant.as_ref());
             counted && (may_ask(caller, model) || may_ask_auto(caller))
         };
         priced && (callers.is_empty() || callers.iter().any(spends))
@@ -321,7 +369,7 @@ impl Doubts<'_> {
 
 fn price(model: &Model) -> Option<Price> {
     match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint.price),
     }
 }
@@ -334,4 +382,11 @@ fn may_ask(caller: &CallerRule, model: &Model) -> bool {
 fn may_ask_auto(caller: &CallerRule) -> bool {
     let names = caller.models.as_ref();
     names.is_none_or(|names| names.contains(AUTO))
+}
+
+/// The rule in the way lets data be replaced, so that what is found does not keep a request in.
+fn replaces(privacy: &Privacy, verdict: &Verdict) -> bool {
+    let first = verdict.first_rule();
+    let rule = first.and_then(|id| privacy.rules.iter().find(|rule| rule.id == *id));
+    rule.is_some_and(|rule| rule.on_violation == OnViolation::Pseudonymise)
 }

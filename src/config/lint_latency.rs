@@ -94,7 +94,7 @@ fn hedge_of(settings: &Settings, path: &str, hedge: &Hedge, used: &[usize]) -> O
 /// How long a model's first content is waited for; `None` for one in this process.
 fn patience(model: &Model) -> Option<Duration> {
     match &model.offer {
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
         Offer::Endpoint(endpoint) => Some(endpoint.timeouts.first_token),
     }
 }

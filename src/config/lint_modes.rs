@@ -115,7 +115,7 @@ fn topics(settings: &Settings) -> Option<Doubt> {
     let by_complexity = policy
         .models
         .iter()
-        .any(|model| matches!(model.offer, Offer::Endpoint(_)) && model.tier() == Tier::Local);
+        .any(|model| !matches!(model.offer, Offer::Desk) && model.tier() == Tier::Local);
     if !by_complexity {
         return Some((
             path,

@@ -174,7 +174,8 @@ fn settings(
         classes: &privacy.classes,
     };
     let routes = route::read(root, known, &callers.names);
-    let cost = cost::read(root, &callers.names, budgets);
+    let cost = cost::read(root, &callers, budgets);
+    cost::refuse_unpriced(root, &cost, &models);
     let (deadline, latency) = latency::read(root, known);
     let (quality, promise) = route::quality(root, secrets);
     let (human, handoff) = human::read(root, secrets);
@@ -201,6 +202,8 @@ fn settings(
             records_required,
         },
         desks: models.desks,
+        prices: models.prices,
+        engines: models.engines,
         handoff: Arc::new(handoff),
         promise,
         shadow: None,

@@ -11,6 +11,7 @@ mod callers;
 mod cost;
 mod cover;
 mod defaults;
+mod engine;
 mod example;
 mod human;
 mod known;
@@ -19,10 +20,12 @@ mod latency;
 mod lint;
 mod lint_latency;
 mod lint_modes;
+mod lint_stand_ins;
 mod load;
 mod models;
 mod modes;
 mod place;
+mod prices;
 mod privacy;
 mod problem;
 mod process;
@@ -41,13 +44,14 @@ pub use defaults::defaults;
 pub use lapse::lapsed;
 pub use lint::lint;
 pub use load::{load, parse};
+pub use prices::{PriceSource, prices_as_of};
 pub use problem::{Problem, Severity};
 pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
-    CacheSettings, Canary, Collector, Desk, EncoderSettings, ExactSettings, PromiseSettings,
-    RecordSettings, SemanticSettings, ServerSettings, Settings, Source, TelemetrySettings,
-    TopicSettings, TopicSource, UpstreamSettings,
+    CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,
+    PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
+    TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

@@ -1,15 +1,18 @@
 //! `models`: who can answer, at what price, and where data goes.
 
+use super::engine;
 use super::known::{model_name, refuse_twice};
 use super::place::{self, Place};
+use super::prices::{self, PriceSource};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
-use super::settings::Desk;
+use super::settings::{Desk, Engine};
 use crate::domain::{
-    Agreement, Day, Dialect, Endpoint, Price, Region, Residency, Retention, Tier, Timeouts, Usd,
+    Agreement, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
+    TokenLimits,
 };
 use crate::policy::{Model, Offer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +24,7 @@ const KEYS: &[&str] = &[
     "aliases",
     "knowledge",
     "answer",
+    "engine",
     "upstream",
     "price",
     "residency",
@@ -40,6 +44,10 @@ pub(super) struct Models {
     pub(super) models: Vec<Model>,
     /// What those that answer from knowledge need.
     pub(super) desks: Vec<Desk>,
+    /// Where the price of each with an `upstream` is from.
+    pub(super) prices: BTreeMap<Arc<str>, PriceSource>,
+    /// What those that write in this process need.
+    pub(super) engines: Vec<Engine>,
 }
 
 /// Reads `models`.
@@ -60,7 +68,7 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
         let (name, aliases) = names(&section, &mut given);
         all.names.push(name.clone());
         all.aliases.push(aliases.clone());
-        if let Some(offer) = offer(&section, &name, secrets, &mut all.desks) {
+        if let Some(offer) = offer(&section, &name, secrets, &mut all) {
             all.models.push(Model {
                 name,
                 aliases,
@@ -97,37 +105,56 @@ fn offer(
     section: &Section<'_>,
     name: &Arc<str>,
     secrets: &Secrets<'_>,
-    desks: &mut Vec<Desk>,
+    all: &mut Models,
 ) -> Option<Offer> {
     let tier = section.required("tier", "local");
     let tier =
         tier.and_then(|value| value.choice(&[("local", Tier::Local), ("remote", Tier::Remote)]));
-    match (section.get("knowledge"), section.get("upstream")) {
-        (Some(knowledge), None) => {
-            refuse_keys(section, &["price", "residency", "timeouts"], "upstream");
-            if tier == Some(Tier::Remote) {
-                let message = "approved answers are given in this process, so the tier is local";
-                knowledge.wrong(message, "write `tier: local`");
-            }
-            desks.push(desk(section, name, &knowledge, secrets));
+    let (knowledge, engine) = (section.get("knowledge"), section.get("engine"));
+    match (knowledge, engine, section.get("upstream")) {
+        (Some(knowledge), None, None) => {
+            refuse_keys(section, OF_UPSTREAMS, "upstream");
+            let message = "approved answers are given in this process, so the tier is local";
+            refuse_remote(&knowledge, tier, message);
+            all.desks.push(desk(section, name, &knowledge, secrets));
             Some(Offer::Desk)
         }
-        (None, Some(upstream)) => {
+        (None, Some(engine), None) => {
+            refuse_keys(section, OF_UPSTREAMS, "upstream");
             refuse_keys(section, &["answer"], "knowledge");
-            let endpoint = endpoint(section, name, tier, &upstream, secrets)?;
+            let message = "an engine runs in this process, so the tier is local";
+            refuse_remote(&engine, tier, message);
+            all.engines.push(engine::read(&engine, name, secrets)?);
+            Some(Offer::Engine)
+        }
+        (None, None, Some(upstream)) => {
+            refuse_keys(section, &["answer"], "knowledge");
+            let (endpoint, source) = endpoint(section, name, tier, &upstream, secrets)?;
+            all.prices.insert(name.clone(), source);
             Some(Offer::Endpoint(Arc::new(endpoint)))
         }
-        (Some(_), Some(upstream)) => {
-            let message = "a model has either `knowledge` or an `upstream`, not both";
-            upstream.wrong(message, "make two models of it and a route that uses both");
-            None
-        }
-        (None, None) => {
+        (None, None, None) => {
             let message = "nothing says who answers for this model";
-            let remedy = "add `knowledge: [answers.yaml]` or `upstream: {…}`";
+            let remedy =
+                "add `knowledge: [answers.yaml]`, `engine: {folder: …}` or `upstream: {…}`";
             section.value().wrong(message, remedy);
             None
         }
+        (knowledge, engine, upstream) => {
+            let message = "a model has one of `knowledge`, `engine` and `upstream`";
+            let too_many = upstream.or(engine).or(knowledge)?;
+            too_many.wrong(message, "make two models of it and a route that uses both");
+            None
+        }
+    }
+}
+
+/// Keys of a model that only one behind an HTTP API has.
+const OF_UPSTREAMS: &[&str] = &["price", "residency", "timeouts"];
+
+fn refuse_remote(value: &Value<'_>, tier: Option<Tier>, message: &str) {
+    if tier == Some(Tier::Remote) {
+        value.wrong(message, "write `tier: local`");
     }
 }
 
@@ -158,7 +185,7 @@ fn endpoint(
     tier: Option<Tier>,
     upstream: &Value<'_>,
     secrets: &Secrets<'_>,
-) -> Option<Endpoint> {
+) -> Option<(Endpoint, PriceSource)> {
     let upstream = upstream.section(&[
         "dialect",
         "base_url",
@@ -167,6 +194,9 @@ fn endpoint(
         "allow_plain_http",
         "trusted",
         "parallel",
+        "max_input_tokens",
+        "max_output_tokens",
+        "limit_key",
     ])?;
     let dialect = upstream.read("dialect", Dialect::OpenAi, |value| {
         value.choice(&[("openai", Dialect::OpenAi)])
@@ -176,16 +206,16 @@ fn endpoint(
         .required("model", "gpt-4o-mini")
         .and_then(|value| value.text());
     let credential = upstream.get("api_key").map(|value| secrets.key(&value));
-    let price = section
-        .get("price")
-        .map_or(Some(Price::default()), |value| price(&value));
+    let price = prices::read(section, tier, upstream_model);
+    let limits = limits(&upstream, base_url.as_deref());
     let residency = section
         .get("residency")
         .map_or_else(Residency::default, |value| residency(&value));
     let timeouts = timeouts(section);
     let parallel = upstream.get("parallel");
     let parallel = parallel.map(|value| value.whole(1..=100_000));
-    Some(Endpoint {
+    let (price, source) = price?;
+    let endpoint = Endpoint {
         name: name.clone(),
         tier: tier?,
         dialect,
@@ -194,10 +224,37 @@ fn endpoint(
         // An unreadable key is a problem of its own, so that the outcome is never used without it.
         credential: credential.flatten(),
         residency,
-        price: price?,
+        price,
+        limits,
         timeouts,
         parallel: parallel.flatten(),
-    })
+    };
+    Some((endpoint, source))
+}
+
+/// How many tokens it takes and writes, and by which key it is told. OpenAI's own API wants the newer key.
+fn limits(upstream: &Section<'_>, base_url: Option<&str>) -> TokenLimits {
+    let most = |key| {
+        let value = upstream.get(key)?;
+        value.whole(1..=u32::MAX).map(u64::from)
+    };
+    let usual = match base_url {
+        Some(url) if url.starts_with("https://api.openai.com/") => LimitKey::MaxCompletionTokens,
+        Some(_) | None => LimitKey::MaxTokens,
+    };
+    TokenLimits {
+        input: most("max_input_tokens"),
+        output: most("max_output_tokens"),
+        key: upstream.read("limit_key", usual, |value| {
+            value.choice(&[
+                (LimitKey::MaxTokens.as_str(), LimitKey::MaxTokens),
+                (
+                    LimitKey::MaxCompletionTokens.as_str(),
+                    LimitKey::MaxCompletionTokens,
+                ),
+            ])
+        }),
+    }
 }
 
 fn base_url(upstream: &Section<'_>, tier: Option<Tier>) -> Option<Arc<str>> {
@@ -230,21 +287,6 @@ pub(super) fn safe_address(
         value.wrong(message, remedy);
     }
     place.url.into()
-}
-
-fn price(value: &Value<'_>) -> Option<Price> {
-    let section = value.section(&["input_per_mtok", "cached_input_per_mtok", "output_per_mtok"])?;
-    let dollars = |value: Value<'_>| value.dollars().map(|Usd(micros)| micros);
-    let input = section.required("input_per_mtok", "2.50").and_then(dollars);
-    let output = section
-        .required("output_per_mtok", "10.00")
-        .and_then(dollars);
-    let cached = section.get("cached_input_per_mtok").map(dollars);
-    Some(Price {
-        input: input?,
-        cached_input: cached.unwrap_or(input)?,
-        output: output?,
-    })
 }
 
 /// What is stated of a place; what is not stated is unknown.

@@ -22,18 +22,19 @@ pub(super) fn read(root: &Section<'_>) -> Privacy {
             "classes",
             "detect",
             "on_error",
+            "attachments",
             "raise",
             "rules",
         ],
     );
     let Some(section) = section else {
         let classes = ranked(CLASSES.map(Arc::from).to_vec());
-        return whole(classes, None, None);
+        return whole(&classes, None, None);
     };
     let classes = section.get("classes").and_then(|value| own_classes(&value));
     let classes = ranked(classes.unwrap_or_else(|| CLASSES.map(Arc::from).to_vec()));
     let named = |key| section.get(key).and_then(|value| class(&value, &classes));
-    let mut privacy = whole(classes.clone(), named("default_class"), named("on_error"));
+    let mut privacy = whole(&classes, named("default_class"), named("on_error"));
     if let Some(value) = section.get("detect") {
         privacy.detectors = kinds(&value);
     }
@@ -43,6 +44,10 @@ pub(super) fn read(root: &Section<'_>) -> Privacy {
         .iter()
         .filter_map(|entry| raise(entry, &privacy))
         .collect();
+    privacy.attachments = named("attachments").or_else(|| cautious(&privacy));
+    if let Some(value) = section.get("on_error") {
+        refuse_low(&value, &privacy);
+    }
     let rules = entries("rules").unwrap_or_default();
     privacy.rules = rules
         .iter()
@@ -58,7 +63,7 @@ pub(super) fn class(value: &Value<'_>, classes: &[DataClass]) -> Option<DataClas
 }
 
 fn whole(
-    classes: Vec<DataClass>,
+    classes: &[DataClass],
     default: Option<DataClass>,
     on_error: Option<DataClass>,
 ) -> Privacy {
@@ -73,10 +78,34 @@ fn whole(
     Privacy {
         default_class: default.unwrap_or_else(|| end(classes.first())),
         on_error: on_error.unwrap_or_else(|| end(classes.last())),
-        classes,
+        classes: classes.to_vec(),
+        attachments: None,
         detectors: PersonalKind::ALL.into(),
         raises: Vec::new(),
         rules: Vec::new(),
+    }
+}
+
+/// Where findings raise a class, what cannot be read is taken for the worst.
+fn cautious(privacy: &Privacy) -> Option<DataClass> {
+    let raises = !privacy.raises.is_empty();
+    raises.then(|| privacy.on_error.clone())
+}
+
+/// Failing to read must never lead to a lower class than reading could have.
+fn refuse_low(value: &Value<'_>, privacy: &Privacy) {
+    let raised = privacy.raises.iter().map(|rule| &rule.class);
+    let Some(highest) = raised.max_by_key(|class| class.rank) else {
+        return;
+    };
+    if privacy.on_error.rank < highest.rank {
+        value.wrong(
+            format!(
+                "a request that could not be read would be `{}`, though what is in it may make it `{highest}`",
+                privacy.on_error
+            ),
+            format!("write `{highest}` or a class above it, or leave it out"),
+        );
     }
 }
 
@@ -177,6 +206,7 @@ fn rule(entry: &Value<'_>, classes: &[DataClass]) -> Option<PrivacyRule> {
         value.choice(&[
             ("local", OnViolation::Local),
             ("refuse", OnViolation::Refuse),
+            ("pseudonymise", OnViolation::Pseudonymise),
         ])
     });
     Some(PrivacyRule {

@@ -4,7 +4,9 @@
 use super::cover::Space;
 use super::example::Lawful;
 use crate::domain::Day;
-use crate::policy::{AUTO, CallerRule, Offer, PrivacyRule, Requirement, RouteRule, Settings};
+use crate::policy::{
+    AUTO, CallerRule, Offer, OnViolation, PrivacyRule, Requirement, RouteRule, Settings,
+};
 
 /// Why no request ever reaches the route at `index`, and what would be right; `None` where one does, or where that cannot
 /// be told.
@@ -72,7 +74,15 @@ pub(super) fn never_bites(settings: &Settings, index: usize) -> Option<String> {
             || (other.on_violation == rule.on_violation
                 && !(rule.class.rank <= other.class.rank
                     && implies(&rule.require, &other.require)));
-        *at != index && as_wide && speaks && first && implies(&other.require, &rule.require)
+        // Past a rule that lets data be replaced, one that does not still refuses.
+        let softer = other.on_violation == OnViolation::Pseudonymise
+            && rule.on_violation != OnViolation::Pseudonymise;
+        *at != index
+            && !softer
+            && as_wide
+            && speaks
+            && first
+            && implies(&other.require, &rule.require)
     };
     let (_, other) = privacy.rules.iter().enumerate().find(covers)?;
     Some(format!(

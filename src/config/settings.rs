@@ -1,8 +1,11 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
+use super::prices::PriceSource;
 use crate::calibration::Promise;
 use crate::domain::{Residency, Tier};
 use crate::handoff;
+use crate::inference::DecoderSettings;
+use crate::local::Sureness;
 use crate::policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +20,10 @@ pub struct Settings {
     pub policy: policy::Settings,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
+    /// Where the price of each model with an `upstream` is from.
+    pub prices: BTreeMap<Arc<str>, PriceSource>,
+    /// The models that write in this process.
+    pub engines: Vec<Engine>,
     /// How people are told of what is theirs.
     pub handoff: Arc<handoff::Settings>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
@@ -73,6 +80,23 @@ pub struct Desk {
     pub min_score: Option<f32>,
     /// The least lead over the second best, 0 to 1; `None` leaves it to the desk.
     pub min_margin: Option<f32>,
+}
+
+/// A model that writes in this process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Engine {
+    /// Its name in the config.
+    pub model: Arc<str>,
+    /// Its folder, in one of the hub's layouts.
+    pub folder: PathBuf,
+    /// How it is run.
+    pub decoder: DecoderSettings,
+    /// How sure it must be to be heard.
+    pub sureness: Sureness,
+    /// Tokens of an answer at most, where the caller does not say; `None` leaves it to the context.
+    pub max_tokens: Option<usize>,
+    /// How long it may take to become sure while another step stands behind it.
+    pub patience: Duration,
 }
 
 /// What the operator promises of local answers.

@@ -1,5 +1,7 @@
 //! What a file may say, and that every mistake in it is told.
 
+mod privacy;
+
 use super::*;
 use crate::domain::Tier;
 use crate::policy::Offer;
@@ -104,7 +106,7 @@ fn a_secret_is_in_no_message_and_in_no_debug_output() {
         endpoint.credential.as_ref().map(|key| key.reveal()),
         Some(CANARY)
     );
-    assert!(!format!("{settings:?}").contains("canary"));
+    assert!(!format!("{settings:?}").contains("canary-7f3a"));
     for form in [
         CANARY,
         "{env: sk-canary-7f3a}",
@@ -525,11 +527,15 @@ fn doubts_are_told() {
     let unspoken = "privacy: {raise: [{class: restricted, any: [card]}]}\n";
     let told = warnings(&with(&format!("{own}{unspoken}")));
     assert!(told.contains("`restricted` data can never leave"), "{told}");
-    let free = with("cost: {max_usd_per_request: 1}\n").replace(
-        "price: {input_per_mtok: 1, output_per_mtok: 2}",
-        "aliases: []",
-    );
-    assert!(warnings(&free).contains("`gpt` has no price"));
+    let priced = "price: {input_per_mtok: 1, output_per_mtok: 2}";
+    let unknown = with("").replace(priced, "aliases: []");
+    assert!(warnings(&unknown).contains("`gpt` has no price"));
+    let listed = unknown.replace("model: m", "model: gpt-4o-mini");
+    assert_eq!(warnings(&listed), "");
+    let free = with("").replace(priced, "price: {input_per_mtok: 0, output_per_mtok: 0}");
+    assert_eq!(warnings(&free), "");
+    let forgetful = with("cost: {budgets: [{name: total, usd: 1, per: day}]}\n");
+    assert!(warnings(&forgetful).contains("forgotten at every restart"));
     let local = with("quality: {always_remote: [{topic: legal}]}\n")
         .replace("tier: remote", "tier: local")
         .replace("model: m", "model: m, trusted: true");
@@ -541,7 +547,7 @@ fn doubts_are_told() {
 fn exploration_wants_two_endpoints_a_journal_and_a_modest_share() {
     let alone = with("quality: {explore: 0.1}\n");
     assert!(warnings(&alone).contains("quality.explore: nothing can be drawn"));
-    let second = "price: {input_per_mtok: 1, output_per_mtok: 2}}\n  - {name: other, tier: remote, upstream: {base_url: \"https://other.example/v1\", model: m}}";
+    let second = "price: {input_per_mtok: 1, output_per_mtok: 2}}\n  - {name: other, tier: remote, upstream: {base_url: \"https://other.example/v1\", model: gpt-4o}}";
     let both = alone.replace("price: {input_per_mtok: 1, output_per_mtok: 2}}", second);
     assert!(warnings(&both).contains("quality.explore: no record keeps"));
     assert_eq!(
@@ -584,4 +590,90 @@ fn without_a_file_the_environment_names_the_upstream() {
         )
         .contains("base_url")
     );
+}
+
+#[test]
+fn what_a_budget_or_a_cap_should_count_has_a_price() {
+    let priced = "price: {input_per_mtok: 1, output_per_mtok: 2}";
+    for cost in [
+        "cost: {max_usd_per_request: 1}\n",
+        "cost: {budgets: [{name: total, usd: 1, per: day}]}\n",
+    ] {
+        let unknown = with(cost).replace(priced, "aliases: []");
+        let wrong = told(&problems(&unknown));
+        assert!(wrong.contains("models[1]: `gpt` has no price"), "{wrong}");
+        assert!(wrong.contains("cannot count it"), "{wrong}");
+        let listed = unknown.replace("model: m", "model: gpt-4o-mini");
+        assert!(problems(&listed).is_empty());
+    }
+    let timed = with("").replace(priced, "price: {usd_per_cpu_second: 0.00002}");
+    assert!(told(&problems(&timed)).contains("paid by the token"));
+}
+
+#[test]
+fn a_budget_may_be_a_tenants_or_a_topics() {
+    let rest = "callers: [{name: a, key_sha256: {env: SHOP_KEY_SHA256}, tenant: acme}]\n\
+        cost: {budgets: [{name: acme, usd: 1, per: day, tenant: acme}, {name: legal, usd: 1, per: hour, topic: legal}]}\n";
+    let settings = read(&with(rest)).unwrap();
+    let budgets = &settings.policy.cost.budgets;
+    assert_eq!(budgets[0].tenant.as_deref(), Some("acme"));
+    assert_eq!(budgets[1].topic.as_deref(), Some("legal"));
+    let other = with(rest).replace("day, tenant: acme}", "day, tenant: acne}");
+    let wrong = told(&problems(&other));
+    assert!(wrong.contains("no tenant named `acne`"), "{wrong}");
+}
+
+/// An engine with these keys beside its folder.
+fn with_engine(keys: &str) -> String {
+    format!(
+        "version: 1\nname: t\nmodels:\n  - {{name: own, tier: local, engine: {{folder: models/own{keys}}}}}\n"
+    )
+}
+
+#[test]
+fn an_engine_is_read_with_its_defaults() {
+    let engine = read(&with_engine("")).unwrap().engines.remove(0);
+    assert_eq!(engine.folder, Path::new("models/own"));
+    assert_eq!(engine.decoder, crate::inference::DecoderSettings::default());
+    assert_eq!(engine.sureness, crate::local::Sureness::default());
+    assert_eq!((engine.max_tokens, engine.patience.as_secs()), (None, 5));
+    let keys = ", slots: 2, queue: 0, context: 64, memory_mb: 3, threads: 2, max_tokens: 9, sure: {tokens: 5, within: 1s}";
+    let engine = read(&with_engine(keys)).unwrap().engines.remove(0);
+    let decoder = engine.decoder;
+    assert_eq!((decoder.slots, decoder.queue, decoder.context), (2, 0, 64));
+    assert_eq!((decoder.memory_bytes, decoder.threads), (3 << 20, 2));
+    assert_eq!((engine.max_tokens, engine.sureness.tokens), (Some(9), 5));
+}
+
+#[test]
+fn what_an_engine_cannot_have_is_said() {
+    let cases = [
+        (", slots: 0", "models[0].engine.slots"),
+        (
+            ", sure: {min_confidence: 2}",
+            "models[0].engine.sure.min_confidence",
+        ),
+        (
+            ", context: 64, max_tokens: 64",
+            "models[0].engine.max_tokens",
+        ),
+        (", folders: x", "models[0].engine.folders"),
+    ];
+    for (keys, path) in cases {
+        let found = problems(&with_engine(keys));
+        assert!(
+            found.iter().any(|problem| problem.path == path),
+            "{keys}: {found:?}"
+        );
+    }
+    let remote = with_engine("").replace("tier: local", "tier: remote");
+    assert_eq!(problems(&remote)[0].path, "models[0].engine");
+    let both = with_engine("").replace("engine:", "knowledge: [], engine:");
+    assert!(
+        problems(&both)[0]
+            .message
+            .contains("one of `knowledge`, `engine` and `upstream`")
+    );
+    let priced = with_engine("").replace("engine:", "price: {}, engine:");
+    assert_eq!(problems(&priced)[0].path, "models[0].price");
 }

@@ -52,13 +52,18 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>, report: &Report) -
     }
 }
 
-/// Every topic that routes or quality name and that is none of `known`.
+/// Every topic that routes, quality or budgets name and that is none of `known`.
 pub fn unknown_topics(settings: &Settings, known: &[Arc<str>]) -> Vec<Problem> {
     let routes = settings.policy.routes.iter().enumerate();
     let in_routes = routes.flat_map(|(index, route)| {
         let path = format!("routes[{index}].when.topic");
         let topics = route.when.topics.iter().flatten();
         topics.map(move |topic| (path.clone(), topic))
+    });
+    let budgets = settings.policy.cost.budgets.iter().enumerate();
+    let in_budgets = budgets.filter_map(|(index, budget)| {
+        let path = format!("cost.budgets[{index}].topic");
+        Some((path, budget.topic.as_ref()?))
     });
     let quality = &settings.policy.quality;
     let remote = quality
@@ -77,6 +82,7 @@ pub fn unknown_topics(settings: &Settings, known: &[Arc<str>]) -> Vec<Problem> {
     let names: Vec<&str> = known.iter().map(|name| &**name).collect();
     in_routes
         .chain(in_quality)
+        .chain(in_budgets)
         .filter(|(_, topic)| !known.contains(topic))
         .map(|(path, topic)| Problem {
             file: settings.source.file.clone(),

@@ -24,6 +24,11 @@ pub enum Served {
         /// What the answer rests on.
         evidence: Evidence,
     },
+    /// Written on this machine, by a small model in this process.
+    Engine {
+        /// The local model's name in the config.
+        model: Arc<str>,
+    },
     /// Given by a model behind an HTTP API.
     Upstream {
         /// The endpoint's name in the config.
@@ -62,6 +67,13 @@ pub type AnswerBody = Pin<Box<dyn Stream<Item = Result<Chunk, BrokenOff>> + Send
 pub enum Chunk {
     /// Text in our own words, which the server puts into the caller's dialect.
     Text(String),
+    /// The same, with the tokens that it was written in, for a caller who asked for their probabilities.
+    Tokens {
+        /// The text, whole characters.
+        text: String,
+        /// Its tokens, in order. One whose text is not whole yet comes with the piece that has the rest.
+        tokens: Vec<TokenSaid>,
+    },
     /// The end of an answer in our own words.
     Finish {
         /// Why it ended.
@@ -71,6 +83,15 @@ pub enum Chunk {
     },
     /// An upstream's own bytes, passed on unchanged to a caller that speaks the same dialect.
     Verbatim(Verbatim),
+}
+
+/// A token of an answer, and how sure the model was of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenSaid {
+    /// The token as the model's vocabulary writes it.
+    pub text: String,
+    /// The natural logarithm of its probability: 0 means certain.
+    pub log_probability: f32,
 }
 
 /// An upstream's own bytes, and what was read out of them on the way.
@@ -126,6 +147,9 @@ pub enum BrokenOff {
     /// A time limit passed: which one.
     #[error("the {0} time limit passed")]
     TimedOut(&'static str),
+    /// The engine in this process failed midway, or the time for the request passed.
+    #[error("the engine broke off: {0}")]
+    Engine(&'static str),
 }
 
 impl FinishReason {
@@ -156,9 +180,10 @@ impl Served {
     /// The model that answers, as the config names it, or what stands for a person.
     pub fn model(&self) -> &Arc<str> {
         match self {
-            Self::Local { model, .. } | Self::Upstream { model, .. } | Self::Cache { model } => {
-                model
-            }
+            Self::Local { model, .. }
+            | Self::Engine { model }
+            | Self::Upstream { model, .. }
+            | Self::Cache { model } => model,
             Self::Human { name } => name,
         }
     }

@@ -79,6 +79,27 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+/// How many tokens an endpoint takes and writes at most, as the operator states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenLimits {
+    /// Input tokens that it takes; more it refuses itself.
+    pub input: Option<u64>,
+    /// Output tokens of one answer, reasoning included; a request that asks for more is sent with this.
+    pub output: Option<u64>,
+    /// The key of the request by which it is told the limit, where the caller named none.
+    pub key: LimitKey,
+}
+
+/// The key of a request that limits the output tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LimitKey {
+    /// `max_tokens`, which most endpoints know.
+    #[default]
+    MaxTokens,
+    /// `max_completion_tokens`, which OpenAI's reasoning models ask for.
+    MaxCompletionTokens,
+}
+
 /// A model behind an HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -98,6 +119,8 @@ pub struct Endpoint {
     pub residency: Residency,
     /// What it charges; free when the operator states no price for a local model.
     pub price: Price,
+    /// How many tokens it takes and writes.
+    pub limits: TokenLimits,
     /// How long we wait.
     pub timeouts: Timeouts,
     /// Requests that it answers at the same time; further ones wait for those. `None` where the operator does not say.
@@ -125,6 +148,16 @@ impl Agreement {
     /// The agreement's name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl LimitKey {
+    /// The key itself.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
     }
 }
 

@@ -15,18 +15,25 @@ mod request;
 mod secret;
 mod signals;
 mod usage;
+mod wishes;
 
 pub use answer::{
-    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, Verbatim,
+    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, TokenSaid, Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest};
 pub use day::Day;
-pub use endpoint::{Agreement, Dialect, Endpoint, Region, Residency, Retention, Tier, Timeouts};
+pub use endpoint::{
+    Agreement, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
+    TokenLimits,
+};
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
 pub use money::{Price, Usd};
-pub use personal::{Certainty, DataClass, Finding, Findings, PersonalKind};
-pub use request::{BodyLayout, CacheWish, ChatRequest, Demand, Needs, Tightening};
+pub use personal::{Certainty, Counted, DataClass, Finding, Findings, PersonalKind};
+pub use request::{
+    BodyLayout, CacheWish, ChatRequest, Demand, IMAGE_TOKENS, LARGEST_CONTEXT, Needs, Tightening,
+};
 pub use secret::Secret;
 pub use signals::{Known, Probability, Reading, Sentiment, Shape, Signals, Topic, Wanted};
 pub use usage::Usage;
+pub use wishes::Wishes;

@@ -4,6 +4,7 @@ use super::Usage;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
+use std::time::Duration;
 
 /// An amount in micro-dollars (a millionth of a US dollar). Never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -20,6 +21,8 @@ pub struct Price {
     pub cached_input: u64,
     /// For output tokens, reasoning included.
     pub output: u64,
+    /// In micro-dollars for each million seconds that a local model works on an answer; 0 where nobody said.
+    pub cpu: u64,
 }
 
 impl Usd {
@@ -56,13 +59,45 @@ impl Price {
             .iter()
             .map(|(tokens, rate)| u128::from(*tokens) * u128::from(*rate))
             .sum();
-        Usd(u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+        rounded_up(total)
+    }
+
+    /// What working for so long costs, rounded up to a whole micro-dollar.
+    pub fn cost_of_time(&self, worked: Duration) -> Usd {
+        rounded_up((worked.as_micros() * u128::from(self.cpu)).div_ceil(1_000_000))
+    }
+
+    /// The most that so many tokens can cost, whatever the provider had cached of them, when the answer takes at most
+    /// `longest`.
+    pub fn most(&self, input: u64, output: u64, longest: Duration) -> Usd {
+        let dearest = Self {
+            input: self.input.max(self.cached_input),
+            ..*self
+        };
+        let tokens = Usage {
+            input,
+            output,
+            ..Usage::default()
+        };
+        dearest.cost(&tokens) + self.cost_of_time(longest)
+    }
+
+    /// How many output tokens so much money pays for; `None` where they cost nothing.
+    pub fn output_for(&self, money: Usd) -> Option<u64> {
+        (u128::from(money.0) * 1_000_000)
+            .checked_div(u128::from(self.output))
+            .map(|tokens| u64::try_from(tokens).unwrap_or(u64::MAX))
     }
 
     /// True when nothing is charged.
     pub fn is_free(&self) -> bool {
-        self.input == 0 && self.cached_input == 0 && self.output == 0
+        *self == Self::default()
     }
+}
+
+/// From millionths of a micro-dollar.
+fn rounded_up(total: u128) -> Usd {
+    Usd(u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
 impl Add for Usd {
@@ -100,6 +135,7 @@ mod tests {
             input: 2_500_000,
             cached_input: 1_250_000,
             output: 10_000_000,
+            cpu: 0,
         };
         let usage = Usage {
             input: 1000,
@@ -110,8 +146,7 @@ mod tests {
         assert_eq!(price.cost(&usage), Usd(800 * 5 / 2 + 250 + 1000));
         let cheap = Price {
             input: 1,
-            cached_input: 0,
-            output: 0,
+            ..Price::default()
         };
         assert_eq!(
             cheap.cost(&Usage {
@@ -120,6 +155,29 @@ mod tests {
             }),
             Usd(1)
         );
+    }
+
+    #[test]
+    fn the_most_is_never_less_than_the_cost() {
+        let price = Price {
+            input: 2_500_000,
+            cached_input: 3_125_000,
+            output: 10_000_000,
+            cpu: 20_000_000,
+        };
+        let usage = Usage {
+            input: 1001,
+            cached_input: 900,
+            output: 77,
+            ..Usage::default()
+        };
+        let took = Duration::from_micros(1_234_567);
+        let most = price.most(1001, 77, took);
+        assert!(price.cost(&usage) + price.cost_of_time(took) <= most);
+        assert_eq!(price.cost_of_time(took), Usd(25), "24.69 micro-dollars");
+        let output = price.output_for(Usd(775)).unwrap();
+        assert_eq!(output, 77);
+        assert_eq!(Price::default().output_for(Usd(1)), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Personal data found in a text, and the class a request falls in because of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +59,10 @@ pub struct Finding {
 /// All personal data found in one text, in order of their start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Findings(pub Vec<Finding>);
+
+/// Which personal data counts: the kinds, each with the least certainty at which it does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counted(BTreeMap<PersonalKind, Certainty>);
 
 /// A data class. Classes are ordered by rank: a rule for one holds for all above it as well.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -143,6 +148,31 @@ impl Findings {
     /// True when a finding of this kind is among them, however certain.
     pub fn has(&self, kind: PersonalKind) -> bool {
         self.0.iter().any(|finding| finding.kind == kind)
+    }
+}
+
+impl Counted {
+    /// True when a finding of this kind and certainty is among what counts.
+    pub fn counts(&self, kind: PersonalKind, certainty: Certainty) -> bool {
+        self.0.get(&kind).is_some_and(|least| certainty >= *least)
+    }
+
+    /// True when a kind counts that only a model can find.
+    pub fn has_free_text(&self) -> bool {
+        let free = PersonalKind::FREE_TEXT;
+        self.0.keys().any(|kind| free.contains(kind))
+    }
+}
+
+impl FromIterator<(PersonalKind, Certainty)> for Counted {
+    /// Of a kind named twice the lower certainty holds.
+    fn from_iter<T: IntoIterator<Item = (PersonalKind, Certainty)>>(kinds: T) -> Self {
+        let mut counted = BTreeMap::new();
+        for (kind, least) in kinds {
+            let known = counted.entry(kind).or_insert(least);
+            *known = least.min(*known);
+        }
+        Self(counted)
     }
 }
 

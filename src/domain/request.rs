@@ -1,6 +1,6 @@
 //! What was asked, by whom.
 
-use super::{Caller, DecisionId, Message, RequestId, Role};
+use super::{Caller, DecisionId, Message, RequestId, Role, Wishes};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct ChatRequest {
     pub max_output_tokens: Option<u64>,
     /// What an answering model must be able to do.
     pub needs: Needs,
+    /// How it wants tokens chosen; `None` where this was not read, because no engine is in the policy.
+    pub wishes: Option<Wishes>,
     /// What the caller asks to be stricter.
     pub tightening: Tightening,
     /// The body as it came.
@@ -55,19 +57,30 @@ pub struct Demand {
     pub max_output_tokens: Option<u64>,
     /// Input tokens that may be billed, estimated.
     pub billed_tokens: u64,
+    /// The most input tokens that may be billed.
+    pub most_input_tokens: u64,
 }
 
 /// What an answering model must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent needs")]
 pub struct Needs {
     /// Tools are offered or tool results are in the conversation.
     pub tools: bool,
     /// An image is in the conversation.
     pub images: bool,
+    /// Parts that are no text are in the conversation (pictures, sound, files): what is in them cannot be read here.
+    pub attachments: bool,
     /// JSON mode or a JSON schema is wanted.
     pub json: bool,
     /// How many answers are wanted (`n`); 0 where nothing is said, which means one.
     pub answers: u32,
+    /// Images in the conversation.
+    pub image_parts: u32,
+    /// Bytes of the body that these images take.
+    pub image_bytes: usize,
+    /// Parts that are neither text nor image (files, audio), whose bytes say nothing about their tokens.
+    pub other_parts: u32,
 }
 
 /// What a caller may ask to be stricter than policy says. Nothing here can loosen anything.
@@ -104,10 +117,17 @@ pub struct BodyLayout {
     pub stream_options: Option<Range<usize>>,
     /// The text of the last message, quotes included, where that is one plain text of the person.
     pub question: Option<Range<usize>>,
+    /// The values of the top-level `max_tokens` and `max_completion_tokens`, where they are stated, `null` too.
+    pub output_limits: Vec<Range<usize>>,
     /// Just before the closing brace of the top-level object.
     pub end: usize,
 }
 
+/// The most tokens that one image counts as: above what the dearest common model makes of the largest (48,169).
+pub const IMAGE_TOKENS: u64 = 50_000;
+
+/// The most input tokens of a request that nobody here can measure: no common endpoint takes more.
+pub const LARGEST_CONTEXT: u64 = 2_000_000;
 impl CacheWish {
     /// The word in the header and in records.
     pub fn as_str(self) -> &'static str {
@@ -136,6 +156,7 @@ impl ChatRequest {
             tightening: self.tightening.clone(),
             max_output_tokens: self.max_output_tokens,
             billed_tokens: self.estimated_billed_tokens(),
+            most_input_tokens: self.most_input_tokens(),
         }
     }
 
@@ -168,5 +189,23 @@ impl ChatRequest {
         } else {
             text.max(super::Usage::estimate_tokens(self.body.len()))
         }
+    }
+
+    /// The most input tokens that may be billed: [`LARGEST_CONTEXT`] where a file or a sound is in the conversation, of
+    /// which only the endpoint knows.
+    ///
+    /// No tokenizer in use makes more than one token of a byte. What a template adds is allowed for: by message, and,
+    /// with tools, once more the text, since their schemas are written out anew. An image counts as [`IMAGE_TOKENS`].
+    pub fn most_input_tokens(&self) -> u64 {
+        const BY_REQUEST: u64 = 64;
+        const BY_MESSAGE: u64 = 16;
+        const TOOLS: u64 = 2_048;
+        if self.needs.other_parts > 0 {
+            return LARGEST_CONTEXT;
+        }
+        let text = self.body.len().saturating_sub(self.needs.image_bytes) as u64;
+        let tools = if self.needs.tools { text + TOOLS } else { 0 };
+        let images = u64::from(self.needs.image_parts) * IMAGE_TOKENS;
+        BY_REQUEST + text + BY_MESSAGE * self.messages.len() as u64 + tools + images
     }
 }

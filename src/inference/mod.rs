@@ -21,8 +21,9 @@ mod worker;
 
 pub use catalog::{Catalog, CatalogError, EncoderFiles, Fault, Package, PackageFile, Problem};
 pub use decoder::{
-    Chosen, Conversation, Decoder, DecoderError, DecoderSettings, DecoderThreads, End, EndReason,
-    Event, Job, Piece, Sampling, TokenUsage, Tokens, start_decoder,
+    Chosen, Conversation, Decoder, DecoderError, DecoderFacts, DecoderSettings, DecoderThreads,
+    End, EndReason, Event, Job, Piece, Sampling, TokenUsage, Tokens, inspect_decoder,
+    start_decoder,
 };
 pub use deterministic::DeterministicEngine;
 pub use digest::sha256_hex;

@@ -20,6 +20,9 @@ pub struct Asked {
     /// An image is in the conversation.
     #[serde(skip_serializing_if = "is_false")]
     pub images: bool,
+    /// Parts that are no text are in the conversation.
+    #[serde(skip_serializing_if = "is_false")]
+    pub attachments: bool,
     /// JSON mode or a JSON schema is wanted.
     #[serde(skip_serializing_if = "is_false")]
     pub json: bool,
@@ -31,6 +34,8 @@ pub struct Asked {
     pub max_output_tokens: Option<u64>,
     /// Input tokens that may be billed, estimated.
     pub billed_tokens: u64,
+    /// The most input tokens that may be billed.
+    pub most_input_tokens: u64,
     /// The class asked for at least; [`Asked::UNKNOWN_CLASS`] where it is none of the policy's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_class: Option<Word>,
@@ -120,10 +125,12 @@ impl Asked {
         Self {
             tools: demand.needs.tools,
             images: demand.needs.images,
+            attachments: demand.needs.attachments,
             json: demand.needs.json,
             answers: demand.needs.answers,
             max_output_tokens: demand.max_output_tokens,
             billed_tokens: demand.billed_tokens,
+            most_input_tokens: demand.most_input_tokens,
             data_class: data_class.as_ref().map(|name| {
                 let known = known_class(name).then(|| Word::from(name));
                 known.unwrap_or(Self::UNKNOWN_CLASS)

@@ -5,12 +5,13 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, MeasuredBySeen, Outcome,
-    Phases, Record, Route, ShadowSeen, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, KindCount,
+    MeasuredBySeen, Outcome, Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
-use super::{Asked, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
+use super::{Asked, Holder, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, Signals, Tier, Usage, Usd, Wanted,
+    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, RequestId, Signals,
+    Tier, Usage, Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot, Standing};
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Entry {
     record: Option<Box<Record>>,
     reservation: Option<Reservation>,
-    beside: Option<Reservation>,
     sent: Vec<Sent>,
+    /// Counted for calls of which nobody says what they cost.
+    lost: Usd,
     started: Instant,
     outbox: Arc<Outbox>,
 }
@@ -60,8 +62,8 @@ impl Entry {
         Self {
             record: Some(Box::new(blank(request, started_at))),
             reservation: None,
-            beside: None,
             sent: Vec::new(),
+            lost: Usd::ZERO,
             started,
             outbox,
         }
@@ -108,6 +110,20 @@ impl Entry {
     /// What was measured. Texts and positions are left behind here.
     pub fn note_signals(&mut self, signals: &Signals) {
         self.note(|record| record.signals = Some(SignalsSummary::from(signals)));
+    }
+
+    /// How many values of each kind were replaced by stand-ins. The values stay behind.
+    pub fn note_pseudonymised(&mut self, counts: impl IntoIterator<Item = (PersonalKind, u32)>) {
+        let counts = counts.into_iter().map(|(kind, count)| KindCount {
+            kind: Word::fixed(kind.as_str()),
+            count,
+        });
+        self.note(|record| record.pseudonymised = counts.collect());
+    }
+
+    /// An endpoint that is sent stand-ins.
+    pub fn note_stand_ins_to(&mut self, endpoint: impl Into<Word>) {
+        self.note(|record| record.stand_ins_to.push(endpoint.into()));
     }
 
     /// What measured it, by the digests of the files.
@@ -235,9 +251,27 @@ impl Entry {
         self.note(|record| record.hedge = Some(hedge));
     }
 
-    /// Why the local answer was not good enough and the next step was taken.
-    pub fn note_escalation(&mut self, reason: impl Into<Word>) {
-        self.note(|record| record.escalation = Some(reason.into()));
+    /// Why a local model's answer was not good enough, and how long it took to know; the next step is taken.
+    pub fn note_stepped_aside(
+        &mut self,
+        model: impl Into<Word>,
+        reason: impl Into<Word>,
+        took: Duration,
+    ) {
+        self.note(|record| {
+            let reason = reason.into();
+            record.escalation = Some(reason.clone());
+            record.stepped_aside.push(SteppedAside {
+                model: model.into(),
+                reason,
+                took_micros: micros(took),
+            });
+        });
+    }
+
+    /// How sure the engine was that writes the answer, 0 to 1.
+    pub fn note_confidence(&mut self, confidence: f32) {
+        self.note(|record| record.confidence = Some(confidence));
     }
 
     /// What a local answer rests on.
@@ -279,12 +313,26 @@ impl Entry {
         self.note(|record| record.usage = Some(UsageSeen::from(usage)));
     }
 
-    /// What it cost, and what the same would have cost all-remote.
+    /// A call of the current attempt may be billed though nothing came of it, and this is the most that it can cost. It is
+    /// part of what the request costs, whatever comes after; the record says that it is an estimate.
+    pub fn note_lost(&mut self, usage: &Usage, cost: Usd) {
+        self.lost += cost;
+        let all = self.lost;
+        self.note(|record| {
+            let assumed = record.assumed_micro_usd.get_or_insert(0);
+            *assumed = assumed.saturating_add(cost.0);
+            record.cost_micro_usd = all.0;
+            record.saved_micro_usd = -signed(all);
+            record.usage.get_or_insert_with(|| UsageSeen::from(usage));
+        });
+    }
+
+    /// What it cost, calls that were lost aside, and what the same would have cost all-remote.
     pub fn note_cost(&mut self, cost: Usd, all_remote: Usd) {
+        let cost = cost + self.lost;
         self.note(|record| {
             record.cost_micro_usd = cost.0;
             record.all_remote_micro_usd = all_remote.0;
-            let signed = |amount: Usd| i64::try_from(amount.0).unwrap_or(i64::MAX);
             record.saved_micro_usd = signed(all_remote) - signed(cost);
         });
     }
@@ -312,17 +360,29 @@ impl Entry {
         });
     }
 
-    /// Holds what was reserved until the entry closes; it is settled then with the cost noted. One held before is given
-    /// back.
-    pub fn hold(&mut self, reservation: Reservation) {
-        self.note(|record| record.budgets = reservation.names().map(Word::from).collect());
+    /// Holds what was reserved until the entry closes; it is settled then with the cost noted.
+    pub(super) fn hold(&mut self, reservation: Reservation) {
+        self.note(|record| record.budgets = reservation.names().cloned().collect());
         self.reservation = Some(reservation);
     }
 
-    /// Holds what was reserved for a second call beside the first. The cost of both is settled with what is held first, so
-    /// this is given back whole.
-    pub fn hold_beside(&mut self, reservation: Reservation) {
-        self.beside = Some(reservation);
+    /// What is held, to be made more or less.
+    pub(super) fn held(&mut self) -> Option<&mut Reservation> {
+        self.reservation.as_mut()
+    }
+
+    /// For whom money would be set aside; `None` once it is closed.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        let record = self.record.as_ref()?;
+        Some(Holder {
+            decision: record.decision.clone(),
+            request: record.request.as_str().to_owned().into(),
+            caller: record.caller.clone(),
+            started_at: record.started_at,
+            policy: record.policy.clone(),
+            class: record.data_class.clone(),
+            places: record.places.clone(),
+        })
     }
 
     /// Closes the entry with how it ended.
@@ -354,7 +414,6 @@ impl Entry {
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(Usd(record.cost_micro_usd));
         }
-        self.beside = None;
         self.outbox.health().closed();
         self.outbox.send(record);
     }
@@ -393,22 +452,42 @@ fn field(phases: &mut Phases, phase: Phase) -> &mut u64 {
     }
 }
 
+fn signed(amount: Usd) -> i64 {
+    i64::try_from(amount.0).unwrap_or(i64::MAX)
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A record with nothing noted yet.
 pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
+    let (decision, id) = (request.decision.clone(), request.id.clone());
     Record {
-        version: Record::VERSION,
-        decision: request.decision.clone(),
-        request: request.id.clone(),
-        started_at: u64::try_from(started_at.as_millis()).unwrap_or(u64::MAX),
-        caller: Word::from(&request.caller.name),
-        policy: None,
         model_asked: Word::from(&request.model),
         stream: request.stream,
         traceparent: request.traceparent.as_ref().map(Word::from),
+        ..empty(decision, id, Word::from(&request.caller.name), started_at)
+    }
+}
+
+/// A record of which only this is known.
+pub(super) fn empty(
+    decision: DecisionId,
+    request: RequestId,
+    caller: Word,
+    started_at: Duration,
+) -> Record {
+    Record {
+        version: Record::VERSION,
+        decision,
+        request,
+        started_at: u64::try_from(started_at.as_millis()).unwrap_or(u64::MAX),
+        caller,
+        policy: None,
+        model_asked: Record::UNKNOWN_MODEL,
+        stream: false,
+        traceparent: None,
         route: None,
         model: None,
         endpoint: None,
@@ -421,6 +500,8 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         asked: None,
         answer_of: None,
         signals: None,
+        pseudonymised: Vec::new(),
+        stand_ins_to: Vec::new(),
         measured_by: None,
         plan: Vec::new(),
         lot: None,
@@ -429,12 +510,15 @@ pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
         attempts: Vec::new(),
         places: Vec::new(),
         escalation: None,
+        stepped_aside: Vec::new(),
+        confidence: None,
         evidence: None,
         cache: None,
         usage: None,
         cost_micro_usd: 0,
         all_remote_micro_usd: 0,
         saved_micro_usd: 0,
+        assumed_micro_usd: None,
         budgets: Vec::new(),
         outcome: Outcome::Abandoned,
         error: None,

@@ -2,30 +2,21 @@
 
 use super::*;
 use crate::domain::{Certainty, Finding, Findings, PersonalKind, Probability, Reading, Topic};
-use crate::ledger::samples::{ledger, request};
-use crate::ledger::{Budget, Window};
-
-fn budget() -> Budget {
-    Budget {
-        name: "total".into(),
-        limit: Usd(100),
-        per: Window::Month,
-        caller: None,
-    }
-}
+use crate::ledger::samples::{budget, ledger, request, reserve, used};
+use crate::ledger::{Budget, Budgets};
 
 /// Lets an entry with 60 of 100 reserved and a cost of 25 end; gives its one record and what is used after.
 fn ended(end: impl FnOnce(Entry)) -> (Record, u64) {
-    let (ledger, keeper, records) = ledger(vec![budget()], None);
+    let (ledger, keeper, records) = ledger(Vec::new(), None);
     let request = request("d-1");
     let mut entry = ledger.open(&request, Instant::now());
-    entry.hold(ledger.reserve(&["total".into()], Usd(60)).unwrap());
+    reserve(&ledger, &mut entry, &budget("total", 100), 60).unwrap();
     entry.note_cost(Usd(25), Usd(40));
     end(entry);
     keeper.finish();
     let all: Vec<Record> = records.iter().collect();
     assert_eq!(all.len(), 1, "an entry closes exactly once");
-    let used = ledger.standing(&request.caller).budgets[0].used.0;
+    let used = used(&ledger, &budget("total", 100));
     (all.into_iter().next().unwrap(), used)
 }
 
@@ -78,16 +69,18 @@ fn a_full_queue_loses_the_record_but_settles_the_budget() {
     let (sender, _inbox) = std::sync::mpsc::sync_channel(1);
     let health = crate::ledger::Health::default();
     let outbox = Arc::new(Outbox::new(sender, health.clone()));
-    let budgets = crate::ledger::Budgets::new(vec![budget()]);
+    let budgets = Budgets::default();
+    let among = [Budget::from(&budget("total", 100))];
     for _ in 0..3 {
         let mut entry = Entry::open(&request("d"), Instant::now(), outbox.clone());
-        entry.hold(budgets.reserve(&["total".into()], Usd(20), 0).unwrap());
+        let decision = entry.holder().unwrap().decision;
+        entry.hold(budgets.reserve(decision, &among, Usd(20), 0).unwrap());
         entry.note_cost(Usd(5), Usd(5));
         assert_eq!(health.open_requests(), 1);
     }
     assert_eq!(health.open_requests(), 0);
     assert_eq!((health.dropped_records(), health.records_ok()), (2, false));
-    assert_eq!(budgets.standing("shop", 0)[0].used, Usd(15));
+    assert_eq!(budgets.standing(among.into_iter(), 0)[0].used, Usd(15));
 }
 
 #[test]
@@ -150,16 +143,14 @@ fn a_record_holds_kinds_and_counts_but_no_text_and_survives_its_own_form() {
 #[ignore = "a measurement, not a check; run it with --release --nocapture for figures that count"]
 fn cost_of_a_record_on_the_hot_path() {
     const ROUNDS: u32 = 10_000;
-    let (ledger, keeper, _records) = ledger(vec![budget()], None);
-    let (request, names): (_, [Arc<str>; 1]) = (request("d-1"), ["total".into()]);
+    let (ledger, keeper, _records) = ledger(Vec::new(), None);
+    let (request, budget) = (request("d-1"), budget("total", 100));
     let began = Instant::now();
     for round in 0..ROUNDS {
         let mut entry = ledger.open(&request, Instant::now());
-        let standing = ledger.standing(&request.caller);
+        let standing = ledger.standing(std::iter::once(&budget));
         assert!(standing.records_ok || round > 0);
-        if let Ok(held) = ledger.reserve(&names, Usd(1)) {
-            entry.hold(held);
-        }
+        let _ = reserve(&ledger, &mut entry, &budget, 1);
         entry.note_policy("p@1");
         entry.note_plan("rule", [Word::fixed("remote gpt")]);
         entry.note_attempt("gpt", "ok", began, Duration::from_millis(1));
@@ -170,4 +161,31 @@ fn cost_of_a_record_on_the_hot_path() {
     let each = began.elapsed() / ROUNDS;
     keeper.finish();
     println!("open, standing, reserve, 5 notes, close: {each:?} each");
+}
+
+#[test]
+fn what_a_lost_call_may_cost_is_part_of_the_cost_and_said_to_be_assumed() {
+    let (record, used) = ended(|mut entry| {
+        let most = Usage {
+            input: 9,
+            estimated: true,
+            ..Usage::default()
+        };
+        entry.note_lost(&most, Usd(30));
+        entry.note_lost(&most, Usd(5));
+        entry.refuse("upstream_timeout");
+    });
+    assert_eq!((record.cost_micro_usd, used), (35, 35));
+    assert_eq!(record.assumed_micro_usd, Some(35));
+    assert_eq!(record.usage.map(|usage| usage.estimated), Some(true));
+    let (record, used) = ended(|mut entry| {
+        entry.note_lost(&Usage::default(), Usd(30));
+        entry.note_cost(Usd(7), Usd(40));
+        entry.close(Outcome::Served);
+    });
+    assert_eq!((record.cost_micro_usd, used), (37, 37));
+    assert_eq!(
+        (record.assumed_micro_usd, record.saved_micro_usd),
+        (Some(30), 3)
+    );
 }

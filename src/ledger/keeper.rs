@@ -1,14 +1,16 @@
 //! The one thread that all finished records come to: it keeps the latencies, shows each record to an observer and
 //! brings it to the journal. The way of a request only puts a pointer into a queue.
 
+use super::budget::{self, Kept};
 use super::journal::{Journal, JournalSettings};
 use super::latency::Latest;
 use super::recent::{Decided, Judged, Recent};
+use super::recover::{book_path, recover};
 use super::writer::Writer;
 use super::{
     Budgets, Health, JournalError, Judgement, Latencies, Ledger, Line, Record, Verdict, read,
 };
-use crate::domain::{Caller, DecisionId, Usd};
+use crate::domain::{Caller, DecisionId};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,7 +19,7 @@ use tokio::sync::oneshot;
 /// How the ledger is kept.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The budgets.
+    /// The budgets there are, for a journal from before they had a book.
     pub budgets: Vec<super::Budget>,
     /// The journal; without one, records are only shown to the observer.
     pub journal: Option<JournalSettings>,
@@ -53,6 +55,7 @@ pub enum StartError {
 pub struct Keeper {
     outbox: SyncSender<Parcel>,
     thread: JoinHandle<usize>,
+    book: Option<Kept>,
 }
 
 /// Where entries send their records.
@@ -96,10 +99,15 @@ const GATHER: Duration = Duration::from_millis(2);
 /// Starts the ledger. What the journal holds of the budgets' current windows counts as spent.
 pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), StartError> {
     let health = Health::default();
-    let budgets = Budgets::new(settings.budgets);
+    let budgets = Budgets::default();
+    let mut book = None;
     let mut recent = Recent::default();
     let writer = match settings.journal {
-        Some(journal) => Some(open(journal, &budgets, &health, &mut recent)?),
+        Some(journal) => {
+            let (writer, kept) = open(journal, &settings.budgets, &budgets, &health, &mut recent)?;
+            book = Some(kept);
+            Some(writer)
+        }
         None => None,
     };
     let latencies = Latencies::default();
@@ -116,6 +124,7 @@ pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), 
     let keeper = Keeper {
         outbox: sender.clone(),
         thread: thread.map_err(StartError::Thread)?,
+        book,
     };
     let outbox = Outbox::new(sender, health);
     Ok((Ledger::new(outbox, budgets, latencies), keeper))
@@ -134,7 +143,11 @@ impl Keeper {
     /// Flushes and ends the thread. Gives the number of records that could not be saved.
     pub fn finish(self) -> usize {
         let _ = self.outbox.send(Parcel::Stop);
-        self.thread.join().unwrap_or_default()
+        let lost = self.thread.join().unwrap_or_default();
+        if let Some(book) = self.book {
+            book.finish();
+        }
+        lost
     }
 }
 
@@ -267,42 +280,34 @@ impl Desk {
 
 fn open(
     settings: JournalSettings,
+    known: &[super::Budget],
     budgets: &Budgets,
     health: &Health,
     recent: &mut Recent,
-) -> Result<Writer, JournalError> {
+) -> Result<(Writer, Kept), JournalError> {
     let (journal, cut) = Journal::open(&settings)?;
     if cut > 0 {
         tracing::warn!(bytes = cut, "a torn end of the journal was cut off");
     }
-    restore(&settings, budgets)?;
+    let mut writer = Writer::new(journal, settings.clone(), health.clone());
+    let pages = recover(&settings, known, &mut writer)?;
+    if writer.finish(Instant::now()) > 0 {
+        tracing::error!("records of a process that was killed could not be written");
+    }
+    for (place, cost) in &pages.spent {
+        budgets.restore(place, *cost);
+    }
+    let path = book_path(&settings);
+    let started = budget::start(path.clone(), pages);
+    let (book, kept) = started.map_err(|source| JournalError::Io { path, source })?;
+    budgets.keep(book);
     for line in read::read_last(&settings.folder)? {
         match line? {
             Line::Record(record) => recent.keep(record),
             Line::Judgement(judgement) => recent.restore(&judgement),
         }
     }
-    Ok(Writer::new(journal, settings, health.clone()))
-}
-
-/// Counts what the journal says was spent in the budgets' current windows.
-fn restore(settings: &JournalSettings, budgets: &Budgets) -> Result<(), JournalError> {
-    let window = budgets.longest_window_seconds();
-    if window == 0 {
-        return Ok(());
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let since = now.unwrap_or_default().as_secs().saturating_sub(window);
-    for record in read::read_since(&settings.folder, since * 1_000)? {
-        let record = record?;
-        if record.started_at < since * 1_000 {
-            continue;
-        }
-        for name in &record.budgets {
-            budgets.restore(name, Usd(record.cost_micro_usd), record.started_at / 1_000);
-        }
-    }
-    Ok(())
+    Ok((writer, kept))
 }
 
 fn unix_millis() -> u64 {

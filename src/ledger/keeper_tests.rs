@@ -1,30 +1,22 @@
 //! Records reach the observer and the journal, and a restart knows what was spent.
 
 use super::*;
-use crate::ledger::samples::{Folder, ledger, record, request};
-use crate::ledger::{Budget, Outcome, Window, verify};
+use crate::domain::Usd;
+use crate::ledger::samples::{Folder, budget, ledger, record, request, reserve, used};
+use crate::ledger::{Outcome, verify};
 use std::sync::Arc;
-
-fn budget() -> Budget {
-    Budget {
-        name: "total".into(),
-        limit: Usd(100),
-        per: Window::Month,
-        caller: None,
-    }
-}
 
 #[test]
 fn a_restart_knows_what_was_spent_in_this_window() {
     let folder = Folder::new();
     for round in 1..=3 {
-        let (ledger, keeper, records) = ledger(vec![budget()], Some(folder.settings()));
+        let (ledger, keeper, records) = ledger(Vec::new(), Some(folder.settings()));
         let mut entry = ledger.open(&request("d"), Instant::now());
-        entry.hold(ledger.reserve(&["total".into()], Usd(10)).unwrap());
+        let total = budget("total", 100);
+        reserve(&ledger, &mut entry, &total, 10).unwrap();
         entry.note_cost(Usd(7), Usd(7));
         entry.close(Outcome::Served);
-        let standing = ledger.standing(&request("d").caller);
-        assert_eq!(standing.budgets[0].used, Usd(7 * round));
+        assert_eq!(used(&ledger, &total), 7 * round);
         assert_eq!(keeper.finish(), 0);
         assert_eq!(records.iter().count(), 1);
     }

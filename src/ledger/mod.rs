@@ -1,8 +1,9 @@
 //! Keeps what happened: budgets, latencies seen, one record per request, and the journal they are written to.
 //!
 //! Promises: every request leaves exactly one record, whatever happens to it; what was reserved is settled with it;
-//! budgets hold under concurrency; the journal is never torn, and shows when it was changed. Nothing on the way of a
-//! request waits for a disk. Never keeps a text: records hold names, counts, numbers and times.
+//! budgets hold under concurrency and through kills; the journal is never torn, and shows when it was changed. Nothing on
+//! the way of a request waits for a disk, but for one thing: money is set aside on disk before it is spent. Never keeps
+//! a text: records hold names, counts, numbers and times.
 
 mod anchor;
 mod asked;
@@ -20,6 +21,7 @@ mod place;
 mod read;
 mod recent;
 mod record;
+mod recover;
 mod sessions;
 mod summary;
 mod verify;
@@ -28,11 +30,13 @@ mod word;
 mod writer;
 
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 pub(crate) mod samples;
 
 pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
 pub use asked::{Asked, BudgetSeen, BusySeen, EndpointSeen, detectors};
-pub use budget::{Budget, Budgets, Exceeded, Reservation};
+pub use budget::{Budget, Budgets, Exceeded, Holder, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
 pub use health::{Health, JournalHealth};
@@ -46,8 +50,8 @@ pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, MeasuredBySeen, Outcome,
-    Phases, Record, Route, ShadowSeen, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, KindCount,
+    MeasuredBySeen, Outcome, Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
@@ -55,12 +59,23 @@ pub use window::Window;
 pub use word::Word;
 
 use crate::domain::{Caller, ChatRequest, Day, DecisionId, Tier, Usd};
-use crate::policy::Standing;
+use crate::policy::{BudgetRule, Standing};
 use keeper::{Find, Judge, Parcel};
 use load::Loads;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
+
+/// Why no money could be set aside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReserved {
+    /// A budget does not hold so much.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    /// It could not be written down, and what is not written down would be forgotten with the process.
+    #[error("the book of budgets cannot be written")]
+    NotKept,
+}
 
 /// The ledger's front desk. A handle; cheap to clone.
 #[derive(Debug, Clone)]
@@ -88,11 +103,11 @@ impl Ledger {
         Entry::open(request, started, self.outbox.clone())
     }
 
-    /// How things stand for a caller now.
-    pub fn standing(&self, caller: &Caller) -> Standing {
+    /// How things stand now for a request that may count against these budgets.
+    pub fn standing<'a>(&self, budgets: impl Iterator<Item = &'a BudgetRule>) -> Standing {
         let now = unix_seconds();
         Standing {
-            budgets: self.budgets.standing(&caller.name, now),
+            budgets: self.budgets.standing(budgets.map(Budget::from), now),
             latencies: self.latencies.seen(),
             in_flight: self.loads.seen(),
             records_ok: self.health().records_ok(),
@@ -117,9 +132,33 @@ impl Ledger {
         self.sessions.note(request, Instant::now());
     }
 
-    /// Reserves an estimate in all the named budgets or in none; give it to [`Entry::hold`].
-    pub fn reserve(&self, names: &[Arc<str>], estimate: Usd) -> Result<Reservation, Exceeded> {
-        self.budgets.reserve(names, estimate, unix_seconds())
+    /// Sets so much aside for an entry, in all these budgets or in none; what it held before is part of it. It is settled
+    /// when the entry closes. Nothing may be spent before this has come back.
+    ///
+    /// # Errors
+    /// A budget does not hold so much, or the book of budgets cannot be written; what was held before stays held.
+    pub async fn reserve(
+        &self,
+        entry: &mut Entry,
+        budgets: &[BudgetRule],
+        amount: Usd,
+    ) -> Result<(), NotReserved> {
+        let holder = entry.holder().ok_or(NotReserved::NotKept)?;
+        match entry.held() {
+            Some(held) => held.resize(amount)?,
+            None => {
+                let budgets: Vec<Budget> = budgets.iter().map(Budget::from).collect();
+                let decision = holder.decision.clone();
+                let held = self
+                    .budgets
+                    .reserve(decision, &budgets, amount, unix_seconds())?;
+                entry.hold(held);
+            }
+        }
+        match entry.held() {
+            Some(held) if !held.written(holder).await => Err(NotReserved::NotKept),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Notes what a caller says of the answer that one of its latest decisions led to. `None` while the ledger has no
@@ -149,11 +188,6 @@ impl Ledger {
             answer,
         }));
         wait.await.ok()
-    }
-
-    /// The budgets, for a reload to replace.
-    pub fn budgets(&self) -> &Budgets {
-        &self.budgets
     }
 
     /// Whether records are being kept.

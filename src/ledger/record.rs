@@ -73,6 +73,12 @@ pub struct Record {
     /// What was measured of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<SignalsSummary>,
+    /// Values replaced by stand-ins before anything was sent, by kind; none where it went as it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pseudonymised: Vec<KindCount>,
+    /// The endpoints that were sent those stand-ins; any other was sent the request as it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stand_ins_to: Vec<Word>,
     /// The models that measured it; none where no model did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_by: Option<MeasuredBySeen>,
@@ -97,6 +103,12 @@ pub struct Record {
     /// Why the local answer was not good enough, where a step up was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Word>,
+    /// Every local step that stepped aside, in order, with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stepped_aside: Vec<SteppedAside>,
+    /// How sure the engine was that wrote the answer, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
     /// What a local answer rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceSeen>,
@@ -115,6 +127,9 @@ pub struct Record {
     /// What was saved against all-remote, in micro-dollars; negative when it cost more.
     #[serde(default)]
     pub saved_micro_usd: i64,
+    /// Of the cost, what is assumed for calls of which nobody says what they cost: the most that they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_micro_usd: Option<u64>,
     /// The budgets that the cost was charged to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Word>,
@@ -145,6 +160,15 @@ pub struct ShadowSeen {
     pub code: Option<Word>,
     /// Route, model or refusal are others than the acting policy's, seen in the same way.
     pub differs: bool,
+}
+
+/// How many values of one kind of personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCount {
+    /// The kind, in the interface's word.
+    pub kind: Word,
+    /// How many values.
+    pub count: u32,
 }
 
 /// Which way a request went.
@@ -226,6 +250,17 @@ pub struct Attempt {
     /// When it began, in microseconds after the request came.
     pub after_micros: u64,
     /// How long until the first byte of an answer, or until it failed, in microseconds.
+    pub took_micros: u64,
+}
+
+/// A local step that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SteppedAside {
+    /// The model's name.
+    pub model: Word,
+    /// Why it gave none.
+    pub reason: Word,
+    /// How long it took to know, in microseconds.
     pub took_micros: u64,
 }
 

@@ -1,7 +1,10 @@
 //! Requests, records and folders for the tests of this room and of those that look at its records.
 
 use super::{Budget, JournalSettings, Keeper, Ledger, Record, Seen, Settings, start};
-use crate::domain::{BodyLayout, Caller, ChatRequest, DecisionId, Needs, RequestId, Tightening};
+use crate::domain::{
+    BodyLayout, Caller, ChatRequest, DecisionId, Needs, RequestId, Tightening, Usd,
+};
+use crate::policy::{BudgetRule, Period};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -55,11 +58,43 @@ pub(crate) fn request(decision: &str) -> ChatRequest {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: bytes::Bytes::new(),
         layout: BodyLayout::default(),
         traceparent: None,
     }
+}
+
+/// A budget for a month that everybody shares.
+pub(super) fn budget(name: &str, limit: u64) -> BudgetRule {
+    BudgetRule {
+        name: name.into(),
+        caller: None,
+        tenant: None,
+        topic: None,
+        limit: Usd(limit),
+        per: Period::Month,
+        near: None,
+    }
+}
+
+/// What is used of a budget now.
+pub(super) fn used(ledger: &Ledger, budget: &BudgetRule) -> u64 {
+    ledger.standing(std::iter::once(budget)).budgets[0].used.0
+}
+
+/// Sets money aside as the way of a request does.
+pub(super) fn reserve(
+    ledger: &Ledger,
+    entry: &mut super::Entry,
+    budget: &BudgetRule,
+    amount: u64,
+) -> Result<(), super::NotReserved> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(ledger.reserve(entry, std::slice::from_ref(budget), Usd(amount)))
 }
 
 /// A ledger whose records come out of a channel.

@@ -1,7 +1,11 @@
 //! The hours, days and months that budgets run over, all in UTC.
 
+use crate::policy::Period;
+use serde::{Deserialize, Serialize};
+
 /// What a budget's limit holds for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the config's word for it")]
 pub enum Window {
     Hour,
@@ -11,6 +15,16 @@ pub enum Window {
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
+
+impl From<Period> for Window {
+    fn from(period: Period) -> Self {
+        match period {
+            Period::Hour => Self::Hour,
+            Period::Day => Self::Day,
+            Period::Month => Self::Month,
+        }
+    }
+}
 
 impl Window {
     /// The number of the window that this moment (seconds since 1970) falls in; the next window has the next number.

@@ -1,6 +1,6 @@
 //! One local model: an index of approved answers and how sure it must be to give one.
 
-use super::fitness;
+use super::{Unsure, fitness};
 use crate::domain::{ChatRequest, Evidence, Signals, Usage};
 use crate::knowledge::{Basis, Day, Found, Index};
 use std::cmp::Ordering;
@@ -44,38 +44,6 @@ pub struct Approved {
     pub text: Arc<str>,
     /// What giving it counts as, estimated from lengths.
     pub usage: Usage,
-}
-
-/// Why no approved answer is given.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum Unsure {
-    /// The person asks for a human.
-    #[error("the person asks for a human")]
-    AsksForHuman,
-    /// Tools, images, JSON, several answers or a continuation are wanted, or fewer tokens than the text has.
-    #[error("more is wanted than a text as it stands")]
-    NeedsMore,
-    /// The question leans on what was said before.
-    #[error("the question leans on the conversation")]
-    FollowUp,
-    /// More is asked than one approved answer covers.
-    #[error("more is asked than one answer covers")]
-    LongQuestion,
-    /// No entry is near.
-    #[error("no approved answer is near")]
-    NoMatch,
-    /// The closest entry is not close enough.
-    #[error("the closest answer scores {score:.3} only")]
-    BelowScore {
-        /// Its score.
-        score: f32,
-    },
-    /// Another entry is nearly as close.
-    #[error("the closest answer leads by {margin:.3} only")]
-    TooClose {
-        /// The margin between the two.
-        margin: f32,
-    },
 }
 
 impl Answerer {
@@ -165,21 +133,6 @@ impl Default for Thresholds {
                 score: 0.50,
                 margin: 0.18,
             },
-        }
-    }
-}
-
-impl Unsure {
-    /// The fixed short label for metrics and records.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::AsksForHuman => "asks_for_human",
-            Self::NeedsMore => "needs_more",
-            Self::FollowUp => "follow_up",
-            Self::LongQuestion => "long_question",
-            Self::NoMatch => "no_match",
-            Self::BelowScore { .. } => "below_score",
-            Self::TooClose { .. } => "too_close",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a request can be served by an approved text at all, before any search.
+//! Whether a request can be served by an approved text, or by an engine, at all: before any search, and before a token.
 
 use super::Unsure;
 use crate::domain::{ChatRequest, Needs, Role, Signals};
@@ -61,14 +61,31 @@ pub(super) fn check(request: &ChatRequest, signals: &Signals) -> Result<(), Unsu
     Ok(())
 }
 
+/// Refuses what an engine cannot serve, however well it would write.
+pub(super) fn check_engine(request: &ChatRequest, signals: &Signals) -> Result<(), Unsure> {
+    if signals.shape.wants_human {
+        return Err(Unsure::AsksForHuman);
+    }
+    if needs_more(request) || request.max_output_tokens == Some(0) {
+        return Err(Unsure::NeedsMore);
+    }
+    // Wishes that nobody has read could hold anything.
+    if request.wishes.as_ref().is_none_or(|wishes| wishes.beyond) {
+        return Err(Unsure::UnknownSetting);
+    }
+    Ok(())
+}
+
 /// The last word must be the person's: after a tool's result, or a half-written answer to go on with, a ready text
 /// does not fit.
 fn needs_more(request: &ChatRequest) -> bool {
     let Needs {
         tools,
         images,
+        attachments,
         json,
         answers,
+        ..
     } = request.needs;
     let spoken = |role: Role| match role {
         Role::User | Role::Assistant | Role::Tool => true,
@@ -76,7 +93,7 @@ fn needs_more(request: &ChatRequest) -> bool {
     };
     let mut last_first = request.messages.iter().rev().map(|message| message.role);
     let last = last_first.find(|role| spoken(*role));
-    tools || images || json || answers > 1 || last != Some(Role::User)
+    tools || images || attachments || json || answers > 1 || last != Some(Role::User)
 }
 
 fn continues(request: &ChatRequest) -> bool {

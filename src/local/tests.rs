@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::{
     BodyLayout, Caller, ChatRequest, Chunk, DecisionId, FinishReason, Message, Needs, RequestId,
-    Role, Signals, Tightening, Usage,
+    Role, Signals, Tightening, Usage, Wishes,
 };
 use crate::knowledge::{Day, Form, Index, parse};
 use futures_util::{FutureExt, StreamExt};
@@ -63,6 +63,7 @@ fn request(turns: &[(Role, &str)]) -> ChatRequest {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: Some(Wishes::default()),
         tightening: Tightening::default(),
         body: "{}".into(),
         layout: BodyLayout::default(),

@@ -1,8 +1,9 @@
 //! Carries out a plan, front to back, and keeps the record as it goes.
 
 use super::handle::Visit;
-use super::hedge::{Leg, Second};
+use super::hedge::Second;
 use super::matching::Matching;
+use super::paying::Call;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
@@ -11,32 +12,42 @@ use crate::domain::{
 };
 use crate::handoff::Ticket;
 use crate::ledger::{
-    self, Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
+    Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
 };
 use crate::local;
 use crate::policy::{
-    Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+    Admission, Decision, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
 };
 use crate::privacy;
-use crate::upstream::{self, UpstreamError};
+use crate::privacy::pseudonym::Disguised;
+use crate::signals::Withheld;
+use crate::upstream;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One request on its way: the record being written, and what the caller may be told.
 pub(super) struct Journey<'a> {
-    visit: &'a Visit,
-    request: &'a ChatRequest,
+    pub(super) visit: &'a Visit,
+    pub(super) request: &'a ChatRequest,
     began: Instant,
     deadline: Duration,
     pub(super) entry: Entry,
-    pub(super) told: Told,
-    /// What calls that were cut off cost, as far as anybody can know.
+    /// Counted for calls of which nobody says what they cost.
     pub(super) lost: Usd,
+    /// What a call that is under way beside the next one may cost.
+    pub(super) beside: Usd,
+    /// When the endpoint was asked that was asked last, or that delivered.
+    pub(super) asked: Instant,
     /// The request that is under way at the endpoint that answers.
     pub(super) under_way: Option<UnderWay>,
+    pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
+    /// The time that reading may take.
+    pub(super) reading: Duration,
+    /// The request with stand-ins in the place of personal data, once a step needed it.
+    pub(super) disguised: Option<Result<Disguised, Withheld>>,
 }
 
 impl<'a> Journey<'a> {
@@ -58,6 +69,7 @@ impl<'a> Journey<'a> {
             reason: None,
             attempts: 0,
             evidence: None,
+            confidence: None,
             receipt: Arc::default(),
         };
         let deadline = visit.generation.policy.settings().deadline;
@@ -67,10 +79,14 @@ impl<'a> Journey<'a> {
             began,
             deadline,
             entry,
-            told,
             lost: Usd::ZERO,
+            beside: Usd::ZERO,
             under_way: None,
+            asked: began,
+            told,
             class: None,
+            reading: deadline,
+            disguised: None,
         };
         journey.passed(Phase::Parse, began.elapsed());
         journey
@@ -84,6 +100,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn admitted(&mut self, admission: &Admission) {
         self.deadline = admission.deadline;
+        self.reading = admission.signals_deadline;
         let since_parsed = self
             .began
             .elapsed()
@@ -156,10 +173,8 @@ impl<'a> Journey<'a> {
         for step in &decision.plan {
             let mut late = decision.set_back.iter();
             let late = late.find(|one| one.model == *step.model());
-            let reason = late.map_or_else(
-                || Word::from(&decision.rule),
-                |late| late.to_string().into(),
-            );
+            let rule = || Word::from(&decision.rule);
+            let reason = late.map_or_else(rule, |late| late.to_string().into());
             self.entry.note_considered(step.model(), true, reason);
         }
         for rejected in &decision.rejected {
@@ -255,7 +270,7 @@ impl<'a> Journey<'a> {
             plan,
             class,
             otherwise,
-            estimate,
+            allowances,
             budgets,
             hedge,
             ..
@@ -266,8 +281,8 @@ impl<'a> Journey<'a> {
             similar: matching.as_ref().and_then(Matching::keeping),
         };
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
-        let mut plan = VecDeque::from(plan);
-        while let Some(step) = plan.pop_front() {
+        let mut steps = VecDeque::from(plan);
+        while let Some(step) = steps.pop_front() {
             match step {
                 Step::Human(handover) => {
                     drop(keep);
@@ -280,35 +295,45 @@ impl<'a> Journey<'a> {
                         return Ok(self.give_approved(model, approved));
                     }
                 }
+                Step::Engine(model) => {
+                    if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
+                        return Ok(self.give_similar(&found));
+                    }
+                    match self.ask_engine(&model, signals, steps.is_empty()).await {
+                        Ok(generated) => {
+                            let keep = std::mem::take(&mut keep);
+                            return Ok(self.give_generated(model, generated, &class, keep));
+                        }
+                        Err(fault) => last = fault.map(Fault::Gateway).or(last),
+                    }
+                }
                 Step::Upstream(egress) => {
                     // Approved answers came before this; nothing was sent yet.
                     if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
                         return Ok(self.give_similar(&found));
                     }
-                    if let Err(refused) = self.reserve(&egress, &budgets, estimate) {
-                        last = Some(Fault::Policy(refused));
-                        continue;
-                    }
                     let second = Second {
                         hedge: hedge.as_ref(),
-                        rest: &mut plan,
+                        rest: &mut steps,
+                        allowances: &allowances,
                         budgets: &budgets,
-                        estimate,
                     };
                     let asked = self.ask(egress, second).await;
                     match asked.answer {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
                                 &asked.endpoint,
+                                &asked.call,
                                 &class,
                                 reply,
                                 std::mem::take(&mut keep),
                             ));
                         }
-                        Err(error) => {
-                            let caller_at_fault = !error.may_try_next();
-                            self.told.reason = Some(error.code().into());
-                            last = Some(Fault::Upstream(error));
+                        Err(fault) => {
+                            let caller_at_fault =
+                                matches!(&fault, Fault::Upstream(error) if !error.may_try_next());
+                            self.told.reason = Some(fault.code().into());
+                            last = Some(fault);
                             if caller_at_fault {
                                 break;
                             }
@@ -329,86 +354,8 @@ impl<'a> Journey<'a> {
         match answer {
             Ok(approved) => Some(approved),
             Err(unsure) => {
-                self.told.reason = Some(unsure.code().into());
-                self.entry.note_escalation(unsure.code());
+                self.stepped_aside(model, unsure, began.elapsed());
                 None
-            }
-        }
-    }
-
-    /// Sets money aside before anything is sent, so that many callers at once cannot overspend together.
-    fn reserve(
-        &mut self,
-        egress: &Egress,
-        budgets: &[Arc<str>],
-        estimate: crate::domain::Usd,
-    ) -> Result<(), Refused> {
-        if budgets.is_empty() || egress.endpoint().price.is_free() {
-            return Ok(());
-        }
-        match self.visit.rooms.ledger.reserve(budgets, estimate) {
-            Ok(reservation) => {
-                self.entry.hold(reservation);
-                Ok(())
-            }
-            Err(exceeded) => Err(Refused {
-                code: RefusalCode::PolicyBudgetExceeded,
-                rule: format!("cost.budgets ({})", exceeded.name).into(),
-                message: "the budget for this period is spent".into(),
-            }),
-        }
-    }
-
-    /// Sets money aside for a second call beside the first.
-    pub(super) fn reserve_beside(
-        &mut self,
-        egress: &Egress,
-        budgets: &[Arc<str>],
-        estimate: Usd,
-    ) -> Result<(), ledger::Exceeded> {
-        if budgets.is_empty() || egress.endpoint().price.is_free() {
-            return Ok(());
-        }
-        let reservation = self.visit.rooms.ledger.reserve(budgets, estimate)?;
-        self.entry.hold_beside(reservation);
-        Ok(())
-    }
-
-    /// Sends to an endpoint; the answer is still to be waited for.
-    pub(super) fn send(&mut self, egress: Egress) -> Leg {
-        let endpoint = egress.endpoint().clone();
-        let (usage, owed) = self.bill(Some(&endpoint)).amounts();
-        self.entry.note_place(&endpoint);
-        let outbound = privacy::release(egress, self.request);
-        let rooms = &self.visit.rooms;
-        let under_way = rooms.ledger.under_way(&endpoint.name);
-        let (client, limit) = (rooms.upstream.clone(), self.time_left());
-        let began = Instant::now();
-        self.entry
-            .note_sent(&endpoint.name, began, usage, owed.cost, owed.all_remote);
-        Leg {
-            endpoint,
-            began,
-            under_way,
-            call: Box::pin(async move { client.send(outbound, limit).await }),
-        }
-    }
-
-    /// Counts an endpoint's answer, and gives the code that the record has for it.
-    pub(super) fn heard(
-        &mut self,
-        endpoint: &Endpoint,
-        answer: &Result<upstream::Reply, UpstreamError>,
-    ) -> &'static str {
-        match answer {
-            Ok(reply) => {
-                self.told.attempts += reply.attempts;
-                "ok"
-            }
-            Err(error) => {
-                self.told.attempts += error.attempts();
-                tracing::warn!(request = %self.request.id, endpoint = %endpoint.name, %error, "an upstream gave no answer");
-                error.code()
             }
         }
     }
@@ -455,7 +402,8 @@ impl<'a> Journey<'a> {
             rule: self.told.rule.clone().unwrap_or_default(),
             policy: self.told.policy.clone(),
             body: self.request.body.clone(),
-            outbound: conversation.map(|egress| privacy::release(egress, self.request)),
+            outbound: conversation
+                .and_then(|egress| privacy::release(egress, self.request, None).ok()),
         };
         let settings = &self.visit.generation.handoff;
         self.visit.rooms.handoff.hand_over(ticket, settings);
@@ -467,6 +415,7 @@ impl<'a> Journey<'a> {
     fn give_upstream(
         mut self,
         endpoint: &Arc<Endpoint>,
+        call: &Call<'_>,
         class: &DataClass,
         reply: upstream::Reply,
         keep: Keep,
@@ -483,7 +432,7 @@ impl<'a> Journey<'a> {
         self.told.model = Some(model.clone());
         self.told.relayed.clone_from(&reply.headers);
         self.entry.note_answer(route, &model);
-        let bill = self.bill(Some(endpoint));
+        let bill = self.bill(Some(endpoint)).reserved(call.reserved());
         let body = if keep.is_nowhere() {
             reply.body
         } else {
@@ -506,7 +455,12 @@ impl<'a> Journey<'a> {
         )
     }
 
-    fn reply(mut self, served: Served, body: crate::domain::AnswerBody, bill: Bill) -> Reply {
+    pub(super) fn reply(
+        mut self,
+        served: Served,
+        body: crate::domain::AnswerBody,
+        bill: Bill,
+    ) -> Reply {
         self.told.phases.own = self.own_time();
         let watched =
             Watched::new(body, self.entry, bill, self.told.receipt.clone()).busy(self.under_way);
@@ -524,14 +478,14 @@ impl<'a> Journey<'a> {
         let models = &self.visit.generation.policy.settings().models;
         let remote = models.iter().find_map(|model| match &model.offer {
             Offer::Endpoint(endpoint) if endpoint.tier == Tier::Remote => Some(endpoint.price),
-            Offer::Endpoint(_) | Offer::Desk => None,
+            Offer::Endpoint(_) | Offer::Desk | Offer::Engine => None,
         });
-        Bill::new(
+        let bill = Bill::new(
             endpoint.map(|endpoint| endpoint.price),
             remote,
             self.request.estimated_input_tokens(),
-        )
-        .beside(self.lost)
+        );
+        bill.after(self.lost).since(self.asked)
     }
 
     /// Time since the request began that no phase has been given yet.
@@ -552,6 +506,8 @@ pub(super) fn nobody_left() -> Refused {
     Refused {
         code: RefusalCode::PolicyQuality,
         rule: "models".into(),
-        message: "no approved answer covers this request, and no other model may answer it".into(),
+        message:
+            "no local answer is sure enough for this request, and no other model may answer it"
+                .into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Shadow, Visit};
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals, Tier};
-use crate::local::Answerer;
+use crate::local::{Answerer, engine_fits};
 use crate::policy::{
     BudgetStanding, HedgePlan, Policy, Refused, Rejected, SetBack, Standing, Step,
 };
@@ -217,6 +217,17 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
                 address: None,
             }
         }
+        Step::Engine(_) => {
+            let would = match engine_fits(asked.request, asked.signals) {
+                Ok(()) => "would answer where it is sure".to_owned(),
+                Err(unsure) => format!("would step aside ({})", unsure.code()),
+            };
+            Planned {
+                says: format!("{model} (an engine in this process): {would}"),
+                model,
+                address: None,
+            }
+        }
         Step::Human(handover) => {
             let along = match &handover.conversation {
                 Some(_) => ", the conversation goes along",
@@ -232,8 +243,12 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
         Step::Upstream(egress) => {
             let endpoint = egress.endpoint();
             let (tier, theirs) = (endpoint.tier.as_str(), &endpoint.upstream_model);
+            let replaced = match egress.disguise() {
+                Some(_) => ", personal data replaced by stand-ins first",
+                None => "",
+            };
             Planned {
-                says: format!("{model} ({tier}, {theirs})"),
+                says: format!("{model} ({tier}, {theirs}{replaced})"),
                 model,
                 address: Some(endpoint.base_url.clone()),
             }

@@ -30,6 +30,8 @@ pub struct Generation {
     pub policy: Policy,
     /// Approved answers, by the local model's name.
     pub desks: BTreeMap<Arc<str>, local::Answerer>,
+    /// Engines that write, by the local model's name.
+    pub engines: BTreeMap<Arc<str>, local::Generator>,
     /// Reads signals, by the operator's own topics where there are any.
     pub signals: signals::Reader,
     /// The kinds of personal data that it looks for, as records name them.
@@ -206,7 +208,7 @@ impl Visit {
         let sticky = self.settings().quality.sticky;
         Standing {
             floor: sticky.and_then(|within| ledger.floor(request, within)),
-            ..ledger.standing(&request.caller)
+            ..ledger.standing(self.settings().budgets_of(&request.caller))
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::domain::{ChatRequest, Day, Signals, Tier};
 use crate::ledger::{Route, ShadowSeen, Word};
-use crate::local::Answerer;
+use crate::local::{Answerer, engine_fits};
 use crate::policy::{Decision, Policy, Refused, Standing, Step, Undecided};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ impl Outlook {
         };
         let answers = |step: &&Step| match step {
             Step::Upstream(_) | Step::Human(_) => true,
+            // An engine that takes the request is believed to be sure: nothing is written to find out.
+            Step::Engine(_) => engine_fits(request, signals).is_ok(),
             Step::Local(model) => desks.get(model).is_some_and(|desk| {
                 let answer = desk.answer(request, signals, today);
                 answer.is_ok()
@@ -97,7 +99,7 @@ impl Outlook {
 
 fn route(step: &Step) -> Route {
     match step {
-        Step::Local(_) => Route::Local,
+        Step::Local(_) | Step::Engine(_) => Route::Local,
         Step::Human(_) => Route::Human,
         Step::Upstream(egress) => match egress.endpoint().tier {
             Tier::Local => Route::Local,

@@ -40,6 +40,10 @@ pub enum Fault {
 pub enum GatewayFault {
     /// The time allowed for the request passed before anyone could be asked.
     DeadlinePassed,
+    /// The engine's slots and queue are full, and no other model may answer.
+    EngineBusy,
+    /// The engine failed, and no other model may answer.
+    EngineFailed,
 }
 
 /// What the caller may be told of how its request was handled.
@@ -71,6 +75,8 @@ pub struct Told {
     pub attempts: u32,
     /// The approved entry that a local answer rests on.
     pub evidence: Option<Arc<str>>,
+    /// How sure the engine was that wrote the answer, 0 to 1.
+    pub confidence: Option<f32>,
     /// What it cost, once the answer has ended.
     pub receipt: Arc<OnceLock<Receipt>>,
 }
@@ -100,6 +106,8 @@ impl GatewayFault {
     pub fn code(self) -> &'static str {
         match self {
             Self::DeadlinePassed => "gateway_deadline",
+            Self::EngineBusy => "gateway_engine_busy",
+            Self::EngineFailed => "gateway_engine_failed",
         }
     }
 }

@@ -7,6 +7,7 @@ use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 /// Passes an answer through unchanged, and closes its record: served when it ended well, broken off when it did not,
 /// abandoned when it is dropped before its end.
@@ -28,8 +29,11 @@ pub(super) struct Bill {
     input_estimate: u64,
     usage: Option<Usage>,
     output_bytes: usize,
-    /// What calls beside this one cost.
+    /// What calls before this one may have cost.
     lost: Usd,
+    /// The most that this one can use and cost, where that much was set aside for it.
+    reserved: Option<(Usage, Usd)>,
+    began: Instant,
 }
 
 /// What the same would have cost, had everything been sent to the remote model.
@@ -48,12 +52,28 @@ impl Bill {
             usage: None,
             output_bytes: 0,
             lost: Usd::ZERO,
+            reserved: None,
+            began: Instant::now(),
         }
     }
 
-    /// The same bill, with what calls beside this one cost.
-    pub(super) fn beside(self, lost: Usd) -> Self {
+    /// The same bill after calls that may have cost so much.
+    pub(super) fn after(self, lost: Usd) -> Self {
         Self { lost, ..self }
+    }
+
+    /// The same bill of work that began then.
+    pub(super) fn since(self, began: Instant) -> Self {
+        Self { began, ..self }
+    }
+
+    /// The same bill where so much was set aside. If nobody says what was used, all of that counts as used: it is the only
+    /// figure that is never too low.
+    pub(super) fn reserved(self, most: Option<(Usage, Usd)>) -> Self {
+        Self {
+            reserved: most,
+            ..self
+        }
     }
 
     /// The bill of an answer given before: nothing, where it cost `then`.
@@ -67,7 +87,7 @@ impl Bill {
 
     fn see(&mut self, chunk: &Chunk) {
         match chunk {
-            Chunk::Text(text) => self.output_bytes += text.len(),
+            Chunk::Text(text) | Chunk::Tokens { text, .. } => self.output_bytes += text.len(),
             Chunk::Finish { usage, .. } => self.usage = Some(*usage),
             Chunk::Verbatim(verbatim) => {
                 self.output_bytes += verbatim.seen.content_bytes;
@@ -78,18 +98,28 @@ impl Bill {
 
     /// Tokens as stated, else as estimated from what went by.
     fn usage(&self) -> Usage {
-        self.usage.unwrap_or_else(|| Usage {
+        let assumed = || Usage {
             input: self.input_estimate,
             output: Usage::estimate_tokens(self.output_bytes),
             estimated: true,
             ..Usage::default()
-        })
+        };
+        let most = || self.reserved.map_or_else(assumed, |(usage, _)| usage);
+        self.usage.unwrap_or_else(most)
+    }
+
+    fn cost(&self, usage: &Usage) -> Usd {
+        let stated = |price: Price| price.cost(usage) + price.cost_of_time(self.began.elapsed());
+        match (self.usage, self.reserved) {
+            (None, Some((_, most))) => most,
+            (Some(_), _) | (None, None) => self.price.map_or(Usd::ZERO, stated),
+        }
     }
 
     /// What the answer cost as far as it has come, and what the same would have cost all-remote.
     pub(super) fn amounts(&self) -> (Usage, Receipt) {
         let usage = self.usage();
-        let cost = self.price.map_or(Usd::ZERO, |price| price.cost(&usage));
+        let cost = self.cost(&usage);
         let all_remote = match self.all_remote {
             AllRemote::At(price) => price.map_or(cost, |price| price.cost(&usage)),
             AllRemote::Known(amount) => amount,
@@ -101,7 +131,7 @@ impl Bill {
     fn note(&self, entry: &mut Entry) -> Receipt {
         let (usage, receipt) = self.amounts();
         entry.note_usage(&usage);
-        entry.note_cost(receipt.cost, receipt.all_remote);
+        entry.note_cost(receipt.cost.saturating_sub(self.lost), receipt.all_remote);
         receipt
     }
 }
@@ -134,7 +164,7 @@ impl Watched {
     fn see(&mut self, chunk: &Chunk) {
         self.bill.see(chunk);
         match chunk {
-            Chunk::Text(_) => {}
+            Chunk::Text(_) | Chunk::Tokens { .. } => {}
             Chunk::Finish { reason, .. } => (self.finish, self.complete) = (Some(*reason), true),
             Chunk::Verbatim(verbatim) => {
                 self.finish = verbatim.seen.finish.or(self.finish);
@@ -176,6 +206,9 @@ impl Stream for Watched {
             }
             Some(Err(BrokenOff::Upstream(_) | BrokenOff::Reported(_))) => {
                 this.close(Outcome::BrokenOff, Some("upstream_broken_off"));
+            }
+            Some(Err(BrokenOff::Engine(_))) => {
+                this.close(Outcome::BrokenOff, Some("gateway_engine_broken_off"));
             }
             None if this.complete => this.close(Outcome::Served, None),
             None => this.close(Outcome::BrokenOff, Some("upstream_broken_off")),

@@ -84,22 +84,31 @@ pub(super) fn wanted(settings: &Settings) -> Wanted {
             .map(|model| (&model.offer, model.tier()))
     };
     let desk = offers().any(|(offer, _)| matches!(offer, Offer::Desk));
+    let engine = offers().any(|(offer, _)| matches!(offer, Offer::Engine));
     let local_endpoint =
         offers().any(|(offer, tier)| matches!(offer, Offer::Endpoint(_)) && tier == Tier::Local);
     let raising = || settings.privacy.raises.iter().flat_map(|rule| &rule.any);
     let similar = settings.cache.semantic;
     Wanted {
-        complexity: local_endpoint || conditions().any(super::Condition::reads_complexity),
+        complexity: local_endpoint
+            || engine
+            || conditions().any(super::Condition::reads_complexity),
         topic: !settings.quality.always_remote.is_empty()
+            || settings
+                .cost
+                .budgets
+                .iter()
+                .any(|budget| budget.topic.is_some())
             || !settings.quality.always_human.is_empty()
             || !settings.quality.topics.is_empty()
             || conditions().any(|when| when.topics.is_some()),
         attack: settings.guard.is_some() || similar,
         personal: !settings.privacy.raises.is_empty(),
         free_text: raising().any(|kind| PersonalKind::FREE_TEXT.contains(kind)),
-        language: similar || conditions().any(|when| when.languages.is_some()),
+        language: similar || engine || conditions().any(|when| when.languages.is_some()),
         embedding: desk || similar,
         wording: desk
+            || engine
             || similar
             || local_endpoint && !settings.quality.escalate_on.is_empty()
             || conditions().any(super::Condition::reads_wording),

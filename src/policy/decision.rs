@@ -1,8 +1,8 @@
 //! What policy says: a plan with its reasons, or a refusal with its reason.
 
 use super::egress::Egress;
-use super::settings::{Cue, Unmet};
-use crate::domain::{CacheScope, DataClass, Probability, Usd, Wanted};
+use super::settings::{BudgetRule, Cue, Unmet};
+use crate::domain::{CacheScope, DataClass, Probability, Usage, Usd, Wanted};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,10 +49,10 @@ pub struct Decision {
     pub may_match: bool,
     /// The lot that was drawn among the plan's endpoints; `None` where none is drawn.
     pub lot: Option<Lot>,
-    /// The most that the plan's dearest step is estimated to cost.
-    pub estimate: Usd,
+    /// What a call to each endpoint of the plan may write and cost.
+    pub allowances: Vec<Allowance>,
     /// Budgets that pay for it.
-    pub budgets: Vec<Arc<str>>,
+    pub budgets: Vec<BudgetRule>,
     /// What to say when every step has failed or stepped aside.
     pub otherwise: Option<Refused>,
 }
@@ -66,6 +66,19 @@ pub struct LocalLimit {
     pub setting: &'static str,
     /// The calibration that vouches for it; `None` where the operator or a budget set it.
     pub calibration: Option<Arc<str>>,
+}
+
+/// What one call to an endpoint may write, and what it can cost at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// The endpoint's name.
+    pub endpoint: Arc<str>,
+    /// The output tokens that the endpoint has to be told as its limit; `None` leaves the request as it is.
+    pub output_limit: Option<u64>,
+    /// The most tokens that can be billed for the call; marked estimated.
+    pub most: Usage,
+    /// The most that the call can cost.
+    pub cost: Usd,
 }
 
 /// A lot among endpoints that may all answer one request: exploration, so that each is seen to answer what it could.
@@ -86,6 +99,8 @@ pub struct Lot {
 pub enum Step {
     /// Approved answers of this model, in this process.
     Local(Arc<str>),
+    /// A small model that writes, in this process.
+    Engine(Arc<str>),
     /// A request to an endpoint, with policy's leave.
     Upstream(Egress),
     /// A person takes over.
@@ -253,9 +268,17 @@ impl Step {
     /// The model that this step asks, or [`HUMAN`](super::HUMAN).
     pub fn model(&self) -> &Arc<str> {
         match self {
-            Self::Local(model) => model,
+            Self::Local(model) | Self::Engine(model) => model,
             Self::Upstream(egress) => &egress.endpoint().name,
             Self::Human(handover) => &handover.name,
+        }
+    }
+
+    /// True when personal data must be replaced before this step sends anything.
+    pub fn is_disguised(&self) -> bool {
+        match self {
+            Self::Local(_) | Self::Engine(_) | Self::Human(_) => false,
+            Self::Upstream(egress) => egress.disguise().is_some(),
         }
     }
 }

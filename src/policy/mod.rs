@@ -16,8 +16,8 @@ mod time;
 pub use condition::Condition;
 pub use decide::Undecided;
 pub use decision::{
-    Admission, Decision, Handover, HedgePlan, LocalLimit, Lot, Reason, RefusalCode, Refused,
-    Rejected, SetBack, Step,
+    Admission, Allowance, Decision, Handover, HedgePlan, LocalLimit, Lot, Reason, RefusalCode,
+    Refused, Rejected, SetBack, Step,
 };
 pub use egress::Egress;
 pub use settings::{
@@ -112,7 +112,8 @@ impl Policy {
         self.case(request, signals, &Standing::default()).class()
     }
 
-    /// Why privacy keeps this request from a place of that tier and residency; `None` where it may go there.
+    /// Why privacy keeps this request from a place of that tier and residency; `None` where it may go there. `replaced`
+    /// tells that its personal data was replaced by stand-ins on the way to that place.
     pub fn keeps_from(
         &self,
         request: &Demand,
@@ -120,9 +121,14 @@ impl Policy {
         tier: Tier,
         residency: &Residency,
         standing: &Standing,
+        replaced: bool,
     ) -> Option<Reason> {
         let case = self.case(request, signals, standing);
-        case.not_allowed_at(tier, residency, &case.class())
+        let class = case.class();
+        match replaced {
+            true => case.terms_at(tier, residency, &class).err(),
+            false => case.not_allowed_at(tier, residency, &class),
+        }
     }
 
     fn case<'a>(

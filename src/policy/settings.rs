@@ -5,8 +5,8 @@
 use super::condition::Condition;
 use super::time::{Latency, RouteLatency};
 use crate::domain::{
-    Agreement, Certainty, DataClass, Day, Demand, Endpoint, KeyDigest, PersonalKind, Probability,
-    Region, Residency, Retention, Tier, Usd,
+    Agreement, Caller, Certainty, DataClass, Day, Demand, Endpoint, KeyDigest, PersonalKind,
+    Probability, Region, Residency, Retention, Tier, Usd,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,6 +72,8 @@ pub struct Model {
 pub enum Offer {
     /// Approved answers, in this process; nothing leaves.
     Desk,
+    /// A small model that writes, in this process; nothing leaves.
+    Engine,
     /// A model behind an HTTP API.
     Endpoint(Arc<Endpoint>),
 }
@@ -83,6 +85,8 @@ pub struct CallerRule {
     pub name: Arc<str>,
     /// Digest of its key.
     pub key: KeyDigest,
+    /// The tenant it belongs to, for budgets that several callers share.
+    pub tenant: Option<Arc<str>>,
     /// The names it may ask for; `None` is all.
     pub models: Option<BTreeSet<Arc<str>>>,
 }
@@ -105,6 +109,9 @@ pub struct Privacy {
     pub default_class: DataClass,
     /// The class of a request that could not be read.
     pub on_error: DataClass,
+    /// The class of a request that holds parts which nobody here can read (pictures, sound, files); `None` leaves such
+    /// parts out of account.
+    pub attachments: Option<DataClass>,
     /// What is looked for.
     pub detectors: BTreeSet<PersonalKind>,
     /// Which findings raise the class.
@@ -165,6 +172,8 @@ pub enum OnViolation {
     Local,
     /// Refuse.
     Refuse,
+    /// Replace personal data by stand-ins, and send what is left; refuse where that cannot be done.
+    Pseudonymise,
 }
 
 /// The operator's own choice of models for requests that match.
@@ -196,24 +205,28 @@ pub struct HumanRule {
 pub struct Cost {
     /// No request may be estimated to cost more.
     pub max_per_request: Option<Usd>,
-    /// Output tokens assumed of a request that states no limit.
+    /// Output tokens assumed of a request that states no limit, and the fewest for which one is begun.
     pub assumed_output_tokens: u64,
     /// Budgets over many requests.
     pub budgets: Vec<BudgetRule>,
 }
 
 /// A budget over many requests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BudgetRule {
     /// The budget's name.
     pub name: Arc<str>,
     /// Whose spending counts; `None` is everybody's.
     pub caller: Option<Arc<str>>,
+    /// The tenant whose callers' spending counts; `None` is every tenant's.
+    pub tenant: Option<Arc<str>>,
+    /// The topic whose requests count, and those whose topic could not be measured; `None` is all of them.
+    pub topic: Option<Arc<str>>,
     /// The amount.
     pub limit: Usd,
     /// How long it lasts.
     pub per: Period,
-    /// From this share of the budget on, the local tier answers up to `threshold`.
+    /// What changes from a share of the budget on.
     pub near: Option<Near>,
 }
 
@@ -222,8 +235,8 @@ pub struct BudgetRule {
 pub struct Near {
     /// The share of the budget, 0 to 1, from which it holds.
     pub at: f64,
-    /// The complexity up to which the local tier then answers.
-    pub threshold: Probability,
+    /// The complexity up to which the local tier then answers; `None` leaves it. A promise is never loosened by it.
+    pub threshold: Option<Probability>,
 }
 
 /// How long a budget lasts, in UTC.
@@ -335,6 +348,22 @@ impl Stamp {
     }
 }
 
+impl Settings {
+    /// The budgets that this caller's requests may count against; which of them do depends on the topic, too.
+    pub fn budgets_of(&self, caller: &Caller) -> impl Iterator<Item = &BudgetRule> {
+        let rule = self.callers.iter().find(|rule| rule.name == caller.name);
+        let tenant = rule.and_then(|rule| rule.tenant.as_ref());
+        let is = |wanted: &Option<Arc<str>>, actual: Option<&Arc<str>>| {
+            wanted.is_none() || wanted.as_ref() == actual
+        };
+        let name = caller.name.clone();
+        self.cost
+            .budgets
+            .iter()
+            .filter(move |budget| is(&budget.caller, Some(&name)) && is(&budget.tenant, tenant))
+    }
+}
+
 impl Cue {
     /// Every one.
     pub const ALL: [Self; 2] = [Self::Repeats, Self::Negative];
@@ -352,7 +381,7 @@ impl Model {
     /// Which side of the promise it stands on.
     pub fn tier(&self) -> Tier {
         match &self.offer {
-            Offer::Desk => Tier::Local,
+            Offer::Desk | Offer::Engine => Tier::Local,
             Offer::Endpoint(endpoint) => endpoint.tier,
         }
     }

@@ -1,5 +1,6 @@
 //! The one way out: a request becomes fit to leave by spending the leave that policy gave.
 
+use super::pseudonym::Disguised;
 use crate::domain::{BodyLayout, ChatRequest, Endpoint};
 use crate::policy::Egress;
 use bytes::Bytes;
@@ -34,7 +35,7 @@ pub struct Outbound {
 /// `Debug` tells the body's length only.
 #[derive(Clone)]
 pub struct Payload {
-    /// The body as it came from the caller.
+    /// The body as it came from the caller, or with stand-ins in the place of personal data.
     pub body: Bytes,
     /// Where edits go.
     pub layout: BodyLayout,
@@ -42,19 +43,48 @@ pub struct Payload {
     pub stream: bool,
     /// The caller itself asked for the usage chunk.
     pub include_usage: bool,
+    /// The output tokens that the endpoint has to be told as its limit; `None` leaves what the caller said.
+    pub output_limit: Option<u64>,
 }
 
-/// Spends policy's leave and makes the request fit to go where the leave says.
-pub fn release(egress: Egress, request: &ChatRequest) -> Outbound {
-    let payload = Payload {
-        body: request.body.clone(),
-        layout: request.layout.clone(),
-        stream: request.stream,
-        include_usage: request.include_usage,
+/// The leave was given for a request whose personal data is replaced, and this one's is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("personal data must be replaced before the request may leave")]
+pub struct InPlainWords;
+
+/// Spends policy's leave and makes the request fit to go where the leave says: as it came, or, where the leave carries
+/// the duty to replace personal data, as `disguised`. Without the duty `disguised` is not looked at.
+///
+/// # Errors
+/// The leave carries the duty, and `disguised` is missing or replaces less than the leave demands. Nothing left.
+pub fn release(
+    egress: Egress,
+    request: &ChatRequest,
+    disguised: Option<&Disguised>,
+) -> Result<Outbound, InPlainWords> {
+    let payload = match egress.disguise() {
+        None => Payload::of(request),
+        Some(counted) => disguised
+            .filter(|disguised| disguised.covers(counted))
+            .map(|disguised| disguised.payload().clone())
+            .ok_or(InPlainWords)?,
     };
-    Outbound {
+    Ok(Outbound {
         endpoint: egress.endpoint().clone(),
         payload,
+    })
+}
+
+impl Payload {
+    /// The request as it came.
+    pub(super) fn of(request: &ChatRequest) -> Self {
+        Self {
+            body: request.body.clone(),
+            layout: request.layout.clone(),
+            stream: request.stream,
+            include_usage: request.include_usage,
+            output_limit: None,
+        }
     }
 }
 
@@ -73,6 +103,12 @@ impl Outbound {
     /// Where it goes.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// The same, with a limit on the output tokens that the endpoint is told.
+    pub fn limited_to(mut self, output_tokens: Option<u64>) -> Self {
+        self.payload.output_limit = output_tokens;
+        self
     }
 
     /// What goes.

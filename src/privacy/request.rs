@@ -1,8 +1,10 @@
 //! Looks through a whole request: each string, JSON inside strings, and what is spread over neighbouring texts.
 //!
-//! Promises: linear in the body; what a key says about its value counts. Never keeps more of a text than its ends.
+//! Promises: linear in the body; what a key says about its value counts. Never keeps more of a text than its ends and
+//! what was found in it.
 
 use super::detect::Detector;
+use super::named::{Named, named_in};
 use super::walk::{Reader, Unreadable, walk};
 use crate::domain::{Certainty, Finding, Findings, PersonalKind};
 use std::ops::Range;
@@ -46,6 +48,10 @@ pub struct Searched {
     pub findings: Findings,
     /// Every text of the conversation, in order; empty where nobody asked for them.
     pub prose: Vec<Prose>,
+    /// The text of every finding that one string holds, however deep in JSON that string stands.
+    pub named: Vec<Named>,
+    /// What no single string holds: these have no text of their own.
+    pub spread: Vec<Finding>,
 }
 
 /// One text of the conversation.
@@ -71,6 +77,8 @@ pub(super) fn search(
     Ok(Searched {
         findings: Findings(search.found),
         prose: search.prose,
+        named: search.named,
+        spread: search.spread,
     })
 }
 
@@ -81,6 +89,8 @@ struct Search<'d> {
     ends: Vec<Ends>,
     wants_prose: bool,
     prose: Vec<Prose>,
+    named: Vec<Named>,
+    spread: Vec<Finding>,
     /// Below the first level: everything that was said, a line for each value.
     said: String,
 }
@@ -102,6 +112,7 @@ impl Reader for Search<'_> {
             Some(key) => self.explained(key, text),
             None => self.found.extend(self.detector.find(text).0),
         }
+        self.named.extend(named_in(text, &self.found[before..]));
         let findings = before..self.found.len();
         let inner = self.nested(text);
         if self.wants_prose {
@@ -114,7 +125,9 @@ impl Reader for Search<'_> {
 
     fn key(&mut self, key: &str) {
         if !is_plain_word(key) {
-            self.found.extend(self.detector.find(key).0);
+            let found = self.detector.find(key).0;
+            self.named.extend(named_in(key, &found));
+            self.found.extend(found);
         }
     }
 
@@ -141,6 +154,8 @@ impl<'d> Search<'d> {
             ends: Vec::new(),
             wants_prose,
             prose: Vec::new(),
+            named: Vec::new(),
+            spread: Vec::new(),
             said: String::new(),
         }
     }
@@ -196,6 +211,7 @@ impl<'d> Search<'d> {
         let mut inner = Search::new(self.detector, self.level + 1, self.wants_prose);
         // A string that is no JSON after all was read as a text already.
         let is_json = walk(text.as_bytes(), &mut inner).is_ok();
+        self.named.append(&mut inner.named);
         for finding in inner.found {
             if !self
                 .found
@@ -220,6 +236,7 @@ impl<'d> Search<'d> {
                 ends.iter().filter(|ends| ends.by_user),
             ));
         }
+        self.spread.extend_from_slice(&found);
         self.found.append(&mut found);
     }
 }

@@ -10,7 +10,7 @@ use super::report::CostReport;
 use super::way::{Way, Would};
 use crate::domain::{Endpoint, Usage, Usd};
 use crate::ledger::Window;
-use crate::policy::{BudgetRule, BudgetStanding, Decision, Offer, Period, Policy};
+use crate::policy::{BudgetRule, BudgetStanding, Decision, Offer, Policy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -56,11 +56,7 @@ impl Money {
 
     /// How the budgets of this policy stood for a request.
     pub(super) fn standing(&self, recorded: &Recorded, policy: &Policy) -> Vec<BudgetStanding> {
-        let rules = policy.settings().cost.budgets.iter();
-        let mine = rules.filter(|rule| {
-            let caller = rule.caller.as_ref();
-            caller.is_none_or(|name| *name == recorded.demand.caller.name)
-        });
+        let mine = policy.settings().budgets_of(&recorded.demand.caller);
         let standing = mine.map(|rule| BudgetStanding {
             name: rule.name.clone(),
             limit: rule.limit,
@@ -93,7 +89,10 @@ impl Money {
         bill: Bill,
     ) {
         for rule in &policy.settings().cost.budgets {
-            let pays = decision.is_some_and(|decision| decision.budgets.contains(&rule.name));
+            let pays = decision.is_some_and(|decision| {
+                let mut paying = decision.budgets.iter();
+                paying.any(|budget| budget.name == rule.name)
+            });
             let now = if pays { bill.to.0 } else { 0 };
             let then = if recorded.charged.contains(&rule.name) {
                 recorded.cost.0
@@ -168,11 +167,7 @@ impl Money {
 }
 
 fn key(recorded: &Recorded, rule: &BudgetRule) -> (Arc<str>, u64) {
-    let window = match rule.per {
-        Period::Hour => Window::Hour,
-        Period::Day => Window::Day,
-        Period::Month => Window::Month,
-    };
+    let window = Window::from(rule.per);
     (
         rule.name.clone(),
         window.number(recorded.started_at / 1_000),
@@ -198,7 +193,7 @@ fn endpoint<'a>(policy: &'a Policy, name: &Arc<str>) -> Option<&'a Endpoint> {
         .find(|model| model.name == *name)?;
     match &model.offer {
         Offer::Endpoint(endpoint) => Some(endpoint),
-        Offer::Desk => None,
+        Offer::Desk | Offer::Engine => None,
     }
 }
 

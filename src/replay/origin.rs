@@ -13,19 +13,30 @@ pub(super) struct OwnChoice {
     pub(super) would: Would,
     /// The endpoint that it would ask first.
     pub(super) asks: Option<Arc<str>>,
+    /// The engines that it would ask.
+    pub(super) engines: Vec<Arc<str>>,
 }
 
 impl OwnChoice {
     /// A choice for which no plan is made.
     pub(super) fn without_plan(would: Would) -> Self {
-        Self { would, asks: None }
+        Self {
+            would,
+            asks: None,
+            engines: Vec::new(),
+        }
     }
 
     pub(super) fn of(decision: &Decision, would: Would) -> Self {
         let plan = decision.own_plan();
         let mut endpoints = plan.iter().filter(|step| matches!(step, Step::Upstream(_)));
         let asks = endpoints.next().map(|step| step.model().clone());
-        Self { would, asks }
+        let engines = plan.iter().filter(|step| matches!(step, Step::Engine(_)));
+        Self {
+            engines: engines.map(|step| step.model().clone()).collect(),
+            would,
+            asks,
+        }
     }
 
     /// True where the record says that it went this way.

@@ -26,7 +26,7 @@ pub struct PromiseReport {
     pub interval: Range,
     /// Where too few were judged: how many would settle it at the rate seen; none where none would.
     pub needed: Option<u64>,
-    /// Requests that a local endpoint would answer and did not: no verdict speaks for them.
+    /// Requests that a local endpoint would answer and did not (an engine may step aside, and is not counted): no verdict speaks for them.
     pub unseen: u64,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct LocalAnswers {
 }
 
 impl LocalAnswers {
-    /// A request. Counts where a local endpoint would answer it by a measured complexity, and a calibration vouches for
+    /// A request. Counts where a local endpoint or engine would answer it by a measured complexity, and a calibration vouches for
     /// that: approved answers, and models asked for by name, were promised nothing of.
     pub(super) fn note(
         &mut self,
@@ -52,8 +52,8 @@ impl LocalAnswers {
         let Way::Local(model) = own.would.at_last() else {
             return;
         };
-        let by_endpoint = own.asks.as_ref() == Some(model);
-        if !vouched || !by_endpoint || &*recorded.demand.model != AUTO {
+        let by_threshold = own.asks.as_ref() == Some(model) || own.engines.contains(model);
+        if !vouched || !by_threshold || &*recorded.demand.model != AUTO {
             return;
         }
         if !own.was_taken(recorded) {

@@ -51,6 +51,8 @@ pub(super) struct Recorded {
     pub(super) answered_by: Option<Arc<str>>,
     /// Endpoints that were sent it, each with `ok` or the error's code.
     pub(super) tried: Vec<(Arc<str>, Arc<str>)>,
+    /// Those of them that were sent stand-ins in the place of personal data.
+    pub(super) stand_ins_to: BTreeSet<Arc<str>>,
     pub(super) stopped_at: Option<Arc<str>>,
     pub(super) usage: Option<Usage>,
     pub(super) cost: Usd,
@@ -80,6 +82,7 @@ impl Recorded {
                 .iter()
                 .map(|one| (one.endpoint.to_shared(), one.code.to_shared()))
                 .collect(),
+            stand_ins_to: record.stand_ins_to.iter().map(Word::to_shared).collect(),
             stopped_at: way::stopped_at(record),
             usage: record.usage.map(|seen| Usage {
                 input: seen.input,
@@ -133,12 +136,15 @@ fn demand(record: &Record, asked: &Asked, policy: &Policy) -> Result<Demand, Gap
         needs: Needs {
             tools: asked.tools,
             images: asked.images,
+            attachments: asked.attachments,
             json: asked.json,
             answers: asked.answers,
+            ..Needs::default()
         },
         tightening: asked.tightening().ok_or(Gap::UnknownWord)?,
         max_output_tokens: asked.max_output_tokens,
         billed_tokens: asked.billed_tokens,
+        most_input_tokens: asked.most_input_tokens,
     })
 }
 

@@ -38,6 +38,7 @@ impl Found {
                 tier,
                 &residency,
                 &recorded.standing,
+                recorded.stand_ins_to.contains(endpoint),
             );
             if let Some(reason) = reason {
                 let class = policy.class_of(&recorded.demand, signals).name;
@@ -60,10 +61,10 @@ impl Found {
         let known = policy.settings().models.iter().find(named);
         match known.map(|model| &model.offer) {
             Some(Offer::Endpoint(endpoint)) => (endpoint.tier, endpoint.residency.clone()),
-            Some(Offer::Desk) | None if self.local.contains(name) => {
+            Some(Offer::Desk | Offer::Engine) | None if self.local.contains(name) => {
                 (Tier::Local, Residency::default())
             }
-            Some(Offer::Desk) | None => (Tier::Remote, Residency::default()),
+            Some(Offer::Desk | Offer::Engine) | None => (Tier::Remote, Residency::default()),
         }
     }
 

@@ -30,7 +30,7 @@ fn record(number: u64, changes: &Value) -> Record {
         "endpoint": "far", "rule": "auto", "data_class": "public", "plan": ["far"], "outcome": "served",
         "attempts": [{"endpoint": "far", "code": "ok", "after_micros": 1, "took_micros": 2}],
         "usage": {"input": 1000, "output": 100}, "cost_micro_usd": 1100, "phases": {"first_byte": 1000 * number},
-        "asked": {"billed_tokens": 1000, "max_output_tokens": 100}, "signals": {"shape": {"tokens": 900}},
+        "asked": {"billed_tokens": 1000, "most_input_tokens": 1000, "max_output_tokens": 100}, "signals": {"shape": {"tokens": 900}},
     });
     for (key, value) in changes.as_object().unwrap() {
         record[key.as_str()] = value.clone();
@@ -99,7 +99,7 @@ fn a_budget_stands_as_recorded_and_moves_by_the_difference() {
         .map(|number| {
             let used = 5_000 + 1_100 * number;
             let budgets = json!([{"name": "total", "per": "month", "used_micro_usd": used}]);
-            record(number, &json!({"budgets": ["total"], "asked": {"billed_tokens": 1000, "max_output_tokens": 100, "budgets": budgets}}))
+            record(number, &json!({"budgets": ["total"], "asked": {"billed_tokens": 1000, "most_input_tokens": 1000, "max_output_tokens": 100, "budgets": budgets}}))
         })
         .collect();
     // All ten fit by a hair: 5,000 before, and 11,000 by them.
@@ -213,7 +213,7 @@ fn judged_local_answers() -> (Vec<Record>, HashMap<String, bool>) {
     let complexity = |number: u64| 0.01 * number as f64 + 0.005;
     let records = (0..40).map(|number| {
         let mut changes = json!({
-            "asked": {"billed_tokens": 1000, "measured": ["complexity"]}, "plan": ["small", "far"],
+            "asked": {"billed_tokens": 1000, "measured": ["complexity", "wording"]}, "plan": ["small", "far"],
             "signals": {"shape": {"tokens": 900}, "complexity": complexity(number)},
         });
         if number < 30 {

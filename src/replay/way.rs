@@ -28,7 +28,7 @@ pub(super) enum Would {
     Known(Way),
     /// The endpoint was not asked then; it is taken to answer.
     Assumed(Way),
-    /// Approved answers that were not asked then: they answer, or else it goes on.
+    /// Approved answers, or an engine, that were not asked then: they answer, or else it goes on.
     Open { desk: Arc<str>, or: Box<Would> },
 }
 
@@ -77,7 +77,7 @@ impl Way {
 }
 
 impl Would {
-    /// Where it goes when approved answers that were not asked step aside.
+    /// Where it goes when approved answers and engines that were not asked step aside.
     pub(super) fn at_last(&self) -> &Way {
         match self {
             Self::Known(way) | Self::Assumed(way) => way,
@@ -144,7 +144,7 @@ fn follow_steps(recorded: &Recorded, plan: &[&Step], refusal: &mut Option<Arc<st
             Did::SteppedAside => {}
             Did::Failed(code) => *refusal = Some(code),
             Did::NotAsked => {
-                let Step::Local(desk) = step else {
+                let (Step::Local(desk) | Step::Engine(desk)) = step else {
                     return Would::Assumed(way);
                 };
                 let or = follow_steps(recorded, &plan[index + 1..], refusal);
@@ -162,7 +162,7 @@ fn follow_steps(recorded: &Recorded, plan: &[&Step], refusal: &mut Option<Arc<st
 
 fn way_of(step: &Step) -> Way {
     match step {
-        Step::Local(model) => Way::Local(model.clone()),
+        Step::Local(model) | Step::Engine(model) => Way::Local(model.clone()),
         Step::Human(handover) => Way::Human(handover.name.clone()),
         Step::Upstream(egress) => match egress.endpoint().tier {
             Tier::Local => Way::Local(egress.endpoint().name.clone()),
@@ -175,9 +175,9 @@ fn did(recorded: &Recorded, step: &Step) -> Did {
     let model = step.model();
     let answered = recorded.way.model() == Some(model);
     match step {
-        Step::Local(_) | Step::Human(_) if answered => Did::Answered,
-        Step::Local(_) if recorded.reached(model) => Did::SteppedAside,
-        Step::Local(_) | Step::Human(_) => Did::NotAsked,
+        Step::Local(_) | Step::Engine(_) | Step::Human(_) if answered => Did::Answered,
+        Step::Local(_) | Step::Engine(_) if recorded.reached(model) => Did::SteppedAside,
+        Step::Local(_) | Step::Engine(_) | Step::Human(_) => Did::NotAsked,
         Step::Upstream(_) => {
             let tried = recorded.tried.iter().rev().find(|(name, _)| name == model);
             match tried.map(|(_, code)| code) {

@@ -210,22 +210,27 @@ impl Events {
             Chunk::Verbatim(verbatim) if verbatim.seen.usage_only && !self.include_usage => None,
             Chunk::Verbatim(verbatim) => Some(verbatim.wire),
             Chunk::Text(text) => {
-                let opening = if opened {
-                    String::new()
-                } else {
-                    self.head().opening()
-                };
-                Some(Bytes::from(opening + &self.head().text(&text)))
+                let event = self.head().text(&text, None);
+                Some(Bytes::from(self.opening(opened) + &event))
+            }
+            Chunk::Tokens { text, tokens } => {
+                let event = self.head().text(&text, Some(&tokens));
+                Some(Bytes::from(self.opening(opened) + &event))
             }
             Chunk::Finish { reason, usage } => {
                 let usage: Option<&Usage> = self.include_usage.then_some(&usage);
-                let opening = if opened {
-                    String::new()
-                } else {
-                    self.head().opening()
-                };
-                Some(Bytes::from(opening + &self.head().closing(reason, usage)))
+                let events = self.head().closing(reason, usage);
+                Some(Bytes::from(self.opening(opened) + &events))
             }
+        }
+    }
+
+    /// The event that opens a stream in our own words, once.
+    fn opening(&self, opened: bool) -> String {
+        if opened {
+            String::new()
+        } else {
+            self.head().opening()
         }
     }
 
@@ -249,6 +254,10 @@ fn error_event(broken: &BrokenOff) -> Bytes {
         BrokenOff::Upstream(_) => (
             "upstream_broken_off",
             "the upstream broke off; the answer is incomplete",
+        ),
+        BrokenOff::Engine(_) => (
+            "gateway_engine_broken_off",
+            "the engine broke off; the answer is incomplete",
         ),
     };
     let error = super::errors::error_json(message, "server_error", None, code);

@@ -6,11 +6,13 @@ use super::headers;
 use super::routes::{RequestLimits, Site};
 use super::wire::openai::answer::Head;
 use super::wire::openai::request::{self, BadBody, Parsed};
+use super::wire::openai::wishes;
 use crate::domain::{
     Answer, BrokenOff, Caller, ChatRequest, Chunk, DecisionId, FinishReason, RequestId, Tightening,
-    Usage,
+    TokenSaid, Usage,
 };
 use crate::pipeline::{Fault, Reply, Visit};
+use crate::policy::Offer;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -91,6 +93,12 @@ impl Site {
             .map_err(|error| errors::body_error(error, max_body_bytes))?;
         let mut chat = parsed(body, visit.caller().clone(), decision).map_err(errors::bad_body)?;
         chat.id = id;
+        // What only an engine of this process reads is read only where the policy has one.
+        let offers = visit.settings().models.iter().map(|model| &model.offer);
+        let engine = offers
+            .into_iter()
+            .any(|offer| matches!(offer, Offer::Engine));
+        chat.wishes = engine.then(|| wishes::read(&chat.body));
         chat.tightening = tightening;
         chat.traceparent = headers::traceparent(head);
         Ok(chat)
@@ -163,20 +171,27 @@ async fn gather(
     model: &Arc<str>,
 ) -> Result<Bytes, BrokenOff> {
     let mut text = String::new();
+    let mut said: Option<Vec<TokenSaid>> = None;
     let mut end: Option<(FinishReason, Usage)> = None;
     let mut document = None;
     while let Some(chunk) = answer.body.next().await {
         match chunk? {
             Chunk::Verbatim(verbatim) => document = Some(verbatim.wire),
             Chunk::Text(more) => text.push_str(&more),
+            Chunk::Tokens { text: more, tokens } => {
+                text.push_str(&more);
+                said.get_or_insert_default().extend(tokens);
+            }
             Chunk::Finish { reason, usage } => end = Some((reason, usage)),
         }
     }
     match (document, end) {
         (Some(document), _) => Ok(document),
-        (None, Some((reason, usage))) => Ok(Bytes::from(
-            Head::now(decision, model).whole(&text, reason, &usage),
-        )),
+        (None, Some((reason, usage))) => Ok(Bytes::from(Head::now(decision, model).whole(
+            &text,
+            said.as_deref(),
+            (reason, &usage),
+        ))),
         (None, None) => Err(BrokenOff::Upstream(
             "it ended before it was complete".into(),
         )),
@@ -189,7 +204,9 @@ pub fn chat_request(
     caller: Caller,
     decision: DecisionId,
 ) -> Result<ChatRequest, String> {
-    parsed(body, caller, decision).map_err(|bad| bad.message)
+    let mut chat = parsed(body, caller, decision).map_err(|bad| bad.message)?;
+    chat.wishes = Some(wishes::read(&chat.body));
+    Ok(chat)
 }
 
 fn parsed(body: Bytes, caller: Caller, decision: DecisionId) -> Result<ChatRequest, BadBody> {
@@ -212,6 +229,7 @@ fn parsed(body: Bytes, caller: Caller, decision: DecisionId) -> Result<ChatReque
         include_usage,
         max_output_tokens,
         needs,
+        wishes: None,
         tightening: Tightening::default(),
         body,
         layout,

@@ -82,6 +82,11 @@ pub(super) fn broken(broken: &BrokenOff) -> Told {
             "upstream_broken_off",
             "the upstream broke off",
         ),
+        BrokenOff::Engine(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "gateway_engine_broken_off",
+            "the engine broke off",
+        ),
     };
     Told {
         status,
@@ -252,6 +257,16 @@ fn gateway(fault: GatewayFault) -> Told {
         GatewayFault::DeadlinePassed => (
             StatusCode::GATEWAY_TIMEOUT,
             "the time allowed for the request passed before it could be answered",
+            Retry::Useless,
+        ),
+        GatewayFault::EngineBusy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the engine is busy, and no other model may answer",
+            Retry::After(Duration::from_secs(2)),
+        ),
+        GatewayFault::EngineFailed => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the engine failed, and no other model may answer",
             Retry::Useless,
         ),
     };

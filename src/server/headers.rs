@@ -185,6 +185,9 @@ fn debug_headers(headers: &mut HeaderMap, told: &Told) {
     if let Some(reason) = &told.reason {
         say("x-firstline-reason", reason.to_string());
     }
+    if let Some(confidence) = told.confidence {
+        say("x-firstline-confidence", format!("{confidence:.3}"));
+    }
     if let Some(entry) = &told.evidence {
         say("x-firstline-evidence", entry.to_string());
     }

@@ -6,6 +6,7 @@
 
 mod attack;
 mod calibration;
+mod disguise;
 mod features;
 mod heads;
 mod language;
@@ -19,6 +20,7 @@ mod shape;
 mod tokens;
 mod wording;
 
+pub use disguise::Withheld;
 pub use features::Surface;
 pub use heads::{Heads, HeadsError, Thresholds};
 pub use own::{

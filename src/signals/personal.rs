@@ -6,7 +6,7 @@
 use super::prose::TextRead;
 use super::tokens::Span;
 use crate::domain::{Certainty, Finding, Findings, PersonalKind};
-use crate::privacy::{Prose, Searched};
+use crate::privacy::{Named, Prose, Searched, named_in};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -51,7 +51,13 @@ impl Whole {
                     placed: true,
                 };
                 let prose = if prose { vec![whole] } else { Vec::new() };
-                Some(Searched { findings, prose })
+                let named = named_in(text, &findings.0);
+                Some(Searched {
+                    findings,
+                    prose,
+                    named,
+                    spread: Vec::new(),
+                })
             }
         }
     }
@@ -79,6 +85,40 @@ pub(super) fn with_free_text(
     }
     all.extend_from_slice(&shaped[at..]);
     Findings(all)
+}
+
+/// The texts of what was read in each text, in the order of `searched.prose`.
+pub(super) fn named_in_prose(
+    searched: &Searched,
+    reads: &[Arc<TextRead>],
+    wanted: &BTreeSet<PersonalKind>,
+) -> Vec<Named> {
+    let mut named = Vec::new();
+    for (prose, read) in searched.prose.iter().zip(reads) {
+        let mut spans = read.spans();
+        spans.retain(|span| wanted.contains(&span.kind));
+        if prose.placed {
+            let shaped = &searched.findings.0[prose.findings.clone()];
+            named.extend(named_in(&prose.text, &merged(&prose.text, shaped, &spans)));
+        } else {
+            named.extend(spans.iter().flat_map(|span| by_line(&prose.text, span)));
+        }
+    }
+    named
+}
+
+/// A span of what a string of JSON says, value by value: a line holds one, behind its key.
+fn by_line<'t>(text: &'t str, span: &Span) -> impl Iterator<Item = Named> + use<'t> {
+    let kind = span.kind;
+    let lines = text.get(span.place.clone()).unwrap_or_default().lines();
+    let values = lines.map(|line| line.rsplit(": ").next().unwrap_or(line).trim());
+    let values = values.filter(|value| value.contains(char::is_alphanumeric));
+    values.map(move |value| Named {
+        kind,
+        certainty: Certainty::Probable,
+        text: value.into(),
+        glued: false,
+    })
 }
 
 /// One string's findings by shape and by token, in order and without overlaps.

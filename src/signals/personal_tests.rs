@@ -41,6 +41,7 @@ fn both(
     let searched = Searched {
         findings: Findings(shaped),
         prose: vec![prose],
+        ..Searched::default()
     };
     let found = with_free_text(&searched, &[read(spans)], &PersonalKind::ALL.into());
     let cut = |finding: &Finding| {
@@ -111,6 +112,7 @@ fn unwanted_kinds_are_left_out_and_each_text_keeps_its_own() {
             prose("Ann X", 2..2, true),
             prose("name: Bo", 2..2, false),
         ],
+        ..Searched::default()
     };
     let reads = [
         read(&[]),

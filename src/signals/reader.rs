@@ -38,7 +38,7 @@ pub struct Reader {
 }
 
 /// Longer texts and bodies are read by the thread aside.
-const INLINE_BYTES: usize = 64 * 1024;
+pub(super) const INLINE_BYTES: usize = 64 * 1024;
 
 /// Long bodies that may wait; one more takes the cautious values at once.
 const LONG_BODIES_WAITING: usize = 16;
@@ -293,8 +293,7 @@ impl Reader {
         if !wanted.personal {
             return None;
         }
-        let prose = self.prose.as_ref().filter(|_| wanted.free_text);
-        let prose = prose.filter(|prose| prose.finds_any(self.scan.wanted()));
+        let prose = self.prose_reader(wanted.free_text);
         let mut searched = None;
         let reading = async {
             let found = self.search(&material.whole, prose.is_some()).await;
@@ -321,8 +320,27 @@ impl Reader {
         })
     }
 
+    /// What reads free text, where that is wanted and it can find any of the kinds looked for.
+    pub(super) fn prose_reader(&self, wanted: bool) -> Option<&Prose> {
+        let prose = self.prose.as_ref().filter(|_| wanted);
+        prose.filter(|prose| prose.finds_any(self.scan.wanted()))
+    }
+
+    /// The kinds that are looked for.
+    pub(super) fn kinds(&self) -> &BTreeSet<PersonalKind> {
+        self.scan.wanted()
+    }
+
+    /// Runs something long on the thread aside.
+    pub(super) async fn run_aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, InferenceError> {
+        self.aside.run(move |()| work()).await
+    }
+
     /// What has a shape, and the texts of the conversation where `prose` asks for them; `None` where it cannot be read.
-    async fn search(&self, whole: &Whole, prose: bool) -> Option<Searched> {
+    pub(super) async fn search(&self, whole: &Whole, prose: bool) -> Option<Searched> {
         if whole.len() <= INLINE_BYTES {
             // A detector that panics must not take the request with it.
             let scan = || whole.scan(&*self.scan, prose);

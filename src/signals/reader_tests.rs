@@ -127,6 +127,7 @@ fn request(messages: &[(Role, &str)], body: &str) -> ChatRequest {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout::default(),

@@ -37,6 +37,7 @@ pub struct Metrics {
     all_remote: Dollars,
     saved: Dollars,
     cache: Counters,
+    stepped_aside: Counters,
     assumed: Counters,
     judged: Counters,
     dropped: Counter,
@@ -65,6 +66,7 @@ impl Metrics {
             all_remote: Dollars::default(),
             saved: Dollars::default(),
             cache: Family::default(),
+            stepped_aside: Family::default(),
             assumed: Family::default(),
             judged: Family::default(),
             dropped: Counter::default(),
@@ -95,6 +97,13 @@ impl Metrics {
             };
             let labels = vec![("outcome", outcome.to_owned())];
             self.cache.get_or_create(&labels).inc();
+        }
+        for step in &record.stepped_aside {
+            let labels = vec![
+                ("model", step.model.to_string()),
+                ("reason", step.reason.to_string()),
+            ];
+            self.stepped_aside.get_or_create(&labels).inc();
         }
         for attempt in &record.attempts {
             let labels = vec![
@@ -243,6 +252,11 @@ impl Metrics {
             "cache_requests",
             "Requests for which the cache was asked",
             self.cache.clone(),
+        );
+        registry.register(
+            "stepped_aside",
+            "Local steps that gave no answer, by their reason",
+            self.stepped_aside.clone(),
         );
         registry.register(
             "assumed_signals",

@@ -53,6 +53,7 @@ pub(super) fn endpoint() -> Endpoint {
         credential: None,
         residency: Residency::default(),
         price: crate::domain::Price::default(),
+        limits: crate::domain::TokenLimits::default(),
         timeouts: Timeouts::default(),
         parallel: None,
     }

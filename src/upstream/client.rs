@@ -25,6 +25,13 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
+/// Who pays for calls.
+pub trait Purse: Send {
+    /// A call may be billed though nothing came of it, and nobody says what it cost: counts it, and says whether there is
+    /// money for one more.
+    fn lost(&mut self) -> impl Future<Output = bool> + Send;
+}
+
 /// How the client behaves towards all endpoints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -87,13 +94,19 @@ impl Client {
     }
 
     /// Sends, and waits for the first content (or the whole) of the answer. `limit` is what is left of the request's
-    /// own time; the endpoint's limits hold too.
+    /// own time; the endpoint's limits hold too. The purse is asked after each call that may be billed though nothing came
+    /// of it.
     ///
     /// # Errors
     ///
     /// Nothing of an answer was handed out: another endpoint may be asked, where
     /// [`may_try_next`](UpstreamError::may_try_next) says so.
-    pub async fn send(&self, outbound: Outbound, limit: Duration) -> Result<Reply, UpstreamError> {
+    pub async fn send(
+        &self,
+        outbound: Outbound,
+        limit: Duration,
+        mut purse: impl Purse,
+    ) -> Result<Reply, UpstreamError> {
         let start = Instant::now();
         let endpoint = outbound.endpoint();
         let route = self.shared.route(endpoint);
@@ -106,14 +119,19 @@ impl Client {
         let mut calls = 0;
         route.health.budget.deposit();
         let outcome = loop {
-            let is_first = calls == 0;
+            let before = calls;
             let attempt = self.attempt(&outbound, &route, body.clone(), total, &mut calls);
             let error = match attempt.await {
                 Ok(reply) => break Ok(reply),
                 Err(error) => error,
             };
-            route.health.note(&error, is_first);
-            let Some(wait) = self.wait_before_again(&route, &error, calls, total) else {
+            route.health.note(&error, before == 0);
+            let mut paid = true;
+            for _ in 0..error.calls_in_doubt(calls - before) {
+                paid &= purse.lost().await;
+            }
+            let again = paid.then(|| self.wait_before_again(&route, &error, calls, total));
+            let Some(wait) = again.flatten() else {
                 break Err(error);
             };
             sleep(wait).await;

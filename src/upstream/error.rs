@@ -97,6 +97,24 @@ impl UpstreamError {
         }
     }
 
+    /// Of the calls made since the last error, those that the endpoint may have worked on, and bill, though nothing came
+    /// of them and nobody says what they cost. One that refuses or fails in so many words bills nothing; a gateway before
+    /// it that gave up waiting (504, 408) does not know.
+    pub(super) fn calls_in_doubt(&self, made: u32) -> u32 {
+        match self {
+            Self::Unreachable { lost, .. } => match lost {
+                Lost::Connecting => 0,
+                // Where even a new connection was closed, the one before it was not stale.
+                Lost::BeforeAnswer => made,
+                Lost::Midway => 1,
+            },
+            Self::TimedOut { which, .. } => u32::from(*which != "connect"),
+            Self::Answered(reply) => u32::from(matches!(reply.status.as_u16(), 408 | 504)),
+            Self::Open => 0,
+            Self::Garbled { .. } => 1,
+        }
+    }
+
     /// Calls made to the endpoint, retries included.
     pub fn attempts(&self) -> u32 {
         match self {

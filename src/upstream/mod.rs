@@ -22,6 +22,6 @@ mod transport;
 mod tests;
 
 pub use breaker::BreakerSettings;
-pub use client::{Client, Reply, Settings};
+pub use client::{Client, Purse, Reply, Settings};
 pub use error::{ErrorReply, Lost, StartError, UpstreamError};
 pub use retry::RetrySettings;

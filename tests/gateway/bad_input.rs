@@ -49,7 +49,7 @@ fn a_policy_that_names_an_unknown_model_is_refused_with_those_there_are() {
     let rest = "models:\n  - {name: gpt-large, tier: remote, upstream: {base_url: \"https://x.example/v1\", model: m}}\nroutes:\n  - {use: [gpt-larg]}\n";
     refused(&new_folder(), rest, |_| {}).says(&[
         "the configuration is not valid",
-        "firstline.yaml:7: routes[0].use[0]: no model named `gpt-larg`; did you mean `gpt-large`?",
+        "firstline.yaml:7: routes[0].use[0]: no model or `human` named `gpt-larg`; did you mean `gpt-large`?",
     ]);
 }
 

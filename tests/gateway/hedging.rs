@@ -70,7 +70,8 @@ async fn who_delivers_after_all_wins_and_the_second_is_cut_off() {
     let first = format!("http://{}/v1", hand.address);
     let gateway = Gateway::start(&two(&first, &second.base_url(), HEDGE));
     let sender = Sender::to(&gateway);
-    let asking = tokio::spawn(async move { sender.chat(&[], hello()).await });
+    let mut asking = tokio::task::JoinSet::new();
+    asking.spawn(async move { sender.chat(&[], hello()).await });
     let mut line = hand.take().await;
     second.wait_for_requests(1).await;
     let body = completion("yes");
@@ -79,7 +80,7 @@ async fn who_delivers_after_all_wins_and_the_second_is_cut_off() {
         body.len()
     );
     line.send((head + &body).as_bytes()).await;
-    let reply = asking.await.unwrap();
+    let reply = asking.join_next().await.unwrap().unwrap();
     assert_eq!(
         (reply.status, reply.header("x-firstline-model")),
         (200, "eu")

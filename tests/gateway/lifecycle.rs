@@ -153,8 +153,12 @@ async fn check_34_a_broken_policy_is_refused_and_the_old_one_stays() {
         (chat(&gateway, "hi").await.header("x-firstline-policy") != stamp).then_some(())
     })
     .await;
-    // Nothing was taken for new that was not: one change that could be used, one reload.
-    assert_eq!(gateway.log().matches("reloaded").count(), 1);
+    // Nothing was taken for new that was not: one change that could be used, one reload, said a moment after it holds.
+    let reloads = until("the word of it", async || {
+        let said = gateway.log().matches("reloaded").count();
+        (said > 0).then_some(said)
+    });
+    assert_eq!(reloads.await, 1);
 }
 
 #[tokio::test]

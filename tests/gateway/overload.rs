@@ -73,7 +73,8 @@ async fn who_finds_no_place_is_told_before_its_body_has_come() {
     let far = StandIn::always(Act::Hang).await;
     let gateway = Gateway::start(&one(&far, "first_token: 20s", &limits(1, "0ms")));
     let sender = Sender::to(&gateway);
-    let first = tokio::spawn(async move { sender.chat(&[], hello()).await });
+    let mut first = JoinSet::new();
+    first.spawn(async move { sender.chat(&[], hello()).await });
     until("the place is taken", async || {
         (far.seen().len() == 1).then_some(())
     })
@@ -85,5 +86,5 @@ async fn who_finds_no_place_is_told_before_its_body_has_come() {
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("gateway_overloaded"), "{answer}");
     assert!(began.elapsed() < Duration::from_secs(10));
-    first.abort();
+    first.abort_all();
 }

@@ -182,7 +182,7 @@ async fn failures(world: &World, wiki: &Caller<'_>) {
 }
 
 /// What `replay` says of a journal under a policy.
-fn replayed(folder: &Path, policy: &Path, more: &[&str]) -> Value {
+pub(crate) fn replayed(folder: &Path, policy: &Path, more: &[&str]) -> Value {
     let policy = policy.display().to_string();
     let mut arguments = vec!["replay", "--policy", &*policy, "journal", "--json"];
     arguments.extend(more);
@@ -485,6 +485,7 @@ fn busy(number: u32) -> ChatRequest {
         include_usage: false,
         max_output_tokens: Some(300),
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: vec![b' '; 3_000].into(),
         layout: BodyLayout::default(),

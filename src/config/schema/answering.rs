@@ -20,16 +20,16 @@ pub(super) fn answering() -> Vec<Key> {
                 "near",
                 "What changes when it is nearly spent.",
                 object(
-                    &["at", "threshold"],
+                    &["at"],
                     vec![
                         key(
                             "at",
-                            "The share of the budget from which it holds.",
+                            "The share of the budget from which local models come first.",
                             share(),
                         ),
                         key(
                             "threshold",
-                            "The complexity up to which local endpoints then answer.",
+                            "The complexity up to which local endpoints then answer; no promise is loosened.",
                             share(),
                         ),
                     ],
@@ -44,10 +44,20 @@ pub(super) fn answering() -> Vec<Key> {
         "Whose spending counts; everybody's where it is left out.",
         word(),
     ));
+    named.push(key(
+        "tenant",
+        "The tenant whose callers' spending counts; every tenant's where it is left out.",
+        word(),
+    ));
+    named.push(key(
+        "topic",
+        "The topic whose requests count, and those whose topic could not be measured.",
+        word(),
+    ));
     vec![
         key(
             "models",
-            "Who can answer. Each has either `knowledge` or an `upstream`.",
+            "Who can answer. Each has one of `knowledge`, `engine` and `upstream`.",
             some(models()),
         ),
         key(
@@ -65,6 +75,7 @@ pub(super) fn answering() -> Vec<Key> {
                             reference(),
                         ]),
                     ),
+                    key("tenant", "Whose caller it is, for budgets.", word()),
                     key(
                         "models",
                         "What it may ask for: models and `auto`.",
@@ -91,7 +102,7 @@ pub(super) fn answering() -> Vec<Key> {
                     ),
                     key(
                         "assumed_output_tokens",
-                        "Output tokens assumed of a request that states no limit.",
+                        "Output tokens assumed of a request that states no limit, and the fewest for which one is begun.",
                         whole(1, 1_000_000),
                     ),
                     key(
@@ -128,9 +139,17 @@ pub(super) fn answering() -> Vec<Key> {
 }
 
 fn models() -> Value {
-    let price = object(
+    let time = || {
+        key(
+            "usd_per_cpu_second",
+            "Dollars for each second that a local model works on an answer.",
+            json!({"type": "number", "minimum": 0, "maximum": 1000}),
+        )
+    };
+    let tokens = object(
         &["input_per_mtok", "output_per_mtok"],
         vec![
+            time(),
             key(
                 "input_per_mtok",
                 "Dollars per million input tokens.",
@@ -148,6 +167,8 @@ fn models() -> Value {
             ),
         ],
     );
+    // The fuller form stands last, where the key by key comparison with the readers looks.
+    let price = any_of(&[object(&["usd_per_cpu_second"], vec![time()]), tokens]);
     let upstream = object(
         &["base_url", "model"],
         vec![
@@ -167,6 +188,21 @@ fn models() -> Value {
                 "allow_plain_http",
                 "Permits http to another machine.",
                 flag(false),
+            ),
+            key(
+                "max_input_tokens",
+                "What it takes at most.",
+                whole(1, u32::MAX),
+            ),
+            key(
+                "max_output_tokens",
+                "No answer is longer: a request that asks for more, or does not say, is sent with this.",
+                whole(1, u32::MAX),
+            ),
+            key(
+                "limit_key",
+                "The key by which it is told a limit that the request does not name.",
+                words(&["max_tokens", "max_completion_tokens"]),
             ),
             key(
                 "trusted",
@@ -206,8 +242,17 @@ fn models() -> Value {
                     ],
                 ),
             ),
+            key(
+                "engine",
+                "A small model that writes in this process.",
+                engine(),
+            ),
             key("upstream", "A model behind an HTTP API.", upstream),
-            key("price", "What it charges; free without it.", price),
+            key(
+                "price",
+                "What it charges; without it the built-in table's price, and nothing where it is local.",
+                price,
+            ),
             key(
                 "residency",
                 "Where data goes; what is not stated satisfies no requirement.",
@@ -230,6 +275,71 @@ fn models() -> Value {
                     ],
                 ),
             ),
+        ],
+    )
+}
+
+fn engine() -> Value {
+    let sure = object(
+        &[],
+        vec![
+            key(
+                "min_confidence",
+                "The least geometric mean of its tokens' probabilities; 0.5 where it is left out.",
+                share(),
+            ),
+            key(
+                "tokens",
+                "Tokens that are held back and judged; 24 where it is left out.",
+                whole(1, 512),
+            ),
+            key(
+                "within",
+                "How long it may take to become sure while another model may answer, too.",
+                span("5s"),
+            ),
+        ],
+    );
+    object(
+        &["folder"],
+        vec![
+            key("folder", "Its folder, in one of the hub's layouts.", text()),
+            key(
+                "graph",
+                "The graph to use where the folder has several, relative to the folder.",
+                text(),
+            ),
+            key(
+                "slots",
+                "Conversations side by side; 4 where it is left out.",
+                whole(1, 256),
+            ),
+            key(
+                "queue",
+                "Requests that may wait for a slot; 16 where it is left out.",
+                whole(0, 65_536),
+            ),
+            key(
+                "context",
+                "Tokens of prompt and answer at most; 4096 where it is left out, and never more than the model's own.",
+                whole(2, 1_048_576),
+            ),
+            key(
+                "memory_mb",
+                "Memory for the conversations of all slots, in MiB; 1024 where it is left out.",
+                whole(1, 1_048_576),
+            ),
+            key(
+                "threads",
+                "Threads that compute a step; 1 where it is left out.",
+                whole(1, 64),
+            ),
+            key(
+                "max_tokens",
+                "Tokens of an answer at most, where the caller does not say.",
+                whole(1, 1_000_000),
+            ),
+            key("sure", "How sure it must be to be heard.", sure),
         ],
     )
 }

@@ -341,6 +341,11 @@ fn privacy() -> Value {
             ),
             key("on_error", "Of a request that could not be read.", word()),
             key(
+                "attachments",
+                "Of a request with parts that cannot be read: pictures, sound, files.",
+                word(),
+            ),
+            key(
                 "raise",
                 "Findings that raise a request to a class.",
                 list(object(
@@ -371,7 +376,7 @@ fn privacy() -> Value {
                         key(
                             "on_violation",
                             "What to do where the model asked for does not meet it.",
-                            words(&["local", "refuse"]),
+                            words(&["local", "refuse", "pseudonymise"]),
                         ),
                     ],
                 )),

@@ -16,6 +16,7 @@ pub struct Decoder {
     inner: Arc<Inner>,
     readers: Pool<Reader>,
     facts: Arc<Facts>,
+    vocabulary: Arc<Vocabulary>,
 }
 
 /// The threads behind a [`Decoder`], to be joined at shutdown.
@@ -148,7 +149,7 @@ impl Decoder {
         inbox: mpsc::Sender<Submission>,
         waker: Waker,
         readers: Pool<Reader>,
-        facts: Facts,
+        (facts, vocabulary): (Facts, Arc<Vocabulary>),
     ) -> Self {
         let inner = Inner {
             inbox: Some(inbox),
@@ -159,6 +160,7 @@ impl Decoder {
             inner: Arc::new(inner),
             readers,
             facts: Arc::new(facts),
+            vocabulary,
         }
     }
 
@@ -213,6 +215,12 @@ impl Decoder {
             .run(move |reader| reader.vocabulary.ids_of_text(&text))
             .await?;
         read.map_err(|error| InferenceError::Refused(error.to_string()))
+    }
+
+    /// A token as the model's vocabulary writes it, one blank for a word's beginning; for people who read
+    /// log-probabilities. A part of a character shows as it is decoded alone.
+    pub fn token_text(&self, id: u32) -> String {
+        self.vocabulary.text_of_token(id)
     }
 
     /// Tokens of prompt and answer together at most.

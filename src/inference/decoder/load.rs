@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// How a decoder is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,23 @@ pub struct DecoderSettings {
     pub chunk: usize,
     /// Pieces that may wait for a reader before its conversation sits out, from 1.
     pub pieces: usize,
+    /// How long a conversation sits out before its slot is taken from a reader who reads nothing.
+    pub patience: Duration,
+}
+
+/// What a decoder's folder says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecoderFacts {
+    /// The graph that would be loaded.
+    pub graph: PathBuf,
+    /// It has a chat template.
+    pub has_template: bool,
+    /// Tokens that the tokenizer knows.
+    pub vocabulary: usize,
+    /// Tokens that end the model's turn; with none an answer only ends at its token limit.
+    pub ends_of_turn: usize,
+    /// How its makers would have tokens chosen.
+    pub sampling: Sampling,
 }
 
 /// Loads the decoder of a folder in one of the hub's layouts, tries it, and starts its threads. Reads files and takes
@@ -58,6 +76,7 @@ pub fn start_decoder(
         sampling: default_sampling(&folder.generation),
         has_template: template.is_some(),
     };
+    let names = Arc::clone(&vocabulary);
     let reader = Reader {
         vocabulary: Arc::clone(&vocabulary),
         template,
@@ -72,6 +91,7 @@ pub fn start_decoder(
             slots: settings.slots,
             context,
             chunk: settings.chunk,
+            patience: settings.patience,
         },
         waiting: VecDeque::new(),
         desk: Desk::default(),
@@ -83,7 +103,21 @@ pub fn start_decoder(
         decode: Some(thread),
         readers: workers,
     };
-    Ok((Decoder::new(inbox_in, waker, readers, facts), threads))
+    let decoder = Decoder::new(inbox_in, waker, readers, (facts, names));
+    Ok((decoder, threads))
+}
+
+/// Reads a folder as [`start_decoder`] does, but for its graph's weights: needs no ONNX Runtime and starts nothing.
+pub fn inspect_decoder(folder: &Path, graph: Option<&Path>) -> Result<DecoderFacts, DecoderError> {
+    let folder = DecoderFolder::open(folder, graph)?;
+    let vocabulary = Vocabulary::parse(&folder.tokenizer).map_err(failed)?;
+    Ok(DecoderFacts {
+        has_template: read_template(&folder)?.is_some(),
+        vocabulary: vocabulary.size(),
+        ends_of_turn: ends_of_turn(&folder, &vocabulary).len(),
+        sampling: default_sampling(&folder.generation),
+        graph: folder.graph,
+    })
 }
 
 fn spawn(scheduler: Scheduler) -> Result<JoinHandle<()>, DecoderError> {
@@ -113,7 +147,7 @@ impl DecoderSettings {
 }
 
 impl Default for DecoderSettings {
-    /// Four slots of 4,096 tokens in 1 GiB, one thread.
+    /// Four slots of 4,096 tokens in 1 GiB, one thread; a reader may pause for 20 seconds.
     fn default() -> Self {
         Self {
             graph: None,
@@ -124,6 +158,7 @@ impl Default for DecoderSettings {
             threads: 1,
             chunk: 64,
             pieces: 64,
+            patience: Duration::from_secs(20),
         }
     }
 }

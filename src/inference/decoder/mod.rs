@@ -20,7 +20,7 @@ mod text;
 
 pub use folder::DecoderError;
 pub use handle::{Decoder, DecoderThreads, End, EndReason, Event, Job, Piece, TokenUsage, Tokens};
-pub use load::{DecoderSettings, start_decoder};
+pub use load::{DecoderFacts, DecoderSettings, inspect_decoder, start_decoder};
 pub use sampler::{Chosen, Sampling};
 pub use template::Conversation;
 

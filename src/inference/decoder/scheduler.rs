@@ -2,8 +2,8 @@
 //!
 //! One turn of the loop: take new jobs while slots are free; read one chunk of one waiting prompt, prompts in turn;
 //! one step of all conversations that are answering. A conversation whose reader is slow sits out and keeps its slot;
-//! one whose reader has left is gone before the next step. The thread sleeps when there is nothing to do, and is woken
-//! by a new job, a reader who took a piece, and a reader who left.
+//! one whose reader has left, or reads nothing for too long, is gone before the next step. The thread sleeps when there
+//! is nothing to do, and is woken by a new job, a reader who took a piece, a reader who left, and a reader's time.
 
 use super::cache::{Cache, Pick};
 use super::engine::DecoderEngine;
@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
 
 /// What the decode thread owns.
 pub(super) struct Scheduler {
@@ -34,6 +35,8 @@ pub(super) struct SchedulerLimits {
     pub(super) slots: usize,
     pub(super) context: usize,
     pub(super) chunk: usize,
+    /// How long a reader may read nothing while its slot waits for it.
+    pub(super) patience: Duration,
 }
 
 /// The conversations that have a slot.
@@ -52,7 +55,7 @@ impl Scheduler {
     pub(super) fn run(mut self) {
         loop {
             let open = self.take_jobs();
-            self.desk.let_go();
+            self.desk.let_go(self.limits.patience);
             let has_read = self.read_a_chunk();
             let has_stepped = self.step();
             if has_read || has_stepped {
@@ -62,7 +65,7 @@ impl Scheduler {
                 return;
             }
             if self.waiting.is_empty() || self.desk.sequences.len() >= self.limits.slots {
-                std::thread::park();
+                self.desk.rest(self.limits.patience);
             }
         }
     }
@@ -164,13 +167,30 @@ impl Desk {
         self.next += 1;
     }
 
-    /// Forgets those whose readers have left, and the batch when none of its conversations is left.
-    fn let_go(&mut self) {
+    /// Forgets those whose readers have left or read nothing for too long, and the batch when none of its
+    /// conversations is left.
+    fn let_go(&mut self, patience: Duration) {
         self.sequences
-            .retain(|_, sequence| !sequence.is_abandoned());
+            .retain(|_, sequence| !sequence.is_abandoned(patience));
         let sequences = &self.sequences;
         self.batch
             .take_if(|(_, members)| !members.iter().any(|id| sequences.contains_key(id)));
+    }
+
+    /// Sleeps until woken, or until the first of the readers who read nothing has had its time.
+    fn rest(&self, patience: Duration) {
+        let parked = self
+            .sequences
+            .values()
+            .filter_map(Sequence::waits_since)
+            .min();
+        match parked {
+            None => std::thread::park(),
+            Some(since) => {
+                let until = (since + patience).saturating_duration_since(Instant::now());
+                std::thread::park_timeout(until);
+            }
+        }
     }
 
     fn next_reading(&mut self) -> Option<(u64, Sequence)> {

@@ -390,3 +390,34 @@ fn a_decoder_outlives_the_thread_that_started_it_and_its_folder_is_not_written_t
         before
     );
 }
+
+#[tokio::test]
+async fn a_reader_who_reads_nothing_loses_its_slot_and_one_who_reads_slowly_keeps_it() {
+    let (decoder, _threads) = start(
+        "tiny-llama-gqa",
+        &DecoderSettings {
+            slots: 1,
+            pieces: 1,
+            patience: Duration::from_secs(1),
+            ..settings()
+        },
+    );
+    let mut stuck = decoder.submit(greedy_job(&[5], 100)).unwrap();
+    let next = decoder.submit(greedy_job(&[5], 100)).unwrap();
+    // It only begins when the first one's slot is free, and nobody reads that one.
+    let answer = read(next).await;
+    assert_eq!(answer.end.usage.made, 100);
+    let mut last = None;
+    while let Some(event) = stuck.next().await {
+        last = Some(event);
+    }
+    let stopped = EndReason::Failed(InferenceError::Stopped);
+    assert!(matches!(last, Some(Event::End(end)) if end.reason == stopped));
+    let mut slow = decoder.submit(greedy_job(&[5], 12)).unwrap();
+    let mut last = None;
+    while let Some(event) = slow.next().await {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(Event::End(end)) if end.reason == EndReason::MaxTokens));
+}

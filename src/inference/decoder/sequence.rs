@@ -7,6 +7,7 @@ use super::stops::StopMatcher;
 use super::text::{Detokeniser, Vocabulary};
 use crate::inference::{EngineError, InferenceError};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +27,8 @@ pub(super) struct Sequence {
     unsaid: Vec<Chosen>,
     /// A piece that found no room.
     unsent: Option<Piece>,
+    /// Since when [`unsent`](Self::unsent) has waited and nothing was read, and the room there was then.
+    waits: Option<(Instant, usize)>,
     pieces: mpsc::Sender<Piece>,
     end: oneshot::Sender<Ending>,
     /// Its own cache, while it is not a row of the batch.
@@ -71,6 +74,7 @@ impl Sequence {
             stops: StopMatcher::new(job.stops),
             unsaid: Vec::new(),
             unsent: None,
+            waits: None,
             pieces,
             end,
             cache: None,
@@ -83,9 +87,15 @@ impl Sequence {
         self.prompt + self.most
     }
 
-    /// The caller has left.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.pieces.is_closed()
+    /// The caller has left, or has read nothing for as long as it may.
+    pub(super) fn is_abandoned(&self, patience: Duration) -> bool {
+        let too_long = |since: Instant| since.elapsed() >= patience;
+        self.pieces.is_closed() || self.waits_since().is_some_and(too_long)
+    }
+
+    /// Since when its reader has read nothing, while it waits for one.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.waits.map(|(since, _)| since)
     }
 
     /// The next part of the prompt, at most `chunk` tokens; empty when all of it has been read.
@@ -114,6 +124,12 @@ impl Sequence {
         if self.unsent.is_some() && self.pieces.capacity() * 2 >= self.pieces.max_capacity() {
             self.send_unsent();
         }
+        let room = self.pieces.capacity();
+        self.waits = match (&self.unsent, self.waits) {
+            (None, _) => None,
+            (Some(_), Some((since, before))) if before == room => Some((since, before)),
+            (Some(_), _) => Some((Instant::now(), room)),
+        };
         self.unsent.is_none()
     }
 

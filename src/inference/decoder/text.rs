@@ -81,6 +81,11 @@ impl Vocabulary {
         text.map_err(|_| EngineError::new("the model gave tokens that cannot be decoded"))
     }
 
+    /// The text of one token read alone; a special token shows by its name.
+    pub(super) fn text_of_token(&self, id: u32) -> String {
+        self.inner.decode(&[id], false).unwrap_or_default()
+    }
+
     /// The id of a token by its name.
     pub(super) fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)

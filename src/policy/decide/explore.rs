@@ -10,7 +10,7 @@ use crate::policy::settings::{Bar, Model, Offer};
 impl Case<'_> {
     /// Draws among the endpoints of a plan, and lets the drawn one and the first of them change places. All of them have
     /// passed every question of a model, so no lot leads where privacy, a threshold, a delicate topic or money forbid.
-    /// Approved answers keep their place.
+    /// Approved answers and engines keep their place.
     pub(super) fn draw(&self, chosen: &mut [&Model]) -> Option<Lot> {
         let share = self.settings.quality.explore;
         if share <= 0.0 || !self.may_explore() {

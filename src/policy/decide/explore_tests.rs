@@ -34,6 +34,7 @@ fn decided(policy: &Policy, complexity: f32, lot: f64) -> Decision {
         tightening: Tightening::default(),
         max_output_tokens: None,
         billed_tokens: 10,
+        most_input_tokens: 10,
     };
     let signals = Signals {
         complexity: Some(Reading::measured(Probability::clamped(complexity))),

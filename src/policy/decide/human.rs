@@ -1,7 +1,7 @@
 //! People: which requests no model answers, and what may go along when a person takes over.
 
 use super::Case;
-use crate::domain::{DataClass, Usd};
+use crate::domain::DataClass;
 use crate::policy::decision::{Decision, Handover, Reason, Rejected, Step};
 use crate::policy::egress::Egress;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Case<'_> {
             local_limit: self.local_limit(),
             may_match: false,
             lot: None,
-            estimate: Usd::ZERO,
+            allowances: Vec::new(),
             budgets: Vec::new(),
             otherwise: None,
         }
@@ -58,8 +58,9 @@ impl Case<'_> {
         let human = self.settings.human.as_ref()?;
         let mut conversation = None;
         if let Some(endpoint) = &human.conversation_to {
-            match self.not_allowed(endpoint, class) {
-                None => conversation = Some(Egress::grant(endpoint.clone(), rule.clone())),
+            // People are told in plain words or not at all: stand-ins would tell them nothing.
+            match self.not_allowed_at(endpoint.tier, &endpoint.residency, class) {
+                None => conversation = Some(Egress::grant(endpoint.clone(), rule.clone(), None)),
                 Some(reason) => rejected.push(Rejected {
                     model: endpoint.name.clone(),
                     reason,

@@ -5,7 +5,7 @@
 //!
 //! A prediction is the queue, the time to the first token and that of every further one, from what was seen of the latest
 //! answers (their 95th percentiles). Of an endpoint that was seen too seldom it is assumed that it is slow. Answers given
-//! in this process take microseconds and are always in time.
+//! in this process count as in time: an approved one takes microseconds, and an engine keeps to limits of its own.
 
 use super::Case;
 use crate::domain::{Endpoint, Tier};
@@ -65,7 +65,7 @@ impl Case<'_> {
         let Some(limits) = self.time_left() else {
             return Vec::new();
         };
-        let saves = self.saves();
+        let saves = self.is_near();
         let key = |model: &Model| {
             let (outlook, prediction) = self.outlook(model, limits);
             let is_late = outlook >= Outlook::Late;
@@ -77,14 +77,6 @@ impl Case<'_> {
         chosen.sort_by_cached_key(|model| key(model));
         self.leave_out(chosen, limits, rejected);
         self.set_back(&before, chosen, limits)
-    }
-
-    /// True while a budget is nearly spent.
-    fn saves(&self) -> bool {
-        self.budgets().any(|(budget, standing)| {
-            let near = budget.near;
-            near.is_some_and(|near| standing.share() >= near.at)
-        })
     }
 
     /// The time there is; `None` where nobody has said anything of time.

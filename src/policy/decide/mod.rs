@@ -40,9 +40,12 @@ impl Case<'_> {
         })?;
         let Candidates {
             rule,
-            models,
+            mut models,
             human,
         } = self.candidates();
+        if self.is_near() {
+            models.sort_by_key(|model| model.tier());
+        }
         let mut rejected = Vec::new();
         let mut chosen = self.keep_eligible(&models, &class, &mut rejected);
         if chosen.is_empty() && self.local_instead(&rejected) {
@@ -67,7 +70,6 @@ impl Case<'_> {
         }
         self.step_up(&mut chosen, human, &mut rejected);
         let set_back = self.by_time(&mut chosen, &mut rejected);
-        let estimate = self.dearest(&chosen);
         let may_keep = self
             .settings
             .cache
@@ -78,13 +80,16 @@ impl Case<'_> {
         let lot = self.draw(&mut chosen);
         // What a lot brought about is this request's alone: kept for others, one lot would decide for many.
         let may_keep = may_keep && !lot.as_ref().is_some_and(Lot::leads_away);
-        let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
-        let budgets = self
-            .budgets()
-            .map(|(budget, _)| budget.name.clone())
+        let mut plan: Vec<Step> = chosen
+            .iter()
+            .map(|model| self.step(model, &rule, &class))
             .collect();
         let hedge = self.hedge(&chosen, &class);
-        let mut plan: Vec<Step> = chosen.into_iter().map(|model| step(model, &rule)).collect();
+        // What was said of stand-ins serves nobody else: neither kept nor matched.
+        let plain = !plan.iter().any(Step::is_disguised);
+        let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
+        let budgets = self.budgets().map(|(budget, _)| budget.clone()).collect();
+        let allowances = self.allowances(&chosen);
         if human {
             plan.extend(self.handover(&rule, &class, &mut rejected));
         }
@@ -95,11 +100,11 @@ impl Case<'_> {
             rejected,
             set_back,
             hedge,
-            may_keep,
+            may_keep: may_keep && plain,
             local_limit: self.local_limit(),
-            may_match,
+            may_match: may_match && plain,
             lot,
-            estimate,
+            allowances,
             budgets,
             otherwise,
         })
@@ -184,12 +189,30 @@ impl Case<'_> {
     fn reason_against(&self, model: &Model, class: &DataClass) -> Option<Reason> {
         let endpoint = match &model.offer {
             Offer::Desk => return self.too_delicate(model),
+            Offer::Engine => {
+                return self
+                    .too_delicate(model)
+                    .or_else(|| self.too_complex(Tier::Local));
+            }
             Offer::Endpoint(endpoint) => endpoint,
         };
-        self.not_allowed(endpoint, class)
+        self.terms(endpoint, class)
+            .err()
             .or_else(|| self.too_delicate(model))
-            .or_else(|| self.too_complex(endpoint))
+            .or_else(|| self.too_complex(endpoint.tier))
             .or_else(|| self.too_dear(endpoint))
+    }
+
+    /// The step that asks an eligible model, on the terms under which it is one.
+    fn step(&self, model: &Model, rule: &Arc<str>, class: &DataClass) -> Step {
+        match &model.offer {
+            Offer::Desk => Step::Local(model.name.clone()),
+            Offer::Engine => Step::Engine(model.name.clone()),
+            Offer::Endpoint(endpoint) => {
+                let disguise = self.terms(endpoint, class).ok().flatten();
+                Step::Upstream(Egress::grant(endpoint.clone(), rule.clone(), disguise))
+            }
+        }
     }
 
     /// The refusal for when nobody may answer. Privacy is named before money, and money before quality.
@@ -240,13 +263,6 @@ pub struct Undecided {
     pub class: DataClass,
     /// Models that may not serve it, each with the reason.
     pub rejected: Vec<Rejected>,
-}
-
-fn step(model: &Model, rule: &Arc<str>) -> Step {
-    match &model.offer {
-        Offer::Desk => Step::Local(model.name.clone()),
-        Offer::Endpoint(endpoint) => Step::Upstream(Egress::grant(endpoint.clone(), rule.clone())),
-    }
 }
 
 fn rule_of(reason: &Reason) -> Arc<str> {

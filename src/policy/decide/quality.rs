@@ -1,7 +1,7 @@
 //! Quality: what the local tier may answer, and which answers may serve similar questions.
 
 use super::Case;
-use crate::domain::{DataClass, Endpoint, Probability, Reading, Sentiment, Tier};
+use crate::domain::{DataClass, Probability, Reading, Sentiment, Tier};
 use crate::policy::decision::{LocalLimit, Reason, Rejected};
 use crate::policy::settings::{Bar, Cue, Model};
 use std::collections::BTreeSet;
@@ -38,9 +38,9 @@ impl Case<'_> {
         topic.is_none_or(Reading::is_assumed)
     }
 
-    pub(super) fn too_complex(&self, endpoint: &Endpoint) -> Option<Reason> {
+    pub(super) fn too_complex(&self, tier: Tier) -> Option<Reason> {
         // Asked for by name, a model is given: the threshold is how `auto` chooses.
-        if endpoint.tier == Tier::Remote || !self.chooses() {
+        if tier == Tier::Remote || !self.chooses() {
             return None;
         }
         let Some(limit) = self.local_limit() else {
@@ -59,8 +59,8 @@ impl Case<'_> {
         })
     }
 
-    /// Up to which complexity local endpoints answer. A topic's own threshold goes before that for all, and no budget
-    /// moves it; beside a promise it can only lower what the calibration allows, and then nobody vouches for it.
+    /// Up to which complexity local endpoints and engines answer. A topic's own threshold goes before that for all, and no
+    /// budget moves it; beside a promise it can only lower what the calibration allows, and then nobody vouches for it.
     pub(super) fn local_limit(&self) -> Option<LocalLimit> {
         let common = self.common_limit()?;
         let promised = matches!(self.settings.quality.bar, Bar::Promise(_));
@@ -103,13 +103,14 @@ impl Case<'_> {
             .reduce(|one, other| if other < one { other } else { one })
     }
 
-    /// The limit, raised where a budget is nearly spent. A raised one is vouched for by nobody.
+    /// The limit, raised where a budget is nearly spent. A promise is kept to the last cent.
     fn raised(&self, mut limit: LocalLimit) -> LocalLimit {
-        for (budget, standing) in self.budgets() {
-            let Some(near) = budget.near else { continue };
-            if standing.share() >= near.at && near.threshold > limit.threshold {
-                limit.threshold = near.threshold;
-                limit.calibration = None;
+        if let Bar::Promise(_) = self.settings.quality.bar {
+            return limit;
+        }
+        for raised in self.near().filter_map(|near| near.threshold) {
+            if raised > limit.threshold {
+                limit.threshold = raised;
             }
         }
         limit

@@ -32,7 +32,9 @@ pub(super) fn path(dialect: Dialect) -> &'static str {
 /// The body that leaves for this endpoint.
 pub(super) fn request_body(endpoint: &Endpoint, payload: &Payload) -> Bytes {
     match endpoint.dialect {
-        Dialect::OpenAi => openai::request_body(&endpoint.upstream_model, payload),
+        Dialect::OpenAi => {
+            openai::request_body(&endpoint.upstream_model, endpoint.limits.key, payload)
+        }
     }
 }
 

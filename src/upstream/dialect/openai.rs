@@ -4,7 +4,7 @@
 //! needs, leniently, since what is odd to us may well be meant for the caller.
 
 use super::{Event, NoAnswer};
-use crate::domain::{FinishReason, Seen, Usage};
+use crate::domain::{FinishReason, LimitKey, Seen, Usage};
 use crate::privacy::Payload;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -12,15 +12,19 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::ops::Range;
 
-/// The caller's body with the endpoint's name of the model and, for a stream, the wish for usage.
-pub(super) fn request_body(upstream_model: &str, payload: &Payload) -> Bytes {
-    let mut edits = Vec::with_capacity(2);
+/// The caller's body with the endpoint's name of the model, a limit on the output where one is set and, for a stream,
+/// the wish for usage.
+pub(super) fn request_body(upstream_model: &str, key: LimitKey, payload: &Payload) -> Bytes {
+    let mut edits = Vec::with_capacity(3);
     let model = serde_json::Value::from(upstream_model).to_string();
     if payload.body[payload.layout.model.clone()] != *model.as_bytes() {
         edits.push((payload.layout.model.clone(), model));
     }
     if payload.stream && !payload.include_usage {
         edits.push(wish_for_usage(payload));
+    }
+    if let Some(limit) = payload.output_limit {
+        edits.extend(limited(limit, key, payload));
     }
     if edits.is_empty() {
         return payload.body.clone();
@@ -40,6 +44,22 @@ fn splice(body: &[u8], edits: &[(Range<usize>, String)]) -> Bytes {
     }
     spliced.extend_from_slice(&body[copied..]);
     spliced.into()
+}
+
+/// The edits that tell the endpoint how long the answer may be: in the caller's own words for it where it has any.
+fn limited(
+    limit: u64,
+    key: LimitKey,
+    payload: &Payload,
+) -> impl Iterator<Item = (Range<usize>, String)> {
+    let (stated, end) = (&payload.layout.output_limits, payload.layout.end);
+    let added = stated
+        .is_empty()
+        .then(|| (end..end, format!(",\"{}\":{limit}", key.as_str())));
+    let changed = stated
+        .iter()
+        .map(move |place| (place.clone(), limit.to_string()));
+    changed.chain(added)
 }
 
 /// The edit that makes the stream end with a usage chunk.

@@ -2,7 +2,7 @@
 
 use super::openai::{read_event, read_whole, request_body};
 use super::{Event, NoAnswer};
-use crate::domain::{BodyLayout, FinishReason, Seen, Usage};
+use crate::domain::{BodyLayout, FinishReason, LimitKey, Seen, Usage};
 use crate::privacy::Payload;
 use bytes::Bytes;
 
@@ -22,15 +22,17 @@ fn payload(body: &str, stream: bool) -> Payload {
             question: None,
             model: model..model + 7,
             stream_options,
+            output_limits: Vec::new(),
             end: body.rfind('}').unwrap(),
         },
         stream,
         include_usage: false,
+        output_limit: None,
     }
 }
 
 fn sent(body: &str, stream: bool) -> String {
-    let bytes = request_body("gpt-4o", &payload(body, stream));
+    let bytes = request_body("gpt-4o", LimitKey::MaxTokens, &payload(body, stream));
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -42,14 +44,18 @@ fn only_the_model_changes_in_a_request() {
 
 #[test]
 fn a_model_name_with_quotes_stays_one_text() {
-    let bytes = request_body("a\"b\\c", &payload(r#"{"model":"gpt-x"}"#, false));
+    let bytes = request_body(
+        "a\"b\\c",
+        LimitKey::MaxTokens,
+        &payload(r#"{"model":"gpt-x"}"#, false),
+    );
     assert_eq!(bytes, r#"{"model":"a\"b\\c"}"#.as_bytes());
 }
 
 #[test]
 fn a_body_that_needs_no_edit_is_not_copied() {
     let payload = payload(r#"{"model":"gpt-x"}"#, false);
-    let bytes = request_body("gpt-x", &payload);
+    let bytes = request_body("gpt-x", LimitKey::MaxTokens, &payload);
     assert_eq!(bytes.as_ptr(), payload.body.as_ptr());
 }
 
@@ -92,7 +98,10 @@ fn a_caller_who_asked_for_usage_keeps_its_own_words() {
     let body = r#"{"model":"gpt-x","stream_options":{"include_usage":true}}"#;
     let mut payload = payload(body, true);
     payload.include_usage = true;
-    assert_eq!(request_body("gpt-x", &payload), body.as_bytes());
+    assert_eq!(
+        request_body("gpt-x", LimitKey::MaxTokens, &payload),
+        body.as_bytes()
+    );
 }
 
 fn seen(data: &str) -> Seen {
@@ -202,4 +211,40 @@ fn a_whole_answer_is_read_and_nonsense_is_not() {
     ] {
         assert!(matches!(read_whole(nonsense), Err(NoAnswer(_))));
     }
+}
+
+#[test]
+fn a_limit_on_the_output_is_told_in_the_callers_own_words() {
+    let told = |body: &str, key| {
+        let mut payload = payload(body, false);
+        payload.output_limit = Some(77);
+        for name in [r#""max_tokens":"#, r#""max_completion_tokens":"#] {
+            if let Some(start) = body.find(name).map(|at| at + name.len()) {
+                let value = body[start..].find([',', '}']).unwrap();
+                payload.layout.output_limits.push(start..start + value);
+            }
+        }
+        let body = request_body("gpt-x", key, &payload);
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let (old, new) = (LimitKey::MaxTokens, LimitKey::MaxCompletionTokens);
+    assert_eq!(
+        told(r#"{"model":"gpt-x"}"#, old),
+        r#"{"model":"gpt-x","max_tokens":77}"#
+    );
+    assert_eq!(
+        told(r#"{"model":"gpt-x"}"#, new),
+        r#"{"model":"gpt-x","max_completion_tokens":77}"#
+    );
+    assert_eq!(
+        told(r#"{"max_tokens":9000,"model":"gpt-x"}"#, new),
+        r#"{"max_tokens":77,"model":"gpt-x"}"#
+    );
+    assert_eq!(
+        told(
+            r#"{"max_completion_tokens":null,"model":"gpt-x","max_tokens":5}"#,
+            new
+        ),
+        r#"{"max_completion_tokens":77,"model":"gpt-x","max_tokens":77}"#
+    );
 }

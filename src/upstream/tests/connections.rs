@@ -22,7 +22,9 @@ async fn a_connection_is_used_again_after_a_stream_and_after_a_whole_answer() {
     ] {
         let client = client();
         for _ in 0..5 {
-            let reply = client.send(stream_to(provider.address), AMPLE).await;
+            let reply = client
+                .send(stream_to(provider.address), AMPLE, Freely)
+                .await;
             assert_eq!(read(reply.ok().unwrap()).await.1, None);
         }
         assert_eq!(provider.heard()[4].on_connection, 4);
@@ -41,7 +43,7 @@ async fn a_connection_closed_at_its_reuse_is_no_error() {
     });
     let client = client();
     for round in 0..200 {
-        let reply = client.send(whole_to(provider.address), AMPLE).await;
+        let reply = client.send(whole_to(provider.address), AMPLE, Freely).await;
         let reply = reply.unwrap_or_else(|error| panic!("request {round}: {error}"));
         assert_eq!(read(reply).await.1, None);
     }
@@ -65,7 +67,7 @@ async fn a_server_that_closes_after_each_answer_is_no_error() {
     });
     let client = client();
     for round in 0..200 {
-        let reply = client.send(whole_to(provider.address), AMPLE).await;
+        let reply = client.send(whole_to(provider.address), AMPLE, Freely).await;
         let reply = reply.unwrap_or_else(|error| panic!("request {round}: {error}"));
         assert_eq!(read(reply).await.1, None);
     }
@@ -90,7 +92,9 @@ fn watching(start: Vec<u8>) -> (StandIn, Receiver<()>, Receiver<Instant>) {
 async fn dropping_the_body_closes_the_connection_at_once() {
     let start = [STREAM_HEAD.as_bytes(), &piece(CONTENT)].concat();
     let (provider, _has_begun, is_closed) = watching(start);
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     let left = Instant::now();
     drop(reply.ok().unwrap());
     let closed = is_closed.recv_timeout(AMPLE).unwrap();
@@ -115,7 +119,7 @@ async fn leaving_before_the_answer_begins_closes_the_connection_at_once() {
         };
         let asked = async {
             tokio::select! {
-                _ = client.send(outbound, AMPLE) => panic!("there is no answer"),
+                _ = client.send(outbound, AMPLE, Freely) => panic!("there is no answer"),
                 () = until(has_begun) => Instant::now(),
             }
         };

@@ -29,7 +29,11 @@ async fn a_429_comes_up_unchanged_and_a_long_wait_is_left_to_others() {
     let body = "{\"error\":{\"message\":\"slow down\",\"type\":\"requests\",\"param\":null,\"code\":\"rate_limit_exceeded\"} }";
     let headers = "retry-after: 20\r\nretry-after-ms: 20000\r\nx-ratelimit-limit-requests: 60\r\nx-request-id: q1\r\nset-cookie: s\r\n";
     let provider = StandIn::always(answer("429 Too Many Requests", headers, body));
-    let error = refused(client().send(whole_to(provider.address), AMPLE).await);
+    let error = refused(
+        client()
+            .send(whole_to(provider.address), AMPLE, Freely)
+            .await,
+    );
     assert_eq!(error.code(), "upstream_rate_limited");
     assert!(error.may_try_next());
     assert_eq!(provider.heard().len(), 1);
@@ -63,7 +67,9 @@ async fn a_passing_failure_is_retried_once() {
             answer(status, "retry-after-ms: 1\r\n", WHOLE).as_bytes(),
         )
     });
-    let reply = client().send(whole_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(whole_to(provider.address), AMPLE, Freely)
+        .await;
     assert_eq!(reply.ok().unwrap().attempts, 2);
 }
 
@@ -79,7 +85,11 @@ async fn a_fault_of_the_caller_is_neither_retried_nor_tried_elsewhere() {
         ("408 Timeout", "upstream_timeout", true),
     ] {
         let provider = StandIn::always(answer(status, "", "{}"));
-        let error = refused(client().send(whole_to(provider.address), AMPLE).await);
+        let error = refused(
+            client()
+                .send(whole_to(provider.address), AMPLE, Freely)
+                .await,
+        );
         assert_eq!(
             (error.code(), error.may_try_next()),
             (code, next),
@@ -94,7 +104,7 @@ async fn a_refused_connection_is_unreachable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = refused(client().send(whole_to(address), AMPLE).await);
+    let error = refused(client().send(whole_to(address), AMPLE, Freely).await);
     assert_eq!(
         (error.code(), error.attempts()),
         ("upstream_unreachable", 2)
@@ -110,7 +120,11 @@ async fn a_redirect_is_an_error_and_is_not_followed() {
             elsewhere.address
         );
         let provider = StandIn::always(answer(status, &location, ""));
-        let error = refused(client().send(whole_to(provider.address), AMPLE).await);
+        let error = refused(
+            client()
+                .send(whole_to(provider.address), AMPLE, Freely)
+                .await,
+        );
         assert_eq!(error.code(), "upstream_garbled");
         assert!(error.may_try_next());
     }
@@ -127,7 +141,11 @@ async fn nonsense_is_garbled() {
         "SSH-2.0-OpenSSH_9.6\r\n\r\n".into(),
     ] {
         let provider = StandIn::always(nonsense.clone());
-        let error = refused(client().send(whole_to(provider.address), AMPLE).await);
+        let error = refused(
+            client()
+                .send(whole_to(provider.address), AMPLE, Freely)
+                .await,
+        );
         assert_eq!(error.code(), "upstream_garbled", "{nonsense}");
     }
 }
@@ -139,7 +157,7 @@ async fn a_provider_that_only_fails_gets_at_most_a_fifth_more() {
         max_attempts: 5,
         ..RetrySettings::default()
     });
-    let ask = || client.send(whole_to(provider.address), AMPLE);
+    let ask = || client.send(whole_to(provider.address), AMPLE, Freely);
     for outcome in join_all((0..100).map(|_| ask())).await {
         assert_eq!(refused(outcome).code(), "upstream_overloaded");
     }
@@ -154,7 +172,7 @@ async fn a_provider_that_only_fails_gets_at_most_a_fifth_more() {
 async fn a_provider_that_closes_without_a_word_gets_at_most_a_fifth_more() {
     let provider = StandIn::new(|_, _, _| Then::Close);
     let client = patient(RetrySettings::default());
-    let ask = || client.send(whole_to(provider.address), AMPLE);
+    let ask = || client.send(whole_to(provider.address), AMPLE, Freely);
     for outcome in join_all((0..100).map(|_| ask())).await {
         assert_eq!(refused(outcome).code(), "upstream_unreachable");
     }
@@ -191,7 +209,7 @@ async fn the_breaker_opens_lets_one_through_and_closes_again() {
     })
     .unwrap();
     let endpoint = endpoint(provider.address, Timeouts::default());
-    let ask = || client.send(whole_to(provider.address), AMPLE);
+    let ask = || client.send(whole_to(provider.address), AMPLE, Freely);
     for _ in 0..3 {
         assert!(!client.is_open(&endpoint));
         assert_eq!(refused(ask().await).code(), "upstream_server_error");
@@ -221,7 +239,7 @@ async fn a_bad_key_or_a_rate_limit_opens_no_breaker() {
         let provider = StandIn::always(answer(status, "retry-after: 30\r\n", "{}"));
         let client = client();
         for _ in 0..12 {
-            let error = refused(client.send(whole_to(provider.address), AMPLE).await);
+            let error = refused(client.send(whole_to(provider.address), AMPLE, Freely).await);
             assert_ne!(error.code(), "upstream_breaker_open");
         }
     }
@@ -233,7 +251,11 @@ async fn neither_key_nor_prompt_is_in_any_error() {
     for status in ["401 No", "400 Bad", "500 Oops"] {
         let headers = format!("x-request-id: {KEY}\r\n");
         let provider = StandIn::always(answer(status, &headers, &echo));
-        let error = refused(client().send(whole_to(provider.address), AMPLE).await);
+        let error = refused(
+            client()
+                .send(whole_to(provider.address), AMPLE, Freely)
+                .await,
+        );
         let printed = format!("{error} {error:?}");
         assert!(
             !printed.contains(KEY) && !printed.contains("canary"),
@@ -243,7 +265,11 @@ async fn neither_key_nor_prompt_is_in_any_error() {
         assert!(reply.body.is_empty() && reply.headers.len() <= 1);
     }
     let provider = StandIn::always(answer("400 Bad", "", "canary-prompt"));
-    let error = refused(client().send(whole_to(provider.address), AMPLE).await);
+    let error = refused(
+        client()
+            .send(whole_to(provider.address), AMPLE, Freely)
+            .await,
+    );
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert_eq!(answered(error).body, "canary-prompt");
 }
@@ -255,7 +281,7 @@ async fn an_address_that_is_none_is_told_without_showing_it() {
         endpoint.base_url = base_url.into();
         let error = refused(
             client()
-                .send(asking(r#"{"model":"auto"}"#, endpoint), AMPLE)
+                .send(asking(r#"{"model":"auto"}"#, endpoint), AMPLE, Freely)
                 .await,
         );
         assert_eq!(

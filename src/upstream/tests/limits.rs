@@ -19,7 +19,7 @@ fn silent(connection: &mut std::net::TcpStream) -> Then {
 
 async fn which_fires(outbound: Outbound, limit: Duration) -> &'static str {
     let start = Instant::now();
-    let which = match client().send(outbound, limit).await {
+    let which = match client().send(outbound, limit, Freely).await {
         Err(UpstreamError::TimedOut { which, attempts: 1 }) => which,
         Err(other) => panic!("{other}"),
         Ok(reply) => match read(reply).await.1 {
@@ -134,7 +134,7 @@ async fn a_whole_answer_over_the_limit_is_refused() {
             ..Settings::default()
         })
         .unwrap();
-        let outcome = client.send(whole_to(provider.address), AMPLE).await;
+        let outcome = client.send(whole_to(provider.address), AMPLE, Freely).await;
         assert_eq!(refused(outcome).code(), "upstream_garbled");
     }
 }
@@ -157,7 +157,9 @@ async fn a_reader_who_does_not_read_stops_the_upstream() {
         report.lock().unwrap().send(total).unwrap();
         Then::Close
     });
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     let _unread = reply.ok().unwrap();
     // What the system keeps in the sockets' own buffers is all that may have been taken.
     let total = written.recv_timeout(AMPLE).unwrap();

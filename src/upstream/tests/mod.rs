@@ -7,7 +7,7 @@ mod requests;
 mod stand_in;
 mod streams;
 
-use super::{Client, Reply, Settings, UpstreamError};
+use super::{Client, Purse, Reply, Settings, UpstreamError};
 use crate::domain::{
     BodyLayout, BrokenOff, Caller, ChatRequest, Chunk, DecisionId, Dialect, Endpoint, Needs, Price,
     RequestId, Residency, Secret, Tier, Tightening, Timeouts, Verbatim,
@@ -40,6 +40,15 @@ const RECORDED: &str = concat!(
 /// A recorded whole answer.
 const WHOLE: &str = "{ \"id\":\"c1\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"four\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1},\"n\":1.0 }\n";
 
+/// Money enough for anything that gets lost.
+struct Freely;
+
+impl Purse for Freely {
+    async fn lost(&mut self) -> bool {
+        true
+    }
+}
+
 fn client() -> Client {
     Client::new(Settings::default()).unwrap()
 }
@@ -54,6 +63,7 @@ fn endpoint(address: SocketAddr, timeouts: Timeouts) -> Endpoint {
         credential: Some(Secret::new(KEY)),
         residency: Residency::default(),
         price: Price::default(),
+        limits: crate::domain::TokenLimits::default(),
         timeouts,
         parallel: None,
     }
@@ -73,17 +83,19 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
         include_usage: false,
         max_output_tokens: None,
         needs: Needs::default(),
+        wishes: None,
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout {
             question: None,
             model: model..model + 6,
             stream_options: None,
+            output_limits: Vec::new(),
             end: body.rfind('}').unwrap(),
         },
         traceparent: Some("00-canary-trace".into()),
     };
-    release(Egress::for_tests(Arc::new(endpoint)), &request)
+    release(Egress::for_tests(Arc::new(endpoint)), &request, None).unwrap()
 }
 
 /// A request for a stream.

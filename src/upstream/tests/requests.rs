@@ -18,7 +18,11 @@ async fn the_callers_bytes_leave_with_the_model_replaced_and_headers_of_our_own(
     let provider = StandIn::always(answer("200 OK", "", WHOLE));
     let body = "{\"seed\": 9007199254740993,\t\"model\":\"auto\", \"x\":1.0,\"t\":\"\\ud83d\"}\n";
     let outbound = asking(body, endpoint(provider.address, Timeouts::default()));
-    client().send(outbound, AMPLE).await.map(drop).unwrap();
+    client()
+        .send(outbound, AMPLE, Freely)
+        .await
+        .map(drop)
+        .unwrap();
     let heard = provider.heard();
     assert_eq!(heard[0].body, body.replace("auto", "gpt-4o").as_bytes());
     let head = &heard[0].head;
@@ -44,7 +48,11 @@ async fn an_endpoint_without_a_key_gets_no_authorization() {
     let mut endpoint = endpoint(provider.address, Timeouts::default());
     endpoint.credential = None;
     let outbound = asking(r#"{"model":"auto"}"#, endpoint);
-    client().send(outbound, AMPLE).await.map(drop).unwrap();
+    client()
+        .send(outbound, AMPLE, Freely)
+        .await
+        .map(drop)
+        .unwrap();
     assert!(!provider.heard()[0].head.contains("authorization"));
 }
 
@@ -56,7 +64,7 @@ async fn a_changed_key_is_used_from_the_next_request_on() {
         let mut endpoint = endpoint(provider.address, Timeouts::default());
         endpoint.credential = Some(Secret::new(key));
         let outbound = asking(r#"{"model":"auto"}"#, endpoint);
-        let reply = client.send(outbound, AMPLE).await.ok().unwrap();
+        let reply = client.send(outbound, AMPLE, Freely).await.ok().unwrap();
         read(reply).await;
         assert!(provider.heard().last().unwrap().head.contains(key));
     }
@@ -66,7 +74,9 @@ async fn a_changed_key_is_used_from_the_next_request_on() {
 async fn a_whole_answer_comes_back_unchanged_in_one_piece() {
     let headers = "x-request-id: q7\r\nx-ratelimit-remaining-tokens: 5\r\nset-cookie: s=1\r\nserver: x\r\ncontent-type: application/json\r\n";
     let provider = StandIn::always(answer("200 OK", headers, WHOLE));
-    let reply = client().send(whole_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(whole_to(provider.address), AMPLE, Freely)
+        .await;
     let reply = reply.ok().unwrap();
     let kept: Vec<_> = reply
         .headers
@@ -93,7 +103,9 @@ async fn a_whole_answer_comes_back_unchanged_in_one_piece() {
 async fn a_stream_comes_back_unchanged_however_it_is_cut() {
     for size in [1, 2, 3, 7, 64, 10_000] {
         let provider = StandIn::always(stream_of(RECORDED, size));
-        let reply = client().send(stream_to(provider.address), AMPLE).await;
+        let reply = client()
+            .send(stream_to(provider.address), AMPLE, Freely)
+            .await;
         let (pieces, broken) = read(reply.ok().unwrap()).await;
         assert_eq!(broken, None);
         assert_eq!(wire(&pieces), RECORDED.as_bytes());
@@ -107,7 +119,9 @@ async fn a_stream_comes_back_unchanged_however_it_is_cut() {
 #[tokio::test]
 async fn a_stream_is_asked_to_end_with_usage() {
     let provider = StandIn::always(stream_of(RECORDED, 100));
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     read(reply.ok().unwrap()).await;
     let heard = &provider.heard()[0];
     let body =
@@ -120,7 +134,9 @@ async fn a_stream_is_asked_to_end_with_usage() {
 async fn a_whole_answer_to_a_stream_request_is_passed_on_as_it_is() {
     let headers = "content-type: application/json; charset=utf-8\r\n";
     let provider = StandIn::always(answer("200 OK", headers, WHOLE));
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     let (pieces, broken) = read(reply.ok().unwrap()).await;
     assert_eq!((wire(&pieces), broken), (WHOLE.as_bytes().to_vec(), None));
     assert!(pieces[0].seen.last);

@@ -28,7 +28,10 @@ async fn a_stream_cut_anywhere_never_looks_complete() {
     let mut cuts = 0;
     while cuts * 3 + 1 < done {
         let sent = cuts * 3 + 1;
-        match client.send(stream_to(provider.address), AMPLE).await {
+        match client
+            .send(stream_to(provider.address), AMPLE, Freely)
+            .await
+        {
             Err(error) => {
                 assert!(sent < first_content_ends(), "{sent}");
                 assert_eq!(error.code(), "upstream_unreachable");
@@ -54,7 +57,9 @@ async fn a_stream_cut_anywhere_never_looks_complete() {
 async fn a_stream_that_ends_without_done_is_broken_off() {
     let done = RECORDED.find("data: [DONE]").unwrap();
     let provider = StandIn::always(stream_of(&RECORDED[..done], 50));
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     let (pieces, broken) = read(reply.ok().unwrap()).await;
     assert_eq!(wire(&pieces), &RECORDED.as_bytes()[..done]);
     assert_eq!(
@@ -68,7 +73,9 @@ async fn an_error_in_a_stream_ends_it_and_is_handed_on_as_it_came() {
     let event = "event: error\r\ndata: {\"error\":{\"message\":\"overloaded\"}}\r\n\r\n";
     let begun = &RECORDED[..first_content_ends()];
     let provider = StandIn::always(stream_of(&format!("{begun}{event}data: [DONE]\n\n"), 9));
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     let (pieces, broken) = read(reply.ok().unwrap()).await;
     assert_eq!(wire(&pieces), begun.as_bytes());
     assert_eq!(
@@ -81,7 +88,11 @@ async fn an_error_in_a_stream_ends_it_and_is_handed_on_as_it_came() {
 async fn an_error_before_the_first_content_is_an_error_reply() {
     let event = "data: {\"error\":{\"message\":\"slow down\",\"code\":\"429\"}}\n\n";
     let provider = StandIn::always(stream_of(&format!(": ping\n\n{event}"), 1000));
-    let error = refused(client().send(stream_to(provider.address), AMPLE).await);
+    let error = refused(
+        client()
+            .send(stream_to(provider.address), AMPLE, Freely)
+            .await,
+    );
     assert_eq!(error.code(), "upstream_rate_limited");
     assert!(error.may_try_next());
     let UpstreamError::Answered(reply) = error else {
@@ -110,7 +121,7 @@ async fn an_event_without_end_is_refused_before_it_fills_the_memory() {
     });
     let reply = client
         .unwrap()
-        .send(stream_to(provider.address), AMPLE)
+        .send(stream_to(provider.address), AMPLE, Freely)
         .await;
     let (pieces, broken) = read(reply.ok().unwrap()).await;
     assert_eq!(pieces.len(), 1);
@@ -130,7 +141,9 @@ async fn role_and_comments_wait_for_the_first_content_and_no_longer() {
         say(connection, &piece(&RECORDED.as_bytes()[begun..]));
         say(connection, STREAM_END.as_bytes())
     });
-    let reply = client().send(stream_to(provider.address), AMPLE).await;
+    let reply = client()
+        .send(stream_to(provider.address), AMPLE, Freely)
+        .await;
     let mut body = reply.ok().unwrap().body;
     let mut seen = Vec::new();
     for _ in 0..3 {

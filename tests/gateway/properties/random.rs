@@ -108,10 +108,10 @@ impl Random {
 
     fn model(&mut self, number: u64) -> Model {
         let name: Arc<str> = format!("model-{number}").into();
-        let offer = if self.chance(2) {
-            Offer::Desk
-        } else {
-            Offer::Endpoint(Arc::new(self.endpoint(name.clone())))
+        let offer = match self.below(10) {
+            0 | 1 => Offer::Desk,
+            2 => Offer::Engine,
+            _ => Offer::Endpoint(Arc::new(self.endpoint(name.clone()))),
         };
         Model {
             name,
@@ -134,6 +134,7 @@ impl Random {
             credential: None,
             residency: self.residency(),
             price: Price::default(),
+            limits: firstline::domain::TokenLimits::default(),
             timeouts: Timeouts::default(),
             parallel: None,
         }
@@ -154,9 +155,10 @@ impl Random {
 
     pub(super) fn rule(&mut self) -> PrivacyRule {
         let class = class(self.below(u64::from(CLASSES)) as u8);
-        let on_violation = match self.chance(5) {
-            true => OnViolation::Local,
-            false => OnViolation::Refuse,
+        let on_violation = match self.below(4) {
+            0 | 1 => OnViolation::Local,
+            2 => OnViolation::Pseudonymise,
+            _ => OnViolation::Refuse,
         };
         PrivacyRule {
             id: "".into(),

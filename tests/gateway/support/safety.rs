@@ -30,6 +30,15 @@ impl Sender {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Reply {
+        self.try_chat(headers, body).await.unwrap()
+    }
+
+    /// The same to a gateway that may be gone.
+    pub(crate) async fn try_chat(
+        &self,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Result<Reply> {
         let url = format!("{}/v1/chat/completions", self.base);
         let mut request = self.client.post(url);
         request = request.header("content-type", "application/json");
@@ -37,7 +46,7 @@ impl Sender {
             request = request.header(*name, *value);
         }
         let request = request.body(body).timeout(Duration::from_secs(60));
-        whole(request.send().await.unwrap()).await
+        Ok(whole(request.send().await?).await)
     }
 
     /// Gets a page.

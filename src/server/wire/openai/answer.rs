@@ -1,6 +1,6 @@
 //! Answers in our own words, put into OpenAI's form so that its SDKs cannot tell them from a provider's.
 
-use crate::domain::{DecisionId, FinishReason, Usage};
+use crate::domain::{DecisionId, FinishReason, TokenSaid, Usage};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,8 +28,8 @@ impl<'a> Head<'a> {
     pub(in crate::server) fn whole(
         &self,
         text: &str,
-        reason: FinishReason,
-        usage: &Usage,
+        tokens: Option<&[TokenSaid]>,
+        (reason, usage): (FinishReason, &Usage),
     ) -> String {
         json!({
             "id": self.id(),
@@ -39,7 +39,7 @@ impl<'a> Head<'a> {
             "choices": [{
                 "index": 0,
                 "message": {"role": "assistant", "content": text, "refusal": null},
-                "logprobs": null,
+                "logprobs": log_probabilities(tokens),
                 "finish_reason": reason.as_str(),
             }],
             "usage": usage_json(usage),
@@ -50,19 +50,24 @@ impl<'a> Head<'a> {
     /// The event that opens a stream with the role.
     pub(in crate::server) fn opening(&self) -> String {
         self.event(
-            json!([choice(json!({"role": "assistant", "content": ""}), None)]),
+            json!([choice(
+                json!({"role": "assistant", "content": ""}),
+                None,
+                None
+            )]),
             None,
         )
     }
 
-    /// An event with a piece of text.
-    pub(in crate::server) fn text(&self, text: &str) -> String {
-        self.event(json!([choice(json!({"content": text}), None)]), None)
+    /// An event with a piece of text, and the probabilities of its tokens where they were asked for.
+    pub(in crate::server) fn text(&self, text: &str, tokens: Option<&[TokenSaid]>) -> String {
+        let choice = choice(json!({"content": text}), tokens, None);
+        self.event(json!([choice]), None)
     }
 
     /// The events that end a stream: the reason, the usage where the caller asked for it, and `[DONE]`.
     pub(in crate::server) fn closing(&self, reason: FinishReason, usage: Option<&Usage>) -> String {
-        let mut events = self.event(json!([choice(json!({}), Some(reason))]), None);
+        let mut events = self.event(json!([choice(json!({}), None, Some(reason))]), None);
         if let Some(usage) = usage {
             events.push_str(&self.event(json!([]), Some(usage)));
         }
@@ -89,8 +94,32 @@ impl<'a> Head<'a> {
     }
 }
 
-fn choice(delta: Value, reason: Option<FinishReason>) -> Value {
-    json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason.map(FinishReason::as_str)})
+fn choice(delta: Value, tokens: Option<&[TokenSaid]>, reason: Option<FinishReason>) -> Value {
+    json!({
+        "index": 0,
+        "delta": delta,
+        "logprobs": log_probabilities(tokens),
+        "finish_reason": reason.map(FinishReason::as_str),
+    })
+}
+
+/// The tokens' probabilities; the likeliest others are not given, and who asks for them is answered elsewhere.
+fn log_probabilities(tokens: Option<&[TokenSaid]>) -> Value {
+    let Some(tokens) = tokens else {
+        return Value::Null;
+    };
+    let content: Vec<Value> = tokens
+        .iter()
+        .map(|token| {
+            json!({
+                "token": token.text,
+                "logprob": token.log_probability,
+                "bytes": token.text.as_bytes(),
+                "top_logprobs": [],
+            })
+        })
+        .collect();
+    json!({"content": content, "refusal": null})
 }
 
 fn usage_json(usage: &Usage) -> Value {

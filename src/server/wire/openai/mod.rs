@@ -2,3 +2,4 @@
 
 pub(in crate::server) mod answer;
 pub(in crate::server) mod request;
+pub(in crate::server) mod wishes;

@@ -83,6 +83,11 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
         layout: BodyLayout {
             model: span(text, model_raw),
             stream_options: fields.stream_options.map(|raw| span(text, raw)),
+            output_limits: [fields.max_completion_tokens, fields.max_tokens]
+                .into_iter()
+                .flatten()
+                .map(|raw| span(text, raw))
+                .collect(),
             question,
             end: text.trim_end().len() - 1,
         },
@@ -99,9 +104,9 @@ struct Fields<'a> {
     stream: Option<&'a RawValue>,
     #[serde(borrow)]
     stream_options: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     max_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     max_completion_tokens: Option<&'a RawValue>,
     #[serde(borrow)]
     n: Option<&'a RawValue>,
@@ -109,6 +114,11 @@ struct Fields<'a> {
     tools: Option<&'a RawValue>,
     #[serde(borrow)]
     response_format: Option<&'a RawValue>,
+}
+
+/// A key that is given and `null` has a place, too: where a limit goes that the gateway has to set.
+fn even_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -130,11 +140,16 @@ struct RawMessage<'a> {
     tool_calls: Option<Vec<IgnoredAny>>,
 }
 
-/// The text of a message's content, and how many of its parts are not text.
+/// The kinds of parts whose every word stands in the body.
+const TEXT_PARTS: [&str; 5] = ["text", "input_text", "output_text", "refusal", "thinking"];
+
+/// The text of a message's content, and what of it is not text.
 #[derive(Default)]
 struct Content {
     text: String,
     images: u32,
+    image_bytes: usize,
+    others: u32,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +158,8 @@ struct Part<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    image_url: Option<&'a RawValue>,
 }
 
 impl RawMessage<'_> {
@@ -182,12 +199,15 @@ impl<'de> Visitor<'de> for ContentVisitor {
     fn visit_str<E>(self, text: &str) -> Result<Content, E> {
         Ok(Content {
             text: text.to_owned(),
-            images: 0,
+            ..Content::default()
         })
     }
 
     fn visit_string<E>(self, text: String) -> Result<Content, E> {
-        Ok(Content { text, images: 0 })
+        Ok(Content {
+            text,
+            ..Content::default()
+        })
     }
 
     fn visit_unit<E>(self) -> Result<Content, E> {
@@ -197,15 +217,29 @@ impl<'de> Visitor<'de> for ContentVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Content, A::Error> {
         let mut content = Content::default();
         while let Some(part) = parts.next_element::<Part<'de>>()? {
+            content.see_kind(&part);
             if let Some(text) = part.text {
                 if !content.text.is_empty() {
                     content.text.push('\n');
                 }
                 content.text.push_str(&text);
             }
-            content.images += u32::from(part.kind == "image_url" || part.kind == "input_image");
         }
         Ok(content)
+    }
+}
+
+impl Content {
+    fn see_kind(&mut self, part: &Part<'_>) {
+        match &*part.kind {
+            "image_url" | "input_image" => {
+                self.images += 1;
+                self.image_bytes += part.image_url.map_or(0, |raw| raw.get().len());
+            }
+            kind if TEXT_PARTS.contains(&kind) => {}
+            // Of a kind that nobody here knows, a part may hold anything.
+            _ => self.others += 1,
+        }
     }
 }
 
@@ -217,7 +251,8 @@ fn max_output_tokens(fields: &Fields<'_>) -> Result<Option<u64>, BadBody> {
         wanted,
     )?;
     let older = optional("max_tokens", fields.max_tokens, wanted)?;
-    Ok(newer.or(older))
+    // Where both are given nobody knows which one an endpoint takes.
+    Ok(newer.max(older))
 }
 
 fn needs(fields: &Fields<'_>, messages: &[RawMessage<'_>]) -> Result<Needs, BadBody> {
@@ -228,14 +263,18 @@ fn needs(fields: &Fields<'_>, messages: &[RawMessage<'_>]) -> Result<Needs, BadB
     let format: Option<ResponseFormat> =
         optional("response_format", fields.response_format, "an object")?;
     let answers: Option<u32> = optional("n", fields.n, "a whole number")?;
+    let contents = || {
+        messages
+            .iter()
+            .filter_map(|message| message.content.as_ref())
+    };
     Ok(Needs {
         tools: offered.is_some_and(|tools| !tools.is_empty()) || messages.iter().any(used),
-        images: messages.iter().any(|message| {
-            message
-                .content
-                .as_ref()
-                .is_some_and(|content| content.images > 0)
-        }),
+        images: contents().any(|content| content.images > 0),
+        attachments: contents().any(|content| content.images + content.others > 0),
+        image_parts: contents().map(|content| content.images).sum(),
+        image_bytes: contents().map(|content| content.image_bytes).sum(),
+        other_parts: contents().map(|content| content.others).sum(),
         json: format
             .and_then(|format| format.kind)
             .is_some_and(|kind| kind.starts_with("json")),
@@ -344,8 +383,10 @@ mod tests {
             Needs {
                 tools: true,
                 images: true,
-                json: false,
-                answers: 2
+                attachments: true,
+                answers: 2,
+                image_parts: 1,
+                ..Needs::default()
             }
         );
     }

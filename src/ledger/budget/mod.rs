@@ -1,0 +1,291 @@
+//! Budgets that hold under concurrency: reserve before spending, settle after.
+//!
+//! What is kept is the spending of each budget by window; the limits come with each question, out of the policy that
+//! holds for the request. So a reload has nothing to replace here, and a request of the old policy is counted to its end.
+//! All accounts stand under one short lock, so that a request which falls under several budgets gets all of them or
+//! none. Time is passed in. Every window has a tally of its own, whichever order a jumping clock visits them in, so a
+//! budget rolls over once and a window that the clock returns to finds its spending again.
+
+mod book;
+mod pages;
+
+pub(super) use book::{Book, Kept, start};
+pub(super) use pages::{Held, Pages, Place};
+
+use pages::Line;
+
+use super::{PlaceSeen, Window, Word};
+use crate::domain::{DecisionId, Usd};
+use crate::policy::{BudgetRule, BudgetStanding};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// A limit on what may be spent in a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Its name; unique.
+    pub name: Arc<str>,
+    /// The most that may be spent in one window.
+    pub limit: Usd,
+    /// The window.
+    pub per: Window,
+}
+
+/// A budget that would not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("budget `{name}` of {limit} has {used} used")]
+pub struct Exceeded {
+    /// The budget's name.
+    pub name: Arc<str>,
+    /// Its limit.
+    pub limit: Usd,
+    /// Spent and reserved in its current window.
+    pub used: Usd,
+}
+
+/// What is used of every budget. A handle; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Budgets(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    accounts: Mutex<Accounts>,
+    book: OnceLock<Book>,
+}
+
+/// The right to spend up to an amount. Dropping it unsettled gives all of it back.
+#[derive(Debug)]
+pub struct Reservation {
+    budgets: Budgets,
+    places: Vec<(Place, Usd)>,
+    amount: Usd,
+    decision: DecisionId,
+}
+
+/// For whom money is set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The decision.
+    pub decision: DecisionId,
+    /// The request's id.
+    pub request: Word,
+    /// The caller's name.
+    pub caller: Word,
+    /// When the request came, in milliseconds since 1970.
+    pub started_at: u64,
+    /// The policy that decided, as `name@hash`.
+    pub policy: Option<Word>,
+    /// The data class.
+    pub class: Option<Word>,
+    /// The endpoints that it was, or is about to be, sent to.
+    pub places: Vec<PlaceSeen>,
+}
+
+#[derive(Debug, Default)]
+struct Accounts(HashMap<(Word, Window), Vec<Tally>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    window: u64,
+    spent: Usd,
+    reserved: Usd,
+}
+
+/// Windows remembered per budget: this one, the one before it for late settlements, and those a clock jumped to.
+const TALLIES_KEPT: usize = 4;
+
+impl From<&BudgetRule> for Budget {
+    fn from(rule: &BudgetRule) -> Self {
+        Self {
+            name: rule.name.clone(),
+            limit: rule.limit,
+            per: rule.per.into(),
+        }
+    }
+}
+
+impl Budgets {
+    /// Writes every reservation into a book from now on, too. Only the first book counts.
+    pub(super) fn keep(&self, book: Book) {
+        // A second one would be a mistake of this room, and the first goes on.
+        let _ = self.0.book.set(book);
+    }
+
+    /// Reserves an amount in all these budgets or in none.
+    pub fn reserve(
+        &self,
+        decision: DecisionId,
+        budgets: &[Budget],
+        amount: Usd,
+        unix_seconds: u64,
+    ) -> Result<Reservation, Exceeded> {
+        let places = budgets.iter().map(|budget| {
+            let place = Place {
+                budget: Word::from(&budget.name),
+                per: budget.per,
+                window: budget.per.number(unix_seconds),
+            };
+            (place, budget.limit)
+        });
+        let mut reservation = Reservation {
+            budgets: self.clone(),
+            places: places.collect(),
+            amount: Usd::ZERO,
+            decision,
+        };
+        reservation.resize(amount)?;
+        Ok(reservation)
+    }
+
+    /// How these budgets stand.
+    pub fn standing(
+        &self,
+        budgets: impl Iterator<Item = Budget>,
+        unix_seconds: u64,
+    ) -> Vec<BudgetStanding> {
+        let mut accounts = self.lock();
+        let standing = |budget: Budget| BudgetStanding {
+            used: accounts
+                .tally(
+                    &Word::from(&budget.name),
+                    budget.per,
+                    budget.per.number(unix_seconds),
+                )
+                .used(),
+            name: budget.name,
+            limit: budget.limit,
+        };
+        budgets.map(standing).collect()
+    }
+
+    /// Counts a cost of the past, as when the book or the journal is read at the start.
+    pub(super) fn restore(&self, place: &Place, cost: Usd) {
+        self.lock().at(place).spent += cost;
+    }
+
+    fn write(&self, line: impl FnOnce() -> Line) {
+        if let Some(book) = self.0.book.get() {
+            book.write(line());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        self.0
+            .accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation {
+    /// The names of the budgets it is held in.
+    pub fn names(&self) -> impl Iterator<Item = &Word> {
+        self.places.iter().map(|(place, _)| &place.budget)
+    }
+
+    /// Holds another amount from now on, in all its budgets, or goes on holding what it held.
+    pub fn resize(&mut self, amount: Usd) -> Result<(), Exceeded> {
+        let mut accounts = self.budgets.lock();
+        for (place, limit) in &self.places {
+            let used = accounts.at(place).used();
+            if used.saturating_sub(self.amount) + amount > *limit {
+                return Err(Exceeded {
+                    name: place.budget.to_shared(),
+                    limit: *limit,
+                    used,
+                });
+            }
+        }
+        for (place, _) in &self.places {
+            let tally = accounts.at(place);
+            tally.reserved = tally.reserved.saturating_sub(self.amount) + amount;
+        }
+        drop(accounts);
+        self.amount = amount;
+        Ok(())
+    }
+
+    /// Waits until it is in the book, with what there is to say of its holder, so that not even a killed process forgets
+    /// it. False where that failed, and nothing may be spent then.
+    pub async fn written(&self, holder: Holder) -> bool {
+        match self.budgets.0.book.get() {
+            Some(book) if !self.places.is_empty() => book.write_for_good(self.line(holder)).await,
+            Some(_) | None => true,
+        }
+    }
+
+    /// Turns the reservation into what was really spent, which may be less or more.
+    pub fn settle(mut self, cost: Usd) {
+        self.close(cost);
+    }
+
+    fn line(&self, holder: Holder) -> Line {
+        Line::Held(Held {
+            holder: holder.into(),
+            micro_usd: self.amount.0,
+            places: self.places.iter().map(|(place, _)| place.clone()).collect(),
+        })
+    }
+
+    fn close(&mut self, cost: Usd) {
+        if self.places.is_empty() {
+            return;
+        }
+        let amount = self.amount;
+        let mut accounts = self.budgets.lock();
+        for (place, _) in self.places.drain(..) {
+            let tally = accounts.at(&place);
+            tally.reserved = tally.reserved.saturating_sub(amount);
+            tally.spent += cost;
+        }
+        drop(accounts);
+        let decision = || self.decision.as_str().to_owned().into();
+        self.budgets.write(|| Line::Settled {
+            decision: decision(),
+            micro_usd: cost.0,
+        });
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.close(Usd::ZERO);
+    }
+}
+
+impl Accounts {
+    fn at(&mut self, place: &Place) -> &mut Tally {
+        self.tally(&place.budget, place.per, place.window)
+    }
+
+    /// The tally of a window, begun if need be; the window farthest away in time makes room.
+    fn tally(&mut self, name: &Word, per: Window, window: u64) -> &mut Tally {
+        let tallies = self.0.entry((name.clone(), per)).or_default();
+        let known = tallies.iter().position(|tally| tally.window == window);
+        let index = known.unwrap_or_else(|| begin(tallies, window));
+        &mut tallies[index]
+    }
+}
+
+fn begin(tallies: &mut Vec<Tally>, window: u64) -> usize {
+    if tallies.len() >= TALLIES_KEPT {
+        let away = |tally: &Tally| std::cmp::Reverse(tally.window.abs_diff(window));
+        tallies.sort_by_key(away);
+        tallies.remove(0);
+    }
+    tallies.push(Tally {
+        window,
+        spent: Usd::ZERO,
+        reserved: Usd::ZERO,
+    });
+    tallies.len() - 1
+}
+
+impl Tally {
+    fn used(&self) -> Usd {
+        self.spent + self.reserved
+    }
+}
+
+#[cfg(test)]
+mod tests;
