@@ -3,7 +3,7 @@
 use super::build::App;
 use crate::config::ServerSettings;
 use crate::inference::{DecoderThreads, Workers};
-use crate::server::{self, ConnectionLimits, RequestLimits, Site, Stop, Surface};
+use crate::server::{self, ConnectionLimits, Gate, GateLimits, RequestLimits, Site, Stop, Surface};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -48,12 +48,14 @@ impl App {
 
     fn listen(&mut self, tasks: &TaskTracker, stop: &Stop) {
         let limits = connection_limits(&self.settings);
+        let gate = Gate::new(gate_limits(&self.settings), self.metrics.clone());
         let site = |surface, metrics| Site {
             pipeline: self.pipeline.clone(),
             readiness: self.readiness.clone(),
             metrics,
             surface,
             limits: request_limits(&self.settings),
+            gate: gate.clone(),
         };
         let own_admin = self.admin.is_some();
         let api = site(Surface::Api, self.metrics.clone().filter(|_| !own_admin));
@@ -118,6 +120,13 @@ fn connection_limits(settings: &ServerSettings) -> ConnectionLimits {
     ConnectionLimits {
         max_connections: settings.max_connections,
         header_timeout: settings.header_timeout,
+    }
+}
+
+fn gate_limits(settings: &ServerSettings) -> GateLimits {
+    GateLimits {
+        max_in_flight: settings.max_in_flight,
+        max_wait: settings.max_wait,
     }
 }
 

@@ -4,7 +4,7 @@ use super::outcome::Expected;
 use super::signals::Written;
 use super::{Failed, number};
 use crate::domain::{Day, Tier, Tightening, Usd};
-use crate::policy::{self, AUTO, BudgetStanding, LatencySeen, Standing};
+use crate::policy::{self, AUTO, BudgetStanding, InFlight, LatencySeen, Standing};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct Case {
     extras: Vec<(String, Value)>,
     spent: Vec<(String, Usd, usize)>,
     seen: Vec<LatencySeen>,
+    in_flight: Vec<InFlight>,
+    elapsed: Duration,
     records_ok: bool,
     higher_tier_answered: bool,
     today: Option<Day>,
@@ -92,6 +94,8 @@ impl Case {
         Ok(Standing {
             budgets: budgets.iter().map(standing).collect(),
             latencies: self.seen.clone().into(),
+            in_flight: self.in_flight.clone(),
+            elapsed: self.elapsed,
             floor: self.higher_tier_answered.then_some(Tier::Remote),
             records_ok: self.records_ok,
             today: self.today.unwrap_or(today),
@@ -111,6 +115,8 @@ impl Case {
             signals: Written::calm(),
             spent: Vec::new(),
             seen: Vec::new(),
+            in_flight: Vec::new(),
+            elapsed: Duration::ZERO,
             records_ok: true,
             higher_tier_answered: false,
             today: None,
@@ -140,6 +146,8 @@ impl Case {
                 self.spent.push((name, used, line.number));
             }
             "seen" => self.seen.push(latency(value)?),
+            "in flight" => self.in_flight.push(in_flight(value)?),
+            "after ms" => self.elapsed = Duration::from_millis(number(value)?),
             "before" if value == "answered by the higher tier" => self.higher_tier_answered = true,
             "records" if value == "failing" => self.records_ok = false,
             "lot" => self.lot = Some(number(value)?),
@@ -207,5 +215,14 @@ fn latency(text: &str) -> Result<LatencySeen, String> {
         first_token: Duration::from_millis(number(first)?),
         per_token: Duration::from_millis(number(each)?),
         samples: number(samples)?,
+    })
+}
+
+/// `gpt 12`: requests under way at an endpoint.
+fn in_flight(text: &str) -> Result<InFlight, String> {
+    let (endpoint, requests) = text.rsplit_once(' ').ok_or("write `MODEL REQUESTS`")?;
+    Ok(InFlight {
+        endpoint: endpoint.into(),
+        requests: number(requests)?,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::Failed;
 use super::case::{Line, lines};
-use crate::policy::{Decision, Refused, Rejected};
+use crate::policy::{Decision, Refused, Rejected, SetBack};
 
 /// What came of a case, or what must come of it. Of what must, `None` says nothing.
 #[derive(Default)]
@@ -14,6 +14,10 @@ pub(super) struct Outcome {
     refused: Option<String>,
     /// `MODEL REASON` each; of what must come, a beginning of the reason is enough.
     rejected: Vec<String>,
+    /// `MODEL REASON` each, of those that come after others because of time; looked at where one is written.
+    behind: Vec<String>,
+    /// `after 800ms: MODEL, MODEL`.
+    hedge: Option<String>,
 }
 
 /// What must come of a case, with the line of each word.
@@ -72,6 +76,8 @@ impl Outcome {
             kept: Some(decision.may_keep),
             refused: None,
             rejected: told(&decision.rejected),
+            behind: decision.set_back.iter().map(behind).collect(),
+            hedge: decision.hedge.as_ref().map(ToString::to_string),
         }
     }
 
@@ -94,9 +100,11 @@ impl Outcome {
             ("kept", _) => return Err(format!("kept: {value}: write `yes` or `no`")),
             ("refused", _) => self.refused = Some(value.into()),
             ("rejected", _) => self.rejected.push(value.into()),
+            ("behind", _) => self.behind.push(value.into()),
+            ("hedge", _) => self.hedge = Some(value.into()),
             _ => {
                 return Err(format!(
-                    "{key}: nothing of that name can be expected; there is class, plan, rule, kept, refused, rejected"
+                    "{key}: nothing of that name can be expected; there is class, plan, rule, kept, refused, rejected, behind, hedge"
                 ));
             }
         }
@@ -108,12 +116,8 @@ impl Outcome {
         let says = |expected: &Option<String>, actual: &Option<String>| {
             expected.is_none() || expected == actual
         };
-        let rejected = self.rejected.len() == actual.rejected.len()
-            && self
-                .rejected
-                .iter()
-                .zip(&actual.rejected)
-                .all(|(expected, actual)| actual.starts_with(expected));
+        let rejected = begin_so(&self.rejected, &actual.rejected);
+        let behind = self.behind.is_empty() || begin_so(&self.behind, &actual.behind);
         let holds = [
             ("class", says(&self.class, &actual.class)),
             ("plan", self.plan == actual.plan),
@@ -121,6 +125,8 @@ impl Outcome {
             ("rule", says(&self.rule, &actual.rule)),
             ("kept", self.kept.is_none() || self.kept == actual.kept),
             ("rejected", rejected),
+            ("behind", behind),
+            ("hedge", says(&self.hedge, &actual.hedge)),
         ];
         let wrong = |(key, holds): (&'static str, bool)| (!holds).then_some(key);
         holds.into_iter().find_map(wrong)
@@ -134,15 +140,27 @@ impl Outcome {
             ("plan", self.plan.as_deref()),
             ("kept", kept),
             ("refused", self.refused.as_deref()),
+            ("hedge", self.hedge.as_deref()),
         ];
         let said = words
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)));
         let rejected = self.rejected.iter().map(|one| ("rejected", &**one));
+        let behind = self.behind.iter().map(|one| ("behind", &**one));
         said.chain(rejected)
+            .chain(behind)
             .map(|(key, value)| format!("  {side:<9} {key}: {value}"))
             .collect()
     }
+}
+
+fn begin_so(expected: &[String], actual: &[String]) -> bool {
+    let mut pairs = expected.iter().zip(actual);
+    expected.len() == actual.len() && pairs.all(|(expected, actual)| actual.starts_with(expected))
+}
+
+fn behind(one: &SetBack) -> String {
+    format!("{} {one}", one.model)
 }
 
 fn told(rejected: &[Rejected]) -> Vec<String> {

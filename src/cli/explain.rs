@@ -143,6 +143,12 @@ fn as_text(explained: &Explained) -> anyhow::Result<String> {
         let at = at.map_or_else(String::new, |address| format!(" at {address}"));
         writeln!(text, "{label:<9} {}. {}{at}", number + 1, step.says)?;
     }
+    for one in &explained.set_back {
+        writeln!(text, "behind    {}: {one}", one.model)?;
+    }
+    if let Some(hedge) = &explained.hedge {
+        writeln!(text, "hedge     {hedge}")?;
+    }
     if let Some(refused) = &explained.refused {
         writeln!(text, "refused   {refused}")?;
     }

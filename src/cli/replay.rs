@@ -140,6 +140,9 @@ fn because(gap: &Gap) -> String {
         Gap::NotLookedFor(kinds) => {
             format!("the policy looks for personal data that was not looked for: {kinds}")
         }
+        Gap::TimeNotRecorded => {
+            "this policy minds time, and how things stood was not recorded".into()
+        }
         Gap::NameNotRecorded => "named a model or class that was not known then".into(),
         Gap::FirstAnswerMissing => {
             "from the cache, and the journal does not hold the request first answered so".into()

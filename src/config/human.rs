@@ -135,6 +135,7 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets<'_>) -> Option<Endpoint> {
             .get("residency")
             .map_or_else(Residency::default, |value| residency(&value)),
         price: Price::default(),
+        parallel: None,
         limits: TokenLimits::default(),
         timeouts: Timeouts::default(),
     })

@@ -2,6 +2,7 @@
 
 use super::cover::Space;
 use super::example::{Lawful, Verdict, Way};
+use super::lint_latency;
 use super::lint_modes;
 use super::prices::PriceSource;
 use super::problem::{Problem, Severity};
@@ -49,6 +50,7 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.exploration();
     doubts.telemetry();
     doubts.own_topics();
+    let more = more.into_iter().chain(lint_latency::doubts(settings));
     for (path, message, remedy) in more {
         doubts.doubt(&path, message, remedy);
     }

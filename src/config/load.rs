@@ -6,7 +6,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, human, models, modes, privacy, reach, route, server, topics};
+use super::{callers, cost, human, latency, models, modes, privacy, reach, route, server, topics};
 use crate::domain::Day;
 use crate::policy;
 use sha2::{Digest, Sha256};
@@ -169,10 +169,14 @@ fn settings(
     let topics = topics::read(root, secrets, report);
     let guard = route::guard(root);
     let privacy = privacy::read(root);
-    let routes = route::read(root, &models.names, &callers.names);
+    let known = latency::Known {
+        models: &models.names,
+        classes: &privacy.classes,
+    };
+    let routes = route::read(root, known, &callers.names);
     let cost = cost::read(root, &callers, budgets);
     cost::refuse_unpriced(root, &cost, &models);
-    let deadline = route::deadline(root);
+    let (deadline, latency) = latency::read(root, known);
     let (quality, promise) = route::quality(root, secrets);
     let (human, handoff) = human::read(root, secrets);
     human::refuse_unanswered(root, human.as_ref(), &quality, &routes);
@@ -190,6 +194,7 @@ fn settings(
             routes,
             cost,
             deadline,
+            latency,
             signals_deadline,
             quality,
             human,

@@ -193,6 +193,7 @@ fn endpoint(
         "api_key",
         "allow_plain_http",
         "trusted",
+        "parallel",
         "max_input_tokens",
         "max_output_tokens",
         "limit_key",
@@ -211,6 +212,8 @@ fn endpoint(
         .get("residency")
         .map_or_else(Residency::default, |value| residency(&value));
     let timeouts = timeouts(section);
+    let parallel = upstream.get("parallel");
+    let parallel = parallel.map(|value| value.whole(1..=100_000));
     let (price, source) = price?;
     let endpoint = Endpoint {
         name: name.clone(),
@@ -224,6 +227,7 @@ fn endpoint(
         price,
         limits,
         timeouts,
+        parallel: parallel.flatten(),
     };
     Some((endpoint, source))
 }

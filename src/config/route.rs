@@ -1,6 +1,7 @@
-//! `routes`, `quality`, `guard` and `latency`: what chooses among the models that may answer.
+//! `routes`, `quality` and `guard`: what chooses among the models that may answer.
 
 use super::known::{is_word, one_of, refuse_twice, some_of, word};
+use super::latency;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::PromiseSettings;
@@ -17,10 +18,6 @@ use whatlang::Lang;
 const THRESHOLD: f32 = 0.5;
 /// Policy's own choice stays the rule: of two endpoints, one cannot be explored more often than chosen.
 const MOST_EXPLORED: f64 = 0.5;
-/// The time for a request where the operator says nothing.
-const DEADLINE: Duration = Duration::from_secs(300);
-/// The longest time a request can be given.
-const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
 
 /// For how long a conversation stays with the higher tier where `sticky` says nothing.
 const STICKY: Duration = Duration::from_secs(30 * 60);
@@ -28,7 +25,7 @@ const STICKY: Duration = Duration::from_secs(30 * 60);
 const STICKY_SPANS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// Every key of a route.
-const ROUTE_KEYS: &[&str] = &["name", "when", "use"];
+const ROUTE_KEYS: &[&str] = &["name", "when", "use", "latency"];
 /// Every key of `quality`.
 const QUALITY_KEYS: &[&str] = &[
     "threshold",
@@ -44,7 +41,7 @@ const QUALITY_KEYS: &[&str] = &[
 /// Reads `routes`.
 pub(super) fn read(
     root: &Section<'_>,
-    models: &[Arc<str>],
+    known: latency::Known<'_>,
     callers: &[Arc<str>],
 ) -> Vec<RouteRule> {
     let mut given = Vec::new();
@@ -64,13 +61,14 @@ pub(super) fn read(
         let when = section.get("when").map(|value| condition(&value, callers));
         let chosen = section.required("use", "[gpt]");
         let (models, human) = chosen
-            .map(|value| chosen_models(&value, models))
+            .map(|value| chosen_models(&value, known.models))
             .unwrap_or_default();
         routes.push(RouteRule {
             id: id.into(),
             when: when.unwrap_or_default(),
             models,
             human,
+            latency: latency::of_route(&section, known),
         });
     }
     refuse_twice("route", &given);
@@ -251,16 +249,6 @@ pub(super) fn guard(root: &Section<'_>) -> Option<Guard> {
     Some(Guard {
         refuse_from: from?,
         refuse_unmeasured,
-    })
-}
-
-/// Reads `latency`.
-pub(super) fn deadline(root: &Section<'_>) -> Duration {
-    let section = root.section("latency", &["deadline"]);
-    section.map_or(DEADLINE, |section| {
-        section.read("deadline", DEADLINE, |value| {
-            value.duration(Duration::from_millis(1)..=MAX_DEADLINE)
-        })
     })
 }
 

@@ -20,6 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MEBIBYTE: u32 = 1024 * 1024;
 /// Where clients are served where the operator says nothing: this machine only.
 const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// How long a request waits for a place where the operator says nothing.
+const MAX_WAIT: Duration = Duration::from_millis(250);
 /// The time for measuring where the operator says nothing.
 const SIGNALS_DEADLINE: Duration = Duration::from_millis(150);
 
@@ -33,6 +35,8 @@ pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {
             "header_timeout",
             "body_timeout",
             "max_connections",
+            "max_in_flight",
+            "max_wait",
             "drain",
         ],
     );
@@ -50,6 +54,10 @@ pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {
         header_timeout: span("header_timeout", 10),
         body_timeout: span("body_timeout", 30),
         max_connections: whole("max_connections", 4096, 1_000_000) as usize,
+        max_in_flight: whole("max_in_flight", 1024, 1_000_000) as usize,
+        max_wait: limit(limits, "max_wait", MAX_WAIT, |value| {
+            value.duration(Duration::ZERO..=SECOND * 60)
+        }),
         drain: span("drain", 30),
         debug_headers: root.read("debug_headers", false, |value| value.flag()),
     }

@@ -123,6 +123,10 @@ pub struct ServerSettings {
     pub body_timeout: Duration,
     /// Connections at the same time.
     pub max_connections: usize,
+    /// Requests worked on at the same time.
+    pub max_in_flight: usize,
+    /// How long a request waits where as many are worked on.
+    pub max_wait: Duration,
     /// The time that requests under way get at shutdown.
     pub drain: Duration,
     /// Answers carry headers that tell how they were decided.

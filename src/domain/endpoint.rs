@@ -123,6 +123,8 @@ pub struct Endpoint {
     pub limits: TokenLimits,
     /// How long we wait.
     pub timeouts: Timeouts,
+    /// Requests that it answers at the same time; further ones wait for those. `None` where the operator does not say.
+    pub parallel: Option<u32>,
 }
 
 impl Region {

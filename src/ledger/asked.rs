@@ -51,9 +51,16 @@ pub struct Asked {
     /// How the caller's budgets stood.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetSeen>,
-    /// What had been seen of each endpoint; kept only where the caller gave a time, else nobody looks.
+    /// What had been seen of each endpoint; kept, like the next two, only where somebody said something of time, else
+    /// nobody looks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latencies: Vec<EndpointSeen>,
+    /// Requests under way at each endpoint that had any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<BusySeen>,
+    /// Time from the request's first byte to the decision, in microseconds; none where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed_micros: Option<u64>,
     /// The signals that were asked for, each by its name; none before they were read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<Word>,
@@ -87,6 +94,15 @@ pub struct EndpointSeen {
     pub per_token_nanos: u64,
     /// Answers that the averages rest on.
     pub samples: u32,
+}
+
+/// Requests under way at an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusySeen {
+    /// Its name.
+    pub endpoint: Word,
+    /// How many.
+    pub requests: u32,
 }
 
 impl Asked {
@@ -123,10 +139,9 @@ impl Asked {
             cache: (*cache != CacheWish::On).then(|| Word::fixed(cache.as_str())),
             records_failing: !standing.records_ok,
             budgets: budgets_seen(standing, budgets),
-            latencies: match max_latency {
-                Some(_) => standing.latencies.iter().map(EndpointSeen::of).collect(),
-                None => Vec::new(),
-            },
+            latencies: Vec::new(),
+            in_flight: Vec::new(),
+            elapsed_micros: None,
             measured: Vec::new(),
             detectors: None,
         }
@@ -136,6 +151,17 @@ impl Asked {
     pub(super) fn note_measured(&mut self, wanted: Wanted, detectors: Word) {
         self.measured = wanted.names().map(Word::fixed).collect();
         self.detectors = wanted.personal.then_some(detectors);
+    }
+
+    /// What was known of time when it was decided.
+    pub(super) fn note_time(&mut self, standing: &Standing) {
+        self.latencies = standing.latencies.iter().map(EndpointSeen::of).collect();
+        let busy = standing.in_flight.iter().map(|one| BusySeen {
+            endpoint: Word::from(&one.endpoint),
+            requests: one.requests,
+        });
+        self.in_flight = busy.collect();
+        self.elapsed_micros = Some(micros(standing.elapsed));
     }
 
     /// True when this signal was asked for.

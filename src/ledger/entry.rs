@@ -5,15 +5,15 @@
 
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
-    Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, KindCount,
+    MeasuredBySeen, Outcome, Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 use super::{Asked, Holder, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
     ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, RequestId, Signals,
     Tier, Usage, Usd, Wanted,
 };
-use crate::policy::{LocalLimit, Lot};
+use crate::policy::{LocalLimit, Lot, Standing};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Entry {
     record: Option<Box<Record>>,
     reservation: Option<Reservation>,
-    sent: Option<Sent>,
+    sent: Vec<Sent>,
     /// Counted for calls of which nobody says what they cost.
     lost: Usd,
     started: Instant,
@@ -62,7 +62,7 @@ impl Entry {
         Self {
             record: Some(Box::new(blank(request, started_at))),
             reservation: None,
-            sent: None,
+            sent: Vec::new(),
             lost: Usd::ZERO,
             started,
             outbox,
@@ -89,6 +89,15 @@ impl Entry {
         self.note(|record| {
             if let Some(asked) = &mut record.asked {
                 asked.note_measured(wanted, detectors.into());
+            }
+        });
+    }
+
+    /// What was known of time when it was decided, where somebody said something of time.
+    pub fn note_time(&mut self, standing: &Standing) {
+        self.note(|record| {
+            if let Some(asked) = &mut record.asked {
+                asked.note_time(standing);
             }
         });
     }
@@ -184,7 +193,7 @@ impl Entry {
         cost: Usd,
         all_remote: Usd,
     ) {
-        self.sent = Some(Sent {
+        self.sent.push(Sent {
             endpoint: endpoint.into(),
             began,
             usage,
@@ -212,17 +221,34 @@ impl Entry {
         began: Instant,
         took: Duration,
     ) {
-        self.sent = None;
+        self.note_attempt_beside(endpoint, code, began, took);
+        self.note(|record| record.phases.upstream += micros(took));
+    }
+
+    /// A try beside another one. The time that both took is noted once, as a phase.
+    pub fn note_attempt_beside(
+        &mut self,
+        endpoint: impl Into<Word>,
+        code: impl Into<Word>,
+        began: Instant,
+        took: Duration,
+    ) {
+        let endpoint = endpoint.into();
+        self.sent.retain(|sent| sent.endpoint != endpoint);
         let after = began.saturating_duration_since(self.started);
         self.note(|record| {
             record.attempts.push(Attempt {
-                endpoint: endpoint.into(),
+                endpoint,
                 code: code.into(),
                 after_micros: micros(after),
                 took_micros: micros(took),
             });
-            record.phases.upstream += micros(took);
         });
+    }
+
+    /// A second endpoint was asked while the first was late.
+    pub fn note_hedge(&mut self, hedge: HedgeSeen) {
+        self.note(|record| record.hedge = Some(hedge));
     }
 
     /// Why a local model's answer was not good enough, and how long it took to know; the next step is taken.
@@ -395,10 +421,13 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(sent) = self.sent.take() {
+        // Each had the prompt, so each costs that much at least.
+        let mut cost = Usd::ZERO;
+        for sent in std::mem::take(&mut self.sent) {
             self.note_attempt(sent.endpoint, "abandoned", sent.began, sent.began.elapsed());
+            cost += sent.cost;
             self.note_usage(&sent.usage);
-            self.note_cost(sent.cost, sent.all_remote);
+            self.note_cost(cost, sent.all_remote);
         }
         self.end(Outcome::Abandoned);
     }
@@ -476,6 +505,7 @@ pub(super) fn empty(
         measured_by: None,
         plan: Vec::new(),
         lot: None,
+        hedge: None,
         considered: Vec::new(),
         attempts: Vec::new(),
         places: Vec::new(),

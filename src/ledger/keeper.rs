@@ -3,7 +3,7 @@
 
 use super::budget::{self, Kept};
 use super::journal::{Journal, JournalSettings};
-use super::latency::Averages;
+use super::latency::Latest;
 use super::recent::{Decided, Judged, Recent};
 use super::recover::{book_path, recover};
 use super::writer::Writer;
@@ -114,7 +114,7 @@ pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), 
     let (sender, inbox) = sync_channel(settings.queue_records.max(1));
     let desk = Desk {
         writer,
-        averages: Averages::new(latencies.clone()),
+        latest: Latest::new(latencies.clone()),
         observe,
         recent,
         health: health.clone(),
@@ -182,7 +182,7 @@ impl Outbox {
 /// Whatever the thread works with.
 struct Desk {
     writer: Option<Writer>,
-    averages: Averages,
+    latest: Latest,
     observe: Observer,
     recent: Recent,
     health: Health,
@@ -197,7 +197,7 @@ impl Desk {
                 stop |= self.take(parcel);
             }
             self.health.overflowing(false);
-            self.averages.publish();
+            self.latest.publish(Instant::now());
             if let Some(writer) = &mut self.writer {
                 writer.work(Instant::now());
             }
@@ -206,7 +206,7 @@ impl Desk {
             }
             thread::sleep(GATHER);
         }
-        self.averages.publish();
+        self.latest.publish(Instant::now());
         self.writer
             .map_or(0, |mut writer| writer.finish(Instant::now()))
     }
@@ -244,7 +244,7 @@ impl Desk {
     }
 
     fn keep(&mut self, record: Box<Record>) {
-        self.averages.note(&record);
+        self.latest.note(&record, Instant::now());
         (self.observe)(Seen::Record(&record));
         if let Some(writer) = &mut self.writer {
             writer.take(&record);
@@ -269,7 +269,7 @@ impl Desk {
     }
 
     fn flush(&mut self, done: &SyncSender<()>) {
-        self.averages.publish();
+        self.latest.publish(Instant::now());
         if let Some(writer) = &mut self.writer {
             writer.finish(Instant::now());
         }

@@ -45,9 +45,10 @@ fn a_record_after_the_end_is_counted_as_dropped() {
 }
 
 #[test]
-fn latencies_are_seen_as_moving_averages() {
+fn latencies_are_seen_as_high_percentiles_of_the_latest_answers() {
     let latencies = Latencies::default();
-    let mut averages = Averages::new(latencies.clone());
+    let mut latest = Latest::new(latencies.clone());
+    let now = Instant::now();
     let mut seen = record("d");
     seen.outcome = Outcome::Served;
     seen.usage = Some(crate::ledger::UsageSeen {
@@ -63,14 +64,46 @@ fn latencies_are_seen_as_moving_averages() {
         }];
         seen.phases.first_byte = Some(took_micros);
         seen.phases.total = took_micros + 50_000;
-        averages.note(&seen);
+        latest.note(&seen, now);
     }
     seen.attempts[0].code = "upstream_timeout".into();
-    averages.note(&seen);
-    averages.publish();
+    latest.note(&seen, now);
+    latest.publish(now);
     let all: Arc<[_]> = latencies.seen();
     assert_eq!((all.len(), all[0].samples), (1, 2));
-    assert_eq!(all[0].first_token, Duration::from_millis(120));
+    assert_eq!(all[0].first_token, Duration::from_millis(200));
+    assert_eq!(all[0].per_token, Duration::from_millis(5));
+    latest.publish(now + Duration::from_secs(299));
+    assert_eq!(latencies.seen().len(), 1);
+    latest.publish(now + Duration::from_secs(300));
+    assert_eq!(latencies.seen().len(), 0, "it is forgotten");
+}
+
+#[test]
+fn what_the_tokens_of_a_whole_answer_took_is_told_from_the_time_to_the_first() {
+    let latencies = Latencies::default();
+    let mut latest = Latest::new(latencies.clone());
+    let mut seen = record("d");
+    seen.outcome = Outcome::Served;
+    seen.usage = Some(crate::ledger::UsageSeen {
+        output: 11,
+        ..Default::default()
+    });
+    for (stream, took_micros) in [(true, 100_000), (false, 140_000)] {
+        seen.stream = stream;
+        seen.attempts = vec![crate::ledger::Attempt {
+            endpoint: "gpt".into(),
+            code: "ok".into(),
+            after_micros: 0,
+            took_micros,
+        }];
+        seen.phases.first_byte = Some(took_micros);
+        seen.phases.total = took_micros + 50_000;
+        latest.note(&seen, Instant::now());
+    }
+    latest.publish(Instant::now());
+    let all = latencies.seen();
+    assert_eq!(all[0].first_token, Duration::from_millis(100));
     assert_eq!(all[0].per_token, Duration::from_millis(5));
 }
 

@@ -75,6 +75,7 @@ fn far() -> Endpoint {
         residency: Residency::default(),
         price: Price::default(),
         limits: TokenLimits::default(),
+        parallel: None,
         timeouts: Timeouts::default(),
     }
 }

@@ -1,35 +1,43 @@
-//! The latencies seen of each endpoint, as moving averages, for policy to weigh.
+//! The latencies seen of each endpoint's latest answers, for policy to weigh.
+//!
+//! A high percentile and not the mean: whoever has to be in time must be so nearly always. And the latest answers alone,
+//! none older than a few minutes: an endpoint that was slow once is not held to be slow for ever.
 
 use super::{Attempt, Outcome, Record};
 use crate::policy::LatencySeen;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How much of the average the newest answer makes up. With a fifth, the last ten answers weigh nine tenths.
-const WEIGHT: f64 = 0.2;
+/// How many answers of an endpoint are looked at.
+const LATEST: usize = 64;
+/// An endpoint of which nothing was seen for so long is one of which nothing was seen.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// The share of answers that were no slower than what is published.
+const SHARE: f64 = 0.95;
 
 /// What is published of the latencies. A handle; reading it is one reference count.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies(Arc<Mutex<Arc<[LatencySeen]>>>);
 
-/// The averages behind [`Latencies`], kept by the one thread that sees all records.
+/// The answers behind [`Latencies`], kept by the one thread that sees all records.
 #[derive(Debug, Default)]
-pub(super) struct Averages {
-    by_endpoint: BTreeMap<Arc<str>, Average>,
+pub(super) struct Latest {
+    by_endpoint: BTreeMap<Arc<str>, Answers>,
     changed: bool,
     published: Latencies,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Average {
-    first_token: f64,
-    per_token: f64,
-    samples: u32,
+/// Seconds, of the latest answers of one endpoint.
+#[derive(Debug)]
+struct Answers {
+    first_token: VecDeque<f64>,
+    per_token: VecDeque<f64>,
+    last: Instant,
 }
 
 impl Latencies {
-    /// What has been seen of every endpoint used so far, in order of their names.
+    /// What has been seen of every endpoint used lately, in order of their names.
     pub fn seen(&self) -> Arc<[LatencySeen]> {
         self.0
             .lock()
@@ -38,7 +46,7 @@ impl Latencies {
     }
 }
 
-impl Averages {
+impl Latest {
     pub(super) fn new(published: Latencies) -> Self {
         Self {
             published,
@@ -46,26 +54,39 @@ impl Averages {
         }
     }
 
-    /// Takes the latencies out of a record, where an endpoint answered. The time per token shows only in a stream.
-    pub(super) fn note(&mut self, record: &Record) {
-        let answered = record.attempts.last().filter(|last| &*last.code == "ok");
+    /// Takes the latencies out of a record, where an endpoint answered. `now` is when it came.
+    pub(super) fn note(&mut self, record: &Record, now: Instant) {
+        // Who was cut off was at least so slow: without that, only its quick answers would be seen.
+        let cut_off = |attempt: &&Attempt| &*attempt.code == Attempt::CUT_OFF;
+        for attempt in record.attempts.iter().filter(cut_off) {
+            let answers = self.answers(attempt, now);
+            push(&mut answers.first_token, attempt.took_micros as f64 / 1e6);
+        }
+        let answered = record
+            .attempts
+            .iter()
+            .rfind(|attempt| &*attempt.code == "ok");
         if let Some(attempt) = answered
             && record.outcome == Outcome::Served
         {
-            self.add(attempt, per_token(record));
+            self.add(attempt, record, now);
         }
     }
 
-    /// Lets readers see what was noted.
-    pub(super) fn publish(&mut self) {
-        if !std::mem::take(&mut self.changed) {
+    /// Lets readers see what was noted, and forgets what is old.
+    pub(super) fn publish(&mut self, now: Instant) {
+        let before = self.by_endpoint.len();
+        self.by_endpoint
+            .retain(|_, answers| now.saturating_duration_since(answers.last) < FORGOTTEN_AFTER);
+        let changed = std::mem::take(&mut self.changed) || self.by_endpoint.len() != before;
+        if !changed {
             return;
         }
-        let seen = self.by_endpoint.iter().map(|(name, average)| LatencySeen {
+        let seen = self.by_endpoint.iter().map(|(name, answers)| LatencySeen {
             endpoint: name.clone(),
-            first_token: Duration::from_secs_f64(average.first_token),
-            per_token: Duration::from_secs_f64(average.per_token),
-            samples: average.samples,
+            first_token: high(&answers.first_token),
+            per_token: high(&answers.per_token),
+            samples: u32::try_from(answers.first_token.len()).unwrap_or(u32::MAX),
         });
         let mut published = self
             .published
@@ -75,37 +96,60 @@ impl Averages {
         *published = seen.collect();
     }
 
-    fn add(&mut self, attempt: &Attempt, per_token: Option<f64>) {
-        let average = self.average(attempt);
-        average.first_token = towards(average.first_token, attempt.took_micros as f64 / 1e6);
-        if let Some(seconds) = per_token {
-            average.per_token = towards(average.per_token, seconds);
+    /// The time per token shows only in a stream. A whole answer comes at once, so what its tokens took is taken off where
+    /// that is known; where it is not, all of it is the time to the first.
+    fn add(&mut self, attempt: &Attempt, record: &Record, now: Instant) {
+        let answers = self.answers(attempt, now);
+        let took = attempt.took_micros as f64 / 1e6;
+        let rest = tokens_after_first(record);
+        let mut first_token = took;
+        if !record.stream {
+            let writing = high(&answers.per_token).as_secs_f64() * rest.unwrap_or(0.0);
+            first_token = (took - writing).max(0.0);
+        } else if let Some(each) = per_token(record, rest) {
+            push(&mut answers.per_token, each);
         }
-        average.samples = average.samples.saturating_add(1);
+        push(&mut answers.first_token, first_token);
+    }
+
+    /// The answers of the endpoint of an attempt, one of which is added now.
+    fn answers(&mut self, attempt: &Attempt, now: Instant) -> &mut Answers {
         self.changed = true;
-    }
-
-    fn average(&mut self, attempt: &Attempt) -> &mut Average {
         let name = attempt.endpoint.to_shared();
-        self.by_endpoint.entry(name).or_default()
+        let answers = self.by_endpoint.entry(name).or_insert_with(|| Answers {
+            first_token: VecDeque::new(),
+            per_token: VecDeque::new(),
+            last: now,
+        });
+        answers.last = now;
+        answers
     }
 }
 
-/// Nothing seen yet is zero, and the first answer stands alone.
-fn towards(average: f64, newest: f64) -> f64 {
-    if average == 0.0 {
-        return newest;
+fn push(latest: &mut VecDeque<f64>, newest: f64) {
+    if latest.len() == LATEST {
+        latest.pop_front();
     }
-    average + WEIGHT * (newest - average)
+    latest.push_back(newest);
 }
 
-fn per_token(record: &Record) -> Option<f64> {
-    let first_byte = record.phases.first_byte.filter(|_| record.stream)?;
-    let after_first = record
-        .usage?
-        .output
-        .checked_sub(1)
-        .filter(|rest| *rest > 0)?;
+/// What [`SHARE`] of them keep to; nothing seen is zero.
+fn high(latest: &VecDeque<f64>) -> Duration {
+    let mut sorted: Vec<f64> = latest.iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len() as f64 * SHARE).ceil() as usize;
+    let seconds = sorted.get(place.saturating_sub(1)).copied();
+    Duration::from_secs_f64(seconds.unwrap_or(0.0))
+}
+
+fn tokens_after_first(record: &Record) -> Option<f64> {
+    let rest = record.usage?.output.checked_sub(1)?;
+    (rest > 0).then_some(rest as f64)
+}
+
+/// Seconds for each token after the first of a streamed answer.
+fn per_token(record: &Record, rest: Option<f64>) -> Option<f64> {
+    let first_byte = record.phases.first_byte?;
     let micros = record.phases.total.saturating_sub(first_byte);
-    Some(micros as f64 / 1e6 / after_first as f64)
+    Some(micros as f64 / 1e6 / rest?)
 }

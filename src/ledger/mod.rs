@@ -15,6 +15,7 @@ mod journal;
 mod judgement;
 mod keeper;
 mod latency;
+mod load;
 mod lot;
 mod place;
 mod read;
@@ -34,7 +35,7 @@ mod kill_tests;
 pub(crate) mod samples;
 
 pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
-pub use asked::{Asked, BudgetSeen, EndpointSeen, detectors};
+pub use asked::{Asked, BudgetSeen, BusySeen, EndpointSeen, detectors};
 pub use budget::{Budget, Budgets, Exceeded, Holder, Reservation};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
@@ -43,13 +44,14 @@ pub use journal::JournalSettings;
 pub use judgement::{Judgement, Line, Verdict};
 pub use keeper::{Keeper, Observer, Seen, Settings, StartError, start};
 pub use latency::Latencies;
+pub use load::UnderWay;
 pub use lot::{LotSeen, lot};
 pub use place::PlaceSeen;
 pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
 pub use recent::{Decided, Judged};
 pub use record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome,
-    Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
+    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, KindCount,
+    MeasuredBySeen, Outcome, Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
 };
 pub use summary::{PersonalCount, ShapeSeen, SignalsSummary, TopicSeen};
 pub use verify::{Fault, Finding, Head, HeadFound, Proof, audit};
@@ -59,6 +61,7 @@ pub use word::Word;
 use crate::domain::{Caller, ChatRequest, Day, DecisionId, Tier, Usd};
 use crate::policy::{BudgetRule, Standing};
 use keeper::{Find, Judge, Parcel};
+use load::Loads;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -80,6 +83,7 @@ pub struct Ledger {
     outbox: Arc<keeper::Outbox>,
     budgets: Budgets,
     latencies: Latencies,
+    loads: Loads,
     sessions: sessions::Sessions,
 }
 
@@ -89,6 +93,7 @@ impl Ledger {
             outbox: Arc::new(outbox),
             budgets,
             latencies,
+            loads: Loads::default(),
             sessions: sessions::Sessions::default(),
         }
     }
@@ -104,11 +109,16 @@ impl Ledger {
         Standing {
             budgets: self.budgets.standing(budgets.map(Budget::from), now),
             latencies: self.latencies.seen(),
+            in_flight: self.loads.seen(),
             records_ok: self.health().records_ok(),
-            lot: None,
             today: Day::of_unix_seconds(now),
             ..Standing::default()
         }
+    }
+
+    /// Counts a request as under way at an endpoint, until what this gives is dropped.
+    pub fn under_way(&self, endpoint: &Arc<str>) -> UnderWay {
+        self.loads.begin(endpoint)
     }
 
     /// The lowest tier that a conversation is still sent to, where the higher one has answered it within that time.

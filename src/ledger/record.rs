@@ -88,6 +88,9 @@ pub struct Record {
     /// The lot that was drawn among the plan's endpoints; none where none was drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lot: Option<LotSeen>,
+    /// The second endpoint that was asked while the first was late; none where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSeen>,
     /// Every endpoint that policy looked at, and why it was or was not eligible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub considered: Vec<Considered>,
@@ -341,7 +344,23 @@ impl Phases {
     }
 }
 
+/// A second endpoint that was asked while the first was late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HedgeSeen {
+    /// Who was late.
+    pub first: Word,
+    /// Who was asked second.
+    pub second: Word,
+    /// How long the first had been waited for, in microseconds.
+    pub after_micros: u64,
+    /// Who delivered first; none where neither did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub won: Option<Word>,
+}
+
 impl Attempt {
+    /// The code of one that was not needed any more: another endpoint had delivered first.
+    pub const CUT_OFF: &'static str = "cut_off";
     /// The code of a conversation that goes to people: it is sent beside the answer, and nobody here waits for it.
     pub const HANDED_OVER: &str = "handed_over";
 }

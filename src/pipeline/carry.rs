@@ -1,25 +1,28 @@
 //! Carries out a plan, front to back, and keeps the record as it goes.
 
 use super::handle::Visit;
+use super::hedge::Second;
 use super::matching::Matching;
-use super::paying::{Call, Purse, not_reserved};
-use super::restored::restored;
+use super::paying::Call;
 use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{
-    Answer, ChatRequest, Counted, DataClass, Demand, Endpoint, Served, Signals, Tier, Usd, Wanted,
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usd, Wanted,
 };
 use crate::handoff::Ticket;
-use crate::ledger::{Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen};
+use crate::ledger::{
+    Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
+};
 use crate::local;
 use crate::policy::{
-    Admission, Decision, Egress, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
+    Admission, Decision, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
 };
+use crate::privacy;
 use crate::privacy::pseudonym::Disguised;
-use crate::privacy::{self, Outbound};
 use crate::signals::Withheld;
 use crate::upstream;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,16 +34,20 @@ pub(super) struct Journey<'a> {
     deadline: Duration,
     pub(super) entry: Entry,
     /// Counted for calls of which nobody says what they cost.
-    lost: Usd,
-    /// When the endpoint was asked that was asked last.
-    asked: Instant,
+    pub(super) lost: Usd,
+    /// What a call that is under way beside the next one may cost.
+    pub(super) beside: Usd,
+    /// When the endpoint was asked that was asked last, or that delivered.
+    pub(super) asked: Instant,
+    /// The request that is under way at the endpoint that answers.
+    pub(super) under_way: Option<UnderWay>,
     pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
     /// The time that reading may take.
-    reading: Duration,
+    pub(super) reading: Duration,
     /// The request with stand-ins in the place of personal data, once a step needed it.
-    disguised: Option<Result<Disguised, Withheld>>,
+    pub(super) disguised: Option<Result<Disguised, Withheld>>,
 }
 
 impl<'a> Journey<'a> {
@@ -73,6 +80,8 @@ impl<'a> Journey<'a> {
             deadline,
             entry,
             lost: Usd::ZERO,
+            beside: Usd::ZERO,
+            under_way: None,
             asked: began,
             told,
             class: None,
@@ -135,6 +144,20 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// How things stand, with what has passed of the request's time until now.
+    pub(super) fn at_this_moment(&mut self, demand: &Demand, standing: Standing) -> Standing {
+        // In microseconds as records are, so that a replay decides by the very same number.
+        let passed = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let standing = Standing {
+            elapsed: Duration::from_micros(passed),
+            ..standing
+        };
+        if self.visit.settings().minds_time(demand) {
+            self.entry.note_time(&standing);
+        }
+        standing
+    }
+
     pub(super) fn decided(&mut self, decision: &Decision) {
         self.told.rule = Some(decision.rule.clone());
         self.class = Some(decision.class.name.clone());
@@ -148,8 +171,11 @@ impl<'a> Journey<'a> {
             self.entry.note_lot(lot);
         }
         for step in &decision.plan {
-            self.entry
-                .note_considered(step.model(), true, &decision.rule);
+            let mut late = decision.set_back.iter();
+            let late = late.find(|one| one.model == *step.model());
+            let rule = || Word::from(&decision.rule);
+            let reason = late.map_or_else(rule, |late| late.to_string().into());
+            self.entry.note_considered(step.model(), true, reason);
         }
         for rejected in &decision.rejected {
             self.entry
@@ -246,6 +272,7 @@ impl<'a> Journey<'a> {
             otherwise,
             allowances,
             budgets,
+            hedge,
             ..
         } = decision;
         let mut last = None;
@@ -254,8 +281,8 @@ impl<'a> Journey<'a> {
             similar: matching.as_ref().and_then(Matching::keeping),
         };
         let models: Vec<Arc<str>> = plan.iter().map(|step| step.model().clone()).collect();
-        let mut steps = plan.into_iter();
-        while let Some(step) = steps.next() {
+        let mut steps = VecDeque::from(plan);
+        while let Some(step) = steps.pop_front() {
             match step {
                 Step::Human(handover) => {
                     drop(keep);
@@ -272,7 +299,7 @@ impl<'a> Journey<'a> {
                     if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
                         return Ok(self.give_similar(&found));
                     }
-                    match self.ask_engine(&model, signals, steps.len() == 0).await {
+                    match self.ask_engine(&model, signals, steps.is_empty()).await {
                         Ok(generated) => {
                             let keep = std::mem::take(&mut keep);
                             return Ok(self.give_generated(model, generated, &class, keep));
@@ -285,13 +312,18 @@ impl<'a> Journey<'a> {
                     if let Some(found) = matching.take().and_then(|it| self.matched(&it, &models)) {
                         return Ok(self.give_similar(&found));
                     }
-                    let endpoint = egress.endpoint().clone();
-                    let mut call = Call::of(&endpoint, &allowances, &budgets);
-                    match self.ask_upstream(egress, &mut call).await {
+                    let second = Second {
+                        hedge: hedge.as_ref(),
+                        rest: &mut steps,
+                        allowances: &allowances,
+                        budgets: &budgets,
+                    };
+                    let asked = self.ask(egress, second).await;
+                    match asked.answer {
                         Ok(reply) => {
                             return Ok(self.give_upstream(
-                                &endpoint,
-                                &call,
+                                &asked.endpoint,
+                                &asked.call,
                                 &class,
                                 reply,
                                 std::mem::take(&mut keep),
@@ -326,116 +358,6 @@ impl<'a> Journey<'a> {
                 None
             }
         }
-    }
-
-    /// Sets the most that the call can cost aside before anything is sent, so that many callers at once cannot overspend
-    /// together, whatever the answers turn out to be. What calls before it may have cost stays set aside.
-    async fn reserve(&mut self, call: &Call<'_>) -> Result<(), Refused> {
-        if !call.is_counted() {
-            return Ok(());
-        }
-        let ledger = &self.visit.rooms.ledger;
-        let amount = self.lost + call.cost();
-        let reserved = ledger.reserve(&mut self.entry, call.budgets, amount).await;
-        reserved.map_err(|error| not_reserved(&error))
-    }
-
-    /// The request, fit to go where the leave says.
-    async fn outbound(&mut self, egress: Egress) -> Result<Outbound, Refused> {
-        if let Some(counted) = egress.disguise().cloned() {
-            self.disguise(&counted).await;
-        }
-        let disguised = self.disguised.as_ref().and_then(|it| it.as_ref().ok());
-        let rule = egress.rule().clone();
-        privacy::release(egress, self.request, disguised).map_err(|_| self.withheld(rule))
-    }
-
-    /// Replaces the request's personal data, once for all steps that demand it.
-    async fn disguise(&mut self, counted: &Arc<Counted>) {
-        if self.disguised.is_some() {
-            return;
-        }
-        let began = Instant::now();
-        let limit = self.reading.min(self.time_left());
-        let signals = &self.visit.generation.signals;
-        let disguised = signals.disguise(self.request, counted, limit).await;
-        match &disguised {
-            Ok(disguised) => self.entry.note_pseudonymised(disguised.counts()),
-            Err(why) => {
-                tracing::warn!(request = %self.request.id, %why, "personal data was not replaced");
-            }
-        }
-        self.disguised = Some(disguised);
-        self.passed(Phase::Signals, began.elapsed());
-    }
-
-    fn withheld(&self, rule: Arc<str>) -> Refused {
-        let why = match &self.disguised {
-            Some(Err(why)) => why.to_string(),
-            Some(Ok(_)) | None => privacy::InPlainWords.to_string(),
-        };
-        Refused {
-            code: RefusalCode::PolicyResidency,
-            rule,
-            message: format!("personal data must be replaced before this request may leave: {why}"),
-        }
-    }
-
-    async fn ask_upstream(
-        &mut self,
-        egress: Egress,
-        call: &mut Call<'_>,
-    ) -> Result<upstream::Reply, Fault> {
-        let place = egress.endpoint().clone();
-        let endpoint = place.name.clone();
-        let is_disguised = egress.disguise().is_some();
-        let outbound = self.outbound(egress).await.map_err(Fault::Policy)?;
-        let outbound = outbound.limited_to(call.output_limit());
-        call.sends(
-            outbound.payload().body.len(),
-            self.request.body.len(),
-            &place,
-        );
-        self.entry.note_place(&place);
-        self.reserve(call).await.map_err(Fault::Policy)?;
-        let bill = self.bill(Some(&place)).reserved(call.reserved());
-        let (usage, owed) = bill.amounts();
-        let one = owed.cost.saturating_sub(self.lost);
-        if is_disguised {
-            self.entry.note_stand_ins_to(&endpoint);
-        }
-        let began = Instant::now();
-        self.asked = began;
-        self.entry
-            .note_sent(&endpoint, began, usage, one, owed.all_remote);
-        let (limit, ledger) = (self.time_left(), &self.visit.rooms.ledger);
-        let purse = Purse {
-            ledger,
-            entry: &mut self.entry,
-            lost: &mut self.lost,
-            call,
-            one: (usage, one),
-        };
-        let asked = self.visit.rooms.upstream.send(outbound, limit, purse).await;
-        let took = began.elapsed();
-        self.told.phases.add(Phase::Upstream, took);
-        match &asked {
-            Ok(reply) => {
-                self.told.attempts += reply.attempts;
-                self.entry.note_attempt(&endpoint, "ok", began, took);
-            }
-            Err(error) => {
-                self.told.attempts += error.attempts();
-                self.entry
-                    .note_attempt(&endpoint, error.code(), began, took);
-                tracing::warn!(request = %self.request.id, endpoint = %endpoint, %error, "an upstream gave no answer");
-            }
-        }
-        let mut reply = asked.map_err(Fault::Upstream)?;
-        if let Some(Ok(disguised)) = self.disguised.as_ref().filter(|_| is_disguised) {
-            reply.body = restored(reply.body, disguised.restorer());
-        }
-        Ok(reply)
     }
 
     fn give_approved(mut self, model: Arc<str>, approved: local::Approved) -> Reply {
@@ -540,7 +462,8 @@ impl<'a> Journey<'a> {
         bill: Bill,
     ) -> Reply {
         self.told.phases.own = self.own_time();
-        let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone());
+        let watched =
+            Watched::new(body, self.entry, bill, self.told.receipt.clone()).busy(self.under_way);
         Reply {
             told: self.told,
             answer: Answer {

@@ -3,7 +3,9 @@
 use super::{Shadow, Visit};
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals, Tier};
 use crate::local::{Answerer, engine_fits};
-use crate::policy::{BudgetStanding, Policy, Refused, Rejected, Standing, Step};
+use crate::policy::{
+    BudgetStanding, HedgePlan, Policy, Refused, Rejected, SetBack, Standing, Step,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,6 +48,10 @@ pub struct Explained {
     pub plan: Vec<Planned>,
     /// Models that may not serve it, each with the reason.
     pub rejected: Vec<Rejected>,
+    /// Models that come after others because of time, each with what was weighed.
+    pub set_back: Vec<SetBack>,
+    /// Who is asked second while the first is late.
+    pub hedge: Option<HedgePlan>,
     /// Why there is no plan.
     pub refused: Option<Refused>,
     /// What the policy promises of local answers and what keeps it; `None` where it promises nothing.
@@ -77,9 +83,11 @@ impl Explained {
             standing,
             ..
         } = asked;
+        let mut time = (Vec::new(), None);
         let (rule, plan, rejected, refused) = match policy.decide(request, signals, standing) {
             Ok(decision) => {
                 let plan = decision.plan.iter().map(|step| planned(asked, step));
+                time = (decision.set_back, decision.hedge);
                 (
                     Some(decision.rule.clone()),
                     plan.collect(),
@@ -105,6 +113,8 @@ impl Explained {
             rule,
             plan,
             rejected,
+            set_back: time.0,
+            hedge: time.1,
             refused,
             promise: None,
             modes: modes(asked),

@@ -185,6 +185,7 @@ impl Visit {
             .read(request, wanted, admission.signals_deadline)
             .await;
         journey.measured(&signals, wanted);
+        let standing = journey.at_this_moment(&demand, standing);
         let decided = policy.decide_demand(&demand, &signals, &standing);
         if let Some(shadow) = &self.generation.shadow {
             let desks = &self.generation.desks;

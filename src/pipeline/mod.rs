@@ -3,10 +3,12 @@
 //! Promises: forward only, nothing returns to an earlier stage; one request sees one policy; every request ends in
 //! exactly one record. Owns handles to the rooms and no state of its own.
 
+mod asking;
 mod carry;
 mod explain;
 mod generate;
 mod handle;
+mod hedge;
 mod matching;
 mod paying;
 mod restored;

@@ -2,7 +2,7 @@
 
 use super::told::Receipt;
 use crate::domain::{AnswerBody, BrokenOff, Chunk, FinishReason, Price, Usage, Usd};
-use crate::ledger::{Entry, Outcome};
+use crate::ledger::{Entry, Outcome, UnderWay};
 use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +18,8 @@ pub(super) struct Watched {
     receipt: Arc<OnceLock<Receipt>>,
     finish: Option<FinishReason>,
     complete: bool,
+    /// Held until the answer has ended.
+    under_way: Option<UnderWay>,
 }
 
 /// What an answer costs, worked out when it has ended.
@@ -149,7 +151,14 @@ impl Watched {
             receipt,
             finish: None,
             complete: false,
+            under_way: None,
         }
+    }
+
+    /// Counts as under way at its endpoint until it has ended.
+    pub(super) fn busy(mut self, under_way: Option<UnderWay>) -> Self {
+        self.under_way = under_way;
+        self
     }
 
     fn see(&mut self, chunk: &Chunk) {
@@ -168,6 +177,7 @@ impl Watched {
         let Some(mut entry) = self.entry.take() else {
             return;
         };
+        self.under_way = None;
         // Set once: an entry is taken only once.
         let _ = self.receipt.set(self.bill.note(&mut entry));
         if let Some(reason) = self.finish {

@@ -37,6 +37,10 @@ pub struct Decision {
     pub class: DataClass,
     /// Models that may not serve this request, each with the reason.
     pub rejected: Vec<Rejected>,
+    /// Models that come after others in the plan because of time, each with what was weighed.
+    pub set_back: Vec<SetBack>,
+    /// Who is asked second while the first is late; `None` nobody.
+    pub hedge: Option<HedgePlan>,
     /// The answer may be kept in the cache.
     pub may_keep: bool,
     /// Up to which complexity local endpoints could answer; `None` where no promise is known to be kept.
@@ -123,6 +127,24 @@ pub struct Rejected {
     pub reason: Reason,
 }
 
+/// Who is asked second while the first is late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HedgePlan {
+    /// How long the first is waited for.
+    pub after: Duration,
+    /// Steps of the plan that may be taken early, in its order; never empty.
+    pub to: Vec<Arc<str>>,
+}
+
+/// A model that may serve a request, and comes after others because of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetBack {
+    /// The model's name.
+    pub model: Arc<str>,
+    /// What is predicted or assumed, and how much time is left.
+    pub why: String,
+}
+
 /// Why a model may not serve a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
@@ -161,8 +183,8 @@ pub enum Reason {
     },
     /// A budget is spent.
     Budget(Arc<str>),
-    /// From what was seen of it, it would not be done within the deadline.
-    TooSlow,
+    /// From what was seen of it, the deadline would cut it off; what is predicted and what is left.
+    TooSlow(String),
 }
 
 /// A request that is not served, and why.
@@ -190,7 +212,6 @@ pub enum RefusalCode {
     PolicyQuality,
     PolicyCostCap,
     PolicyBudgetExceeded,
-    PolicyDeadline,
     GatewayRecords,
 }
 
@@ -208,7 +229,6 @@ impl RefusalCode {
             Self::PolicyQuality => "policy_quality",
             Self::PolicyCostCap => "policy_cost_cap",
             Self::PolicyBudgetExceeded => "policy_budget_exceeded",
-            Self::PolicyDeadline => "policy_deadline",
             Self::GatewayRecords => "gateway_records_unavailable",
         }
     }
@@ -277,7 +297,7 @@ impl Reason {
             Self::Sticky => "sticky",
             Self::CostCap { .. } => "cost_cap",
             Self::Budget(_) => "budget",
-            Self::TooSlow => "too_slow",
+            Self::TooSlow(_) => "too_slow",
         }
     }
 }
@@ -319,8 +339,20 @@ impl fmt::Display for Reason {
                 write!(f, "cost.max_usd_per_request: the estimate is {estimate}")
             }
             Self::Budget(name) => write!(f, "cost.budgets: `{name}` is spent"),
-            Self::TooSlow => f.write_str("latency: it would not be done in time"),
+            Self::TooSlow(why) => write!(f, "latency: {why}"),
         }
+    }
+}
+
+impl fmt::Display for HedgePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after {:?}: {}", self.after, self.to.join(", "))
+    }
+}
+
+impl fmt::Display for SetBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "latency: {}", self.why)
     }
 }
 

@@ -11,12 +11,13 @@ mod egress;
 mod settings;
 mod share;
 mod standing;
+mod time;
 
 pub use condition::Condition;
 pub use decide::Undecided;
 pub use decision::{
-    Admission, Allowance, Decision, Handover, LocalLimit, Lot, Reason, RefusalCode, Refused,
-    Rejected, Step,
+    Admission, Allowance, Decision, Handover, HedgePlan, LocalLimit, Lot, Reason, RefusalCode,
+    Refused, Rejected, SetBack, Step,
 };
 pub use egress::Egress;
 pub use settings::{
@@ -25,7 +26,8 @@ pub use settings::{
     ScopeRule, Settings, Stamp, Unmet,
 };
 pub use share::Share;
-pub use standing::{BudgetStanding, LatencySeen, Standing};
+pub use standing::{BudgetStanding, InFlight, LatencySeen, Standing};
+pub use time::{Hedge, Latency, Objective, RouteLatency};
 
 use crate::domain::{
     Caller, ChatRequest, DataClass, Demand, KeyDigest, Residency, Signals, Tier, Wanted,

@@ -3,9 +3,10 @@
 //! `config` builds these from YAML and refuses what contradicts itself; here they are taken as they are.
 
 use super::condition::Condition;
+use super::time::{Latency, RouteLatency};
 use crate::domain::{
-    Agreement, Caller, Certainty, DataClass, Day, Endpoint, KeyDigest, PersonalKind, Probability,
-    Region, Residency, Retention, Tier, Usd,
+    Agreement, Caller, Certainty, DataClass, Day, Demand, Endpoint, KeyDigest, PersonalKind,
+    Probability, Region, Residency, Retention, Tier, Usd,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub cost: Cost,
     /// The time a request may take, all attempts together.
     pub deadline: Duration,
+    /// What is said of time besides.
+    pub latency: Latency,
     /// The time that measuring may take before cautious values are assumed.
     pub signals_deadline: Duration,
     /// When the local tier suffices.
@@ -182,6 +185,8 @@ pub struct RouteRule {
     pub when: Condition,
     /// The models to use, in this order, by index into [`Settings::models`].
     pub models: Vec<usize>,
+    /// What it says of time.
+    pub latency: RouteLatency,
     /// After them, or alone, a person takes over.
     pub human: bool,
 }
@@ -315,6 +320,21 @@ pub enum ScopeRule {
     Caller,
     /// All callers of this gateway share.
     Everyone,
+}
+
+impl Settings {
+    /// True where somebody has said something of time for such a request, so that plans are made by it.
+    pub fn minds_time(&self, request: &Demand) -> bool {
+        let of_routes = || {
+            self.routes
+                .iter()
+                .filter_map(|route| route.latency.objective)
+        };
+        request.tightening.max_latency.is_some()
+            || self.latency.deadline_stated
+            || !self.latency.objective.is_none()
+            || of_routes().any(|objective| !objective.is_none())
+    }
 }
 
 impl Stamp {

@@ -14,6 +14,10 @@ pub struct Standing {
     /// What has been seen of each endpoint; an endpoint never used is not in it. Shared, because it is the same for
     /// all callers and changes far less often than it is asked for.
     pub latencies: Arc<[LatencySeen]>,
+    /// Requests under way at each endpoint that has any.
+    pub in_flight: Vec<InFlight>,
+    /// Time since the first byte of the request.
+    pub elapsed: Duration,
     /// The lowest tier that this conversation is still sent to; `None` where it is free.
     pub floor: Option<Tier>,
     /// Records are being kept. False while the journal fails or records are being dropped.
@@ -35,17 +39,26 @@ pub struct BudgetStanding {
     pub used: Usd,
 }
 
-/// The latencies seen of one endpoint, as moving averages.
+/// The latencies seen of one endpoint, as 95th percentiles of its latest answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatencySeen {
     /// The endpoint's name in the config.
     pub endpoint: Arc<str>,
-    /// From sending the request to the first byte of the answer.
+    /// From sending the request to the first content of the answer.
     pub first_token: Duration,
-    /// For each output token after the first; zero until a streamed answer was seen.
+    /// For each output token after the first; zero until a streamed answer was seen, and then the first one stands for all.
     pub per_token: Duration,
-    /// How many answers the averages rest on.
+    /// How many answers that rests on.
     pub samples: u32,
+}
+
+/// Requests under way at one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    /// The endpoint's name in the config.
+    pub endpoint: Arc<str>,
+    /// Sent, and not answered to the last byte.
+    pub requests: u32,
 }
 
 impl Standing {
@@ -62,12 +75,23 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// Requests under way at that endpoint.
+    pub fn in_flight(&self, endpoint: &str) -> u32 {
+        let mut all = self.in_flight.iter();
+        all.find(|one| &*one.endpoint == endpoint)
+            .map_or(0, |one| one.requests)
+    }
+}
+
 impl Default for Standing {
     /// No budgets, nothing seen yet, records kept, and a day so late that no statement which ends is relied on.
     fn default() -> Self {
         Self {
             budgets: Vec::new(),
             latencies: Arc::default(),
+            in_flight: Vec::new(),
+            elapsed: Duration::ZERO,
             floor: None,
             records_ok: true,
             lot: None,

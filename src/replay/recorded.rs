@@ -3,10 +3,11 @@
 use super::way::{self, Way};
 use crate::domain::{Caller, Day, Demand, Needs, PersonalKind, Signals, Tier, Usage, Usd};
 use crate::ledger::{self, Asked, BudgetSeen, LotSeen, Record, Word};
-use crate::policy::{Policy, Standing};
+use crate::policy::{InFlight, Policy, Standing};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a record cannot be put to this policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -22,6 +23,8 @@ pub enum Gap {
     NotMeasured(String),
     /// This policy looks for kinds of personal data that were not looked for.
     NotLookedFor(String),
+    /// This policy minds time, and nobody had said anything of it then, so that it was not recorded how things stood.
+    TimeNotRecorded,
     /// It named a model or class that the policy of the time did not know, and such names are not recorded.
     NameNotRecorded,
     /// It was answered from the cache, and the journal does not hold the request that the answer was given to first.
@@ -69,7 +72,7 @@ impl Recorded {
             started_at: record.started_at,
             standing: standing(record, asked),
             budgets: asked.budgets.clone(),
-            signals: signals(record, asked, policy),
+            signals: signals(record, asked, &demand, policy),
             plan: record.plan.iter().map(Word::to_shared).collect(),
             lot: record.lot.clone(),
             class: record.data_class.as_ref().map(Word::to_shared),
@@ -156,6 +159,8 @@ fn standing(record: &Record, asked: &Asked) -> Standing {
             .collect(),
         floor: record.floor.as_deref().and_then(tier),
         records_ok: !asked.records_failing,
+        in_flight: asked.in_flight.iter().map(busy).collect(),
+        elapsed: Duration::from_micros(asked.elapsed_micros.unwrap_or(0)),
         lot: Some(ledger::lot(&record.decision)),
         today: Day::of_unix_seconds(record.started_at / 1_000),
     }
@@ -167,10 +172,25 @@ fn tier(name: &str) -> Option<Tier> {
         .find(|tier| tier.as_str() == name)
 }
 
-fn signals(record: &Record, asked: &Asked, policy: &Policy) -> Result<Signals, Gap> {
+fn busy(seen: &ledger::BusySeen) -> InFlight {
+    InFlight {
+        endpoint: seen.endpoint.to_shared(),
+        requests: seen.requests,
+    }
+}
+
+fn signals(
+    record: &Record,
+    asked: &Asked,
+    demand: &Demand,
+    policy: &Policy,
+) -> Result<Signals, Gap> {
     let Some(summary) = &record.signals else {
         return Err(Gap::EndedEarly);
     };
+    if policy.settings().minds_time(demand) && asked.elapsed_micros.is_none() {
+        return Err(Gap::TimeNotRecorded);
+    }
     // The embedding is for approved answers; policy does not look at it.
     let mut needed = policy.wanted().names().filter(|name| *name != "embedding");
     if let Some(name) = needed.find(|name| !asked.was_measured(name)) {

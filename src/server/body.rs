@@ -1,6 +1,7 @@
 //! Bodies in and out: requests read up to a limit, answers streamed as they come.
 
 use crate::domain::{AnswerBody, BrokenOff, Chunk, DecisionId, Usage};
+use crate::server::gate::Place;
 use crate::server::wire::openai::answer::Head;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -97,6 +98,14 @@ impl ResponseBody {
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()))
     }
+
+    /// Keeps a place as long as there is work for this answer: a stream's to its end, a whole answer's no longer.
+    pub(super) fn hold(&mut self, place: Place) {
+        match self {
+            Self::Whole(_) => drop(place),
+            Self::Events(events) => events.place = Some(place),
+        }
+    }
 }
 
 impl Body for ResponseBody {
@@ -142,6 +151,7 @@ pub struct Events {
     created: u64,
     include_usage: bool,
     stage: Stage,
+    place: Option<Place>,
 }
 
 /// How far a stream has come.
@@ -167,6 +177,7 @@ impl Events {
             created,
             include_usage,
             stage: Stage::Unopened,
+            place: None,
         }
     }
 

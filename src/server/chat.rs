@@ -42,14 +42,12 @@ impl Site {
             }
             Ok(visit) => {
                 let named = (id, decision.clone());
-                match self.read(&visit, &head.headers, &mut body, named).await {
-                    Ok(chat) => self.handle(&visit, &chat, began).await,
-                    Err(told) => {
-                        let mut response = told.into_response();
-                        headers::refused(response.headers_mut(), visit.settings(), began);
-                        response
-                    }
-                }
+                let answered = self.admitted(&visit, (&head.headers, &mut body), named, began);
+                answered.await.unwrap_or_else(|told| {
+                    let mut response = told.into_response();
+                    headers::refused(response.headers_mut(), visit.settings(), began);
+                    response
+                })
             }
         };
         // Whoever waits to be asked for the body has not sent it, and must not be asked.
@@ -58,6 +56,21 @@ impl Site {
         }
         headers::name(response.headers_mut(), asked_as, &decision);
         response
+    }
+
+    /// Answers one who was let in, as soon as there is a place. Without one the body is not even read.
+    async fn admitted(
+        &self,
+        visit: &Visit,
+        (head, body): (&HeaderMap, &mut Incoming),
+        named: (RequestId, DecisionId),
+        began: Instant,
+    ) -> Result<Response<ResponseBody>, errors::Told> {
+        let place = self.gate.enter().await.ok_or_else(errors::overloaded)?;
+        let chat = self.read(visit, head, body, named).await?;
+        let mut response = self.handle(visit, &chat, began).await;
+        response.body_mut().hold(place);
+        Ok(response)
     }
 
     /// Reads the request, or says what is wrong with it.

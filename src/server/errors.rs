@@ -14,6 +14,9 @@ use std::time::Duration;
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
+/// When to come again after an overload: long enough that those let in are further on.
+const OVERLOADED_FOR: Duration = Duration::from_secs(1);
+
 /// An error as a caller sees it.
 pub(super) struct Told {
     pub(super) status: StatusCode,
@@ -151,6 +154,19 @@ pub(super) fn unrecorded(message: &str, again: Option<Duration>) -> Told {
     }
 }
 
+/// For a request for which there is no place.
+pub(super) fn overloaded() -> Told {
+    Told {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        kind: "server_error",
+        code: "gateway_overloaded",
+        param: None,
+        message: "this gateway is working on as many requests as it may; try again in a moment"
+            .into(),
+        retry: Retry::After(OVERLOADED_FOR),
+    }
+}
+
 fn told(told: Told) -> Told {
     tracing::debug!(code = told.code, status = told.status.as_u16(), "refused");
     told
@@ -179,7 +195,6 @@ fn policy(code: RefusalCode, message: String) -> Told {
         RefusalCode::PolicyBudgetExceeded => {
             (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", None)
         }
-        RefusalCode::PolicyDeadline => (StatusCode::GATEWAY_TIMEOUT, "server_error", None),
         RefusalCode::GatewayRecords => (StatusCode::SERVICE_UNAVAILABLE, "server_error", None),
     };
     let retry = match code {
@@ -193,8 +208,7 @@ fn policy(code: RefusalCode, message: String) -> Told {
         | RefusalCode::PolicyAttack
         | RefusalCode::PolicyQuality
         | RefusalCode::PolicyCostCap
-        | RefusalCode::PolicyBudgetExceeded
-        | RefusalCode::PolicyDeadline => Retry::Useless,
+        | RefusalCode::PolicyBudgetExceeded => Retry::Useless,
     };
     Told {
         status,

@@ -6,7 +6,7 @@ use super::headers;
 use super::routes::{Site, json};
 use crate::domain::{DecisionId, RequestId};
 use crate::pipeline::{Explained, Fault};
-use crate::policy::{BudgetStanding, Rejected};
+use crate::policy::{BudgetStanding, Rejected, SetBack};
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use serde_json::{Value, json};
@@ -23,14 +23,20 @@ impl Site {
             Ok(visit) => {
                 let decision = DecisionId::new("explain");
                 let named = (RequestId::of(&decision), decision);
-                match self.read(&visit, &head.headers, &mut body, named).await {
-                    Err(told) => told.into_response(),
-                    Ok(chat) => match visit.explain(&chat).await {
-                        Ok(explained) => {
-                            json(StatusCode::OK, self::explained(&explained).to_string())
+                // It is measured like the request itself, so it needs a place like one.
+                match self.gate.enter().await {
+                    None => errors::overloaded().into_response(),
+                    Some(_place) => {
+                        match self.read(&visit, &head.headers, &mut body, named).await {
+                            Err(told) => told.into_response(),
+                            Ok(chat) => match visit.explain(&chat).await {
+                                Ok(explained) => {
+                                    json(StatusCode::OK, self::explained(&explained).to_string())
+                                }
+                                Err(refused) => errors::response(Fault::Policy(refused)),
+                            },
                         }
-                        Err(refused) => errors::response(Fault::Policy(refused)),
-                    },
+                    }
                 }
             }
         };
@@ -50,6 +56,10 @@ pub fn explained(explained: &Explained) -> Value {
     let plan: Vec<Value> = steps
         .map(|step| json!({"model": &*step.model, "says": step.says}))
         .collect();
+    let late = |one: &SetBack| json!({"model": &*one.model, "reason": one.to_string()});
+    let hedge = explained.hedge.as_ref().map(|hedge| {
+        json!({"after_ms": hedge.after.as_millis() as u64, "to": hedge.to.iter().map(|name| &**name).collect::<Vec<_>>()})
+    });
     let refused = explained.refused.as_ref().map(|refused| {
         json!({"code": refused.code.as_str(), "rule": &*refused.rule, "message": refused.message})
     });
@@ -64,6 +74,8 @@ pub fn explained(explained: &Explained) -> Value {
         "rule": explained.rule.as_deref(),
         "plan": plan,
         "rejected": rejected,
+        "behind": explained.set_back.iter().map(late).collect::<Vec<_>>(),
+        "hedge": hedge,
         "refused": refused,
         "promise": explained.promise.as_deref(),
         "modes": explained.modes,

@@ -2,6 +2,7 @@
 
 use super::body::ResponseBody;
 use super::errors;
+use super::gate::Gate;
 use super::headers::{self, REQUEST_ID};
 use super::health::{Readiness, VERSION};
 use crate::pipeline::Pipeline;
@@ -24,6 +25,8 @@ pub struct Site {
     pub surface: Surface,
     /// Limits on requests.
     pub limits: RequestLimits,
+    /// How many requests are worked on at the same time; health and what operators look at pass beside it.
+    pub gate: Gate,
 }
 
 /// Which pages a listener has.

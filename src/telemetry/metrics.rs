@@ -1,4 +1,5 @@
-//! Prometheus metrics, all drawn from finished records but for the ledger's own health and the requests still open.
+//! Prometheus metrics, all drawn from finished records but for the ledger's own health, the requests still open and those
+//! turned away before they could have a record.
 //!
 //! Labels come from small closed sets: routes, outcomes, codes, and names out of the config. Never a caller or a text.
 
@@ -30,6 +31,7 @@ pub struct Metrics {
     first_byte: Histograms,
     overhead: Histograms,
     attempts: Counters,
+    hedges: Counters,
     tokens: Counters,
     cost: Dollars,
     all_remote: Dollars,
@@ -39,6 +41,7 @@ pub struct Metrics {
     assumed: Counters,
     judged: Counters,
     dropped: Counter,
+    shed: Counter,
     journal_healthy: Gauge,
     active: Gauge,
     health: Health,
@@ -57,6 +60,7 @@ impl Metrics {
             first_byte: Family::new_with_constructor(seconds),
             overhead: Family::new_with_constructor(fine_seconds),
             attempts: Family::default(),
+            hedges: Family::default(),
             tokens: Family::default(),
             cost: Dollars::default(),
             all_remote: Dollars::default(),
@@ -66,6 +70,7 @@ impl Metrics {
             assumed: Family::default(),
             judged: Family::default(),
             dropped: Counter::default(),
+            shed: Counter::default(),
             journal_healthy: Gauge::default(),
             active: Gauge::default(),
             health,
@@ -107,6 +112,19 @@ impl Metrics {
             ];
             self.attempts.get_or_create(&labels).inc();
         }
+        if let Some(hedge) = &record.hedge {
+            let won = match &hedge.won {
+                Some(won) if *won == hedge.second => "second",
+                Some(_) => "first",
+                None => "neither",
+            };
+            let labels = vec![
+                ("first", hedge.first.to_string()),
+                ("second", hedge.second.to_string()),
+                ("won", won.to_owned()),
+            ];
+            self.hedges.get_or_create(&labels).inc();
+        }
         let assumed = record.signals.iter().flat_map(|signals| &signals.assumed);
         for signal in assumed {
             let labels = vec![("signal", signal.to_string())];
@@ -124,6 +142,11 @@ impl Metrics {
             ("verdict", judgement.verdict.as_str().into()),
         ];
         self.judged.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request that was turned away because every place was taken. It leaves no record.
+    pub fn count_shed(&self) {
+        self.shed.inc();
     }
 
     /// All metrics as text, in the form of [`CONTENT_TYPE`].
@@ -221,6 +244,11 @@ impl Metrics {
             self.attempts.clone(),
         );
         registry.register(
+            "hedges",
+            "Second endpoints asked while the first was late, by who delivered first",
+            self.hedges.clone(),
+        );
+        registry.register(
             "cache_requests",
             "Requests for which the cache was asked",
             self.cache.clone(),
@@ -277,6 +305,11 @@ impl Metrics {
             "records_dropped",
             "Records lost because a queue or the backlog was full",
             self.dropped.clone(),
+        );
+        registry.register(
+            "requests_shed",
+            "Requests turned away because as many were under way as may be",
+            self.shed.clone(),
         );
         registry.register(
             "journal_healthy",

@@ -55,6 +55,7 @@ pub(super) fn endpoint() -> Endpoint {
         price: crate::domain::Price::default(),
         limits: crate::domain::TokenLimits::default(),
         timeouts: Timeouts::default(),
+        parallel: None,
     }
 }
 

@@ -108,6 +108,39 @@ async fn check_21_each_time_limit_fires_by_itself() {
 }
 
 #[tokio::test]
+async fn check_21_one_deadline_holds_for_all_attempts_together_and_each_gets_what_is_left() {
+    let (first, second) = (
+        StandIn::always(Act::Hang).await,
+        StandIn::always(Act::Hang).await,
+    );
+    let more = "latency: {deadline: 900ms}\nupstream: {retry: {max_attempts: 1}}";
+    let gateway = Gateway::start(&two(&first, &second, "first_token: 300ms", more));
+    let sender = Sender::to(&gateway);
+    let began = Instant::now();
+    let reply = sender.chat(&[], hello()).await;
+    near(began.elapsed(), 900, "the deadline");
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (504, "upstream_timeout")
+    );
+    let records = gateway.stop();
+    let attempts = &records[0].attempts;
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
+    near(
+        Duration::from_micros(attempts[0].took_micros),
+        300,
+        "the first attempt",
+    );
+    let (after, took) = (attempts[1].after_micros, attempts[1].took_micros);
+    near(
+        Duration::from_micros(after + took),
+        900,
+        "the second attempt, from the start",
+    );
+    assert!(took < 700_000, "the second got what was left: {took}");
+}
+
+#[tokio::test]
 async fn check_21_a_black_hole_ends_at_the_connect_limit_and_the_next_answers() {
     // A listener whose queue is full and who never accepts: further connections get no answer at all.
     let socket = TcpSocket::new_v4().unwrap();

@@ -53,6 +53,10 @@ fn a_plan_never_holds_an_endpoint_that_fails_a_requirement_of_its_class_or_below
         let Some(decision) = decide(settings, &request, &signals) else {
             continue;
         };
+        for name in decision.hedge.iter().flat_map(|hedge| &hedge.to) {
+            let in_plan = decision.plan.iter().any(|step| step.model() == name);
+            assert!(in_plan, "seed {seed}: {name} would be asked second");
+        }
         for step in &decision.plan {
             let Some(egress) = egress(step) else {
                 continue;

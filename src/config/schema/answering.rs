@@ -295,6 +295,11 @@ fn upstream() -> Value {
                 "Permits `tier: local` at an address that is neither this machine nor private.",
                 flag(false),
             ),
+            key(
+                "parallel",
+                "Requests that it answers at the same time; further ones wait for those.",
+                whole(1, 100_000),
+            ),
         ],
     )
 }

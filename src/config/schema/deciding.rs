@@ -3,7 +3,7 @@
 use super::answering::residency;
 use super::kinds::{
     Key, any_of, flag, key, list, model, object, place, reference, share, some, span, stated_flag,
-    text, whole, word, words,
+    stated_span, text, whole, word, words,
 };
 use crate::domain::{PersonalKind, Sentiment};
 use crate::policy::Cue;
@@ -38,18 +38,7 @@ pub(super) fn deciding() -> Vec<Key> {
                 ],
             ),
         ),
-        key(
-            "latency",
-            "How long a request may take.",
-            object(
-                &[],
-                vec![key(
-                    "deadline",
-                    "For a request, all attempts together.",
-                    span("300s"),
-                )],
-            ),
-        ),
+        latency(),
     ]
 }
 
@@ -99,6 +88,17 @@ fn routes() -> Key {
                     "use",
                     "The models, in this order; `human`, alone or at the end, hands over to a person.",
                     any_of(&[some(model()), words(&["human"])]),
+                ),
+                key(
+                    "latency",
+                    "What it says of time, in place of `latency`.",
+                    object(
+                        &[],
+                        vec![
+                            key("objective", OBJECTIVE, objective()),
+                            key("hedge", HEDGE, any_of(&[words(&["never"]), hedge()])),
+                        ],
+                    ),
                 ),
             ],
         )),
@@ -169,6 +169,61 @@ fn quality() -> Key {
                 ),
             ],
         ),
+    )
+}
+
+fn latency() -> Key {
+    key(
+        "latency",
+        "How long a request may take.",
+        object(
+            &[],
+            vec![
+                key(
+                    "deadline",
+                    "For a request, all attempts together.",
+                    span("300s"),
+                ),
+                key("objective", OBJECTIVE, objective()),
+                key("hedge", HEDGE, hedge()),
+            ],
+        ),
+    )
+}
+
+const OBJECTIVE: &str = "What answers should keep to: those known to are asked first.";
+const HEDGE: &str = "A second endpoint is asked while the first is late.";
+
+fn objective() -> Value {
+    let parts = object(
+        &[],
+        vec![
+            key("first_token", "To the first content.", stated_span()),
+            key("total", "To the end of the answer.", stated_span()),
+        ],
+    );
+    any_of(&[stated_span(), parts])
+}
+
+fn hedge() -> Value {
+    object(
+        &["after", "to"],
+        vec![
+            key("after", "How long the first is waited for.", stated_span()),
+            key("to", "Who may be asked second.", some(model())),
+            key(
+                "only_when",
+                "Which requests may be sent twice; all where it is left out.",
+                object(
+                    &["data_class"],
+                    vec![key(
+                        "data_class",
+                        "Those of this class or a lower one.",
+                        word(),
+                    )],
+                ),
+            ),
+        ],
     )
 }
 

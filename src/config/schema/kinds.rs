@@ -98,6 +98,11 @@ pub(super) fn span(default: &str) -> Value {
     json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "default": default})
 }
 
+/// A span of time that has no default.
+pub(super) fn stated_span() -> Value {
+    json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+}
+
 pub(super) fn whole(least: u32, most: u32) -> Value {
     json!({"type": "integer", "minimum": least, "maximum": most})
 }

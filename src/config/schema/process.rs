@@ -58,6 +58,16 @@ fn limits() -> Key {
                     whole(1, 1_000_000),
                 ),
                 key(
+                    "max_in_flight",
+                    "Requests worked on at the same time.",
+                    whole(1, 1_000_000),
+                ),
+                key(
+                    "max_wait",
+                    "How long a request waits where as many are worked on.",
+                    span("250ms"),
+                ),
+                key(
                     "drain",
                     "The time that requests under way get at shutdown.",
                     span("30s"),

@@ -35,6 +35,8 @@ impl Case<'_> {
             rule,
             class,
             rejected,
+            set_back: Vec::new(),
+            hedge: None,
             may_keep: false,
             local_limit: self.local_limit(),
             may_match: false,

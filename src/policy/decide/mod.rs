@@ -1,15 +1,17 @@
 //! From signals to a plan. Privacy is settled first, and every later choice is made among what it left. Each file beside
-//! this one asks one question of a model: may it receive this, is it good enough, can it be paid, is it in time.
+//! this one asks one question of a model: may it receive this, is it good enough, can it be paid; and at last, among
+//! those who may answer, who is in time.
 
 use super::admit::refused;
 use super::decision::{Decision, Lot, Reason, RefusalCode, Refused, Rejected, Step};
 use super::egress::Egress;
-use super::settings::{Model, Offer, Settings};
+use super::settings::{Model, Offer, RouteRule, Settings};
 use super::standing::Standing;
 use crate::domain::{DataClass, Demand, Signals, Tier};
 use std::sync::Arc;
 
 mod explore;
+mod hedge;
 mod human;
 mod latency;
 mod money;
@@ -67,6 +69,7 @@ impl Case<'_> {
             });
         }
         self.step_up(&mut chosen, human, &mut rejected);
+        let set_back = self.by_time(&mut chosen, &mut rejected);
         let may_keep = self
             .settings
             .cache
@@ -81,6 +84,7 @@ impl Case<'_> {
             .iter()
             .map(|model| self.step(model, &rule, &class))
             .collect();
+        let hedge = self.hedge(&chosen, &class);
         // What was said of stand-ins serves nobody else: neither kept nor matched.
         let plain = !plan.iter().any(Step::is_disguised);
         let otherwise = (!rejected.is_empty()).then(|| self.nobody_may(&class, &rejected));
@@ -94,6 +98,8 @@ impl Case<'_> {
             rule,
             class,
             rejected,
+            set_back,
+            hedge,
             may_keep: may_keep && plain,
             local_limit: self.local_limit(),
             may_match: may_match && plain,
@@ -135,12 +141,7 @@ impl Case<'_> {
                 human: false,
             };
         }
-        let route = self
-            .settings
-            .routes
-            .iter()
-            .find(|route| route.when.holds(self.request, self.signals));
-        if let Some(route) = route {
+        if let Some(route) = self.route() {
             let named = route.models.iter().filter_map(|index| models.get(*index));
             return Candidates {
                 rule: route.id.clone(),
@@ -155,6 +156,15 @@ impl Case<'_> {
             models: all,
             human: false,
         }
+    }
+
+    /// The operator's first route that matches; none for a model asked for by name.
+    fn route(&self) -> Option<&RouteRule> {
+        let mut routes = self.settings.routes.iter();
+        let holds = |route: &&RouteRule| route.when.holds(self.request, self.signals);
+        routes
+            .find(holds)
+            .filter(|_| &*self.request.model == super::AUTO)
     }
 
     fn keep_eligible<'m>(
@@ -191,7 +201,6 @@ impl Case<'_> {
             .or_else(|| self.too_delicate(model))
             .or_else(|| self.too_complex(endpoint.tier))
             .or_else(|| self.too_dear(endpoint))
-            .or_else(|| self.too_slow(endpoint))
     }
 
     /// The step that asks an eligible model, on the terms under which it is one.
@@ -232,13 +241,6 @@ impl Case<'_> {
             let message = "the request is estimated to cost more than one request may; ask for fewer output tokens";
             return refused(RefusalCode::PolicyCostCap, &rule_of(reason), message);
         }
-        if find(|reason| matches!(reason, Reason::TooSlow)).is_some() {
-            return refused(
-                RefusalCode::PolicyDeadline,
-                "latency",
-                "no model would be done within the time asked for",
-            );
-        }
         let message =
             "the local tier does not suffice for this request, and no other model may answer it";
         refused(RefusalCode::PolicyQuality, "quality", message)
@@ -275,6 +277,6 @@ fn rule_of(reason: &Reason) -> Arc<str> {
         Reason::AlwaysHuman => "quality.always_human".into(),
         Reason::CostCap { .. } => "cost.max_usd_per_request".into(),
         Reason::Budget(name) => format!("cost.budgets ({name})").into(),
-        Reason::TooSlow => "latency".into(),
+        Reason::TooSlow(_) => "latency".into(),
     }
 }

@@ -397,6 +397,7 @@ fn a_leave_that_carries_the_duty_lets_nothing_go_in_plain_words() {
         residency: Residency::default(),
         price: Price::default(),
         limits: crate::domain::TokenLimits::default(),
+        parallel: None,
         timeouts: Timeouts::default(),
     });
     let request = request(&said("anna@posteo.de").to_string());

@@ -65,6 +65,7 @@ fn endpoint(address: SocketAddr, timeouts: Timeouts) -> Endpoint {
         price: Price::default(),
         limits: crate::domain::TokenLimits::default(),
         timeouts,
+        parallel: None,
     }
 }
 

@@ -7,13 +7,14 @@ use firstline::domain::{
     Signals, Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Bar, ClassRule, Condition, HumanRule, Model, Offer, OnViolation, PrivacyRule, Requirement,
-    RouteRule, Settings,
+    Bar, ClassRule, Condition, Hedge, HumanRule, Model, Objective, Offer, OnViolation, PrivacyRule,
+    Requirement, RouteLatency, RouteRule, Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 const REGIONS: [&str; 3] = ["eu", "us", "uk"];
 /// Kinds of personal data that come up: few, so that rules and findings meet.
@@ -135,6 +136,7 @@ impl Random {
             price: Price::default(),
             limits: firstline::domain::TokenLimits::default(),
             timeouts: Timeouts::default(),
+            parallel: None,
         }
     }
 
@@ -202,8 +204,24 @@ impl Random {
             models: (0..count)
                 .map(|_| self.below(models as u64) as usize)
                 .collect(),
+            latency: self.latency(models),
             human: self.chance(2),
         }
+    }
+
+    fn latency(&mut self, models: usize) -> RouteLatency {
+        let objective = self.sometimes(3, |random| Objective {
+            first_token: None,
+            total: Some(Duration::from_secs(random.below(20))),
+        });
+        let hedge = self.sometimes(2, |random| {
+            Some(Hedge {
+                after: Duration::from_millis(random.below(1_000)),
+                to: (0..models).collect(),
+                at_most: None,
+            })
+        });
+        RouteLatency { objective, hedge }
     }
 
     fn signals(&mut self) -> Signals {
