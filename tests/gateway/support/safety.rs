@@ -19,7 +19,12 @@ impl Sender {
     pub(crate) fn to(gateway: &Gateway) -> Self {
         // Fails only where one is installed already, and then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        // An idle connection is let go before the gateway closes it, or a request could be sent on one just closed.
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_idle_timeout(Duration::from_secs(2))
+            .build()
+            .unwrap();
         let base = gateway.url("");
         Self { client, base }
     }
