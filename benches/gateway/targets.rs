@@ -88,7 +88,7 @@ impl Target {
                  guard: {{attack: {{refuse_from: 1.0}}}}\n\
                  privacy:\n  raise: [{{class: restricted, any: [card, iban, national_id, secret]}}]\n  \
                  rules: [{{class: restricted, require: local, on_violation: refuse}}]\n\
-                 routes: [{{name: hard, when: {{complexity: {{from: 0.99}}, topic: [none_such], language: [eng]}}, use: [remote]}}]\n"
+                 routes: [{{name: hard, when: {{complexity: {{from: 0.99}}, topic: [vehicle], language: [eng]}}, use: [remote]}}]\n"
             ),
         }
     }

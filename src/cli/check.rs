@@ -83,32 +83,25 @@ fn examine(file: &Path) -> (Option<Settings>, Vec<Problem>) {
 /// What can only be said with the files that settings name and on this day: what has ended, promises, approved answers,
 /// topics.
 fn examine_more(settings: &mut Settings, problems: &mut Vec<Problem>) {
-    let file = &settings.source.file.clone();
     problems.extend(config::lapsed(settings, crate::pipeline::today()));
-    problems.extend(unkept(file, settings));
+    problems.extend(unkept(settings));
     // Approved answers are part of the configuration, so a mistake in them is one, too.
     if let Err(error) = app::desks(&settings.desks, None) {
-        let (file, message) = (file.clone(), format!("{error:#}"));
+        // The error names the file of answers and its line: that of the policy would mislead.
         problems.push(Problem {
-            file,
             line: None,
-            path: "models".into(),
-            message,
-            remedy: None,
-            severity: Severity::Error,
+            ..settings
+                .source
+                .problem(Severity::Error, "models", format!("{error:#}"), None)
         });
     }
     problems.extend(broken_engines(settings));
     match app::topic_names(settings, &serve::places()) {
         Ok(known) => problems.extend(config::unknown_topics(settings, &known)),
-        Err(error) => problems.push(Problem {
-            file: file.clone(),
-            line: settings.source.line_of("topics"),
-            path: "topics".into(),
-            message: format!("{error:#}"),
-            remedy: None,
-            severity: topics_severity(settings),
-        }),
+        Err(error) => {
+            let (severity, message) = (topics_severity(settings), format!("{error:#}"));
+            problems.push(settings.source.problem(severity, "topics", message, None));
+        }
     }
 }
 
@@ -127,35 +120,25 @@ fn broken_engines(settings: &Settings) -> Vec<Problem> {
         let mut models = settings.policy.models.iter();
         let index = models.position(|one| one.name == model);
         let path = format!("models[{}].engine", index.unwrap_or_default());
-        Problem {
-            file: settings.source.file.clone(),
-            line: settings.source.line_of(&path),
-            path,
-            message,
-            remedy: None,
-            severity: Severity::Error,
-        }
+        let source = &settings.source;
+        source.problem(Severity::Error, path, message, None)
     };
     let broken = app::check_engines(&settings.engines);
     broken.into_iter().map(problem).collect()
 }
 
 /// A promise that nothing keeps. Where a calibration is named that does not do, the file does not do what it says.
-fn unkept(file: &Path, settings: &mut Settings) -> Option<Problem> {
+fn unkept(settings: &mut Settings) -> Option<Problem> {
     let unkept = app::keep_promise(settings, &serve::places())?;
     let severity = if unkept.named {
         Severity::Error
     } else {
         Severity::Warning
     };
-    Some(Problem {
-        file: file.to_path_buf(),
-        line: settings.source.line_of("quality.promise"),
-        path: "quality.promise".into(),
-        message: format!("NOT KEPT: {}", unkept.why),
-        remedy: Some("until then local endpoints answer nothing, everything goes up".into()),
-        severity,
-    })
+    let message = format!("NOT KEPT: {}", unkept.why);
+    let remedy = Some("until then local endpoints answer nothing, everything goes up");
+    let source = &settings.source;
+    Some(source.problem(severity, "quality.promise", message, remedy))
 }
 
 /// Where the models are not installed, which need not be where the file will run, shipped topics cannot be looked up;

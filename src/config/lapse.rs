@@ -39,12 +39,7 @@ fn doubt(settings: &Settings, index: usize, endpoint: &Endpoint, today: Day) -> 
         format!("what is stated of `{name}` ends on {last}, {days} days from now")
     };
     let path = format!("models[{index}].residency.valid_until");
-    Some(Problem {
-        file: settings.source.file.clone(),
-        line: settings.source.line_of(&path),
-        path,
-        message,
-        remedy: Some("renew the agreement, then write its new last day".into()),
-        severity: Severity::Warning,
-    })
+    let remedy = Some("renew the agreement, then write its new last day");
+    let source = &settings.source;
+    Some(source.problem(Severity::Warning, path, message, remedy))
 }

@@ -68,14 +68,9 @@ struct Doubts<'a> {
 
 impl Doubts<'_> {
     fn doubt(&mut self, path: &str, message: String, remedy: &str) {
-        self.problems.push(Problem {
-            file: self.settings.source.file.clone(),
-            line: self.settings.source.line_of(path),
-            path: path.to_owned(),
-            message,
-            remedy: Some(remedy.to_owned()),
-            severity: Severity::Warning,
-        });
+        let source = &self.settings.source;
+        let problem = source.problem(Severity::Warning, path, message, Some(remedy));
+        self.problems.push(problem);
     }
 
     /// Routes that no request reaches, because earlier ones take all that they would.

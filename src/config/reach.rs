@@ -68,14 +68,9 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn wrong(&mut self, path: &str, message: String, remedy: &str) {
-        self.problems.push(Problem {
-            file: self.settings.source.file.clone(),
-            line: self.settings.source.line_of(path),
-            path: path.to_owned(),
-            message,
-            remedy: Some(remedy.to_owned()),
-            severity: Severity::Error,
-        });
+        let source = &self.settings.source;
+        let problem = source.problem(Severity::Error, path, message, Some(remedy));
+        self.problems.push(problem);
     }
 
     fn local_rules(&mut self) {

@@ -1,6 +1,7 @@
 //! What a config file means, whole: the policy, and everything the process is built from.
 
 use super::prices::PriceSource;
+use super::problem::{Problem, Severity};
 use crate::calibration::Promise;
 use crate::domain::{Residency, Tier};
 use crate::handoff;
@@ -277,6 +278,25 @@ impl Source {
     /// True where the file gives a value at this path.
     pub fn says(&self, path: &str) -> bool {
         self.lines.contains_key(path)
+    }
+
+    /// A problem with what stands at a YAML path of this file.
+    pub fn problem(
+        &self,
+        severity: Severity,
+        path: impl Into<String>,
+        message: String,
+        remedy: Option<&str>,
+    ) -> Problem {
+        let path = path.into();
+        Problem {
+            file: self.file.clone(),
+            line: self.line_of(&path),
+            path,
+            message,
+            remedy: remedy.map(str::to_owned),
+            severity,
+        }
     }
 
     /// The line of a YAML path such as `models[1].upstream`, or of the nearest section around it.

@@ -84,16 +84,11 @@ pub fn unknown_topics(settings: &Settings, known: &[Arc<str>]) -> Vec<Problem> {
         .chain(in_quality)
         .chain(in_budgets)
         .filter(|(_, topic)| !known.contains(topic))
-        .map(|(path, topic)| Problem {
-            file: settings.source.file.clone(),
-            line: settings.source.line_of(&path),
-            path,
-            message: format!("no topic named `{topic}`"),
-            remedy: Some(format!(
-                "{}; or add it under `topics`",
-                suggest(topic, &names)
-            )),
-            severity: Severity::Error,
+        .map(|(path, topic)| {
+            let message = format!("no topic named `{topic}`");
+            let remedy = format!("{}; or add it under `topics`", suggest(topic, &names));
+            let source = &settings.source;
+            source.problem(Severity::Error, path, message, Some(&remedy))
         })
         .collect()
 }

@@ -49,8 +49,9 @@ pub struct Draft {
 /// A request that holds stand-ins in the place of everything that counts. Only [`Draft::settle`] makes one.
 ///
 /// ```compile_fail,E0451
-/// fn forge(payload: firstline::privacy::Payload) -> firstline::privacy::pseudonym::Disguised {
-///     firstline::privacy::pseudonym::Disguised { payload, ..todo!() }
+/// use firstline::privacy::{Payload, pseudonym::Disguised};
+/// fn forge(payload: Payload, other: Disguised) -> Disguised {
+///     Disguised { payload, ..other }
 /// }
 /// ```
 pub struct Disguised {
