@@ -1,0 +1,210 @@
+"""Decode and prefill speed of the engine beside onnxruntime-genai and llama.cpp, in turns on one machine.
+
+    python benches/decoder/run.py make  --work DIR           model folders and GGUF files of random weights
+    python benches/decoder/run.py bench --work DIR           one table; `--rounds N` turns, medians
+
+Two shapes, SmolLM2-135M and Qwen2.5-0.5B, each as int4 (blocks of 32 and of 128) and int8 for ONNX Runtime, Q4_0 and Q8_0 for
+llama.cpp. Weights are random: speed does not depend on them. `make` needs torch, transformers, onnxruntime-genai, gguf and the
+llama.cpp sources (`--llama DIR`, the vendor folder of the sdist of llama-cpp-python), which it builds once with cmake and ninja.
+`bench` builds the engine's side with `cargo bench --locked --bench decoder`.
+"""
+
+import argparse
+import importlib
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SHAPES = {
+    "smollm2-135m": dict(kind="llama", hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+                         num_key_value_heads=3, vocab_size=49152),
+    "qwen2.5-0.5b": dict(kind="qwen2", hidden_size=896, intermediate_size=4864, num_hidden_layers=24, num_attention_heads=14,
+                         num_key_value_heads=2, vocab_size=151936),
+}
+# name of the format: (precision of the builder, its options, the llama.cpp format of the same bits)
+FORMATS = {
+    "int4-128": ("int4", {"int4_block_size": 128, "int4_accuracy_level": 4}, "Q4_0"),
+    "int4-32": ("int4", {"int4_block_size": 32, "int4_accuracy_level": 4}, "Q4_0"),
+    "int8": ("int8", {"int4_block_size": 128, "int4_accuracy_level": 4}, "Q8_0"),
+}
+PROMPT, WRITTEN, LONG = 64, 96, 512
+
+
+def make(options):
+    for name, shape in SHAPES.items():
+        source = options.work / name / "source"
+        if not (source / "model.safetensors").exists():
+            hub_folder(shape, source)
+        for form, (precision, extra, _) in FORMATS.items():
+            folder = options.work / name / form
+            if not (folder / "model.onnx").exists():
+                builder = importlib.import_module("onnxruntime_genai.models.builder")
+                builder.create_model(None, str(source), str(folder), precision, "cpu", str(options.work / "cache"), **extra)
+        if options.llama:
+            gguf_files(options, name, shape)
+
+
+def hub_folder(shape, folder):
+    """A folder as the hub has it: config, random weights, and a tokenizer that knows as many ids as the shape."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(1)
+    fields = {key: value for key, value in shape.items() if key != "kind"}
+    config_of, model_of = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}[shape["kind"]]
+    config = config_of(**fields, tie_word_embeddings=True, max_position_embeddings=2048, bos_token_id=1, eos_token_id=2)
+    model_of(config).save_pretrained(folder)
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
+    for byte in sorted(pre_tokenizers.ByteLevel.alphabet()):
+        vocabulary[byte] = len(vocabulary)
+    while len(vocabulary) < shape["vocab_size"]:
+        vocabulary[f"w{len(vocabulary)}"] = len(vocabulary)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>").save_pretrained(folder)
+
+
+def gguf_files(options, name, shape):
+    import gguf
+    import numpy as np
+
+    tools = options.work / "llama-tools"
+    if not (tools / "bin" / "llama-bench").exists():
+        flags = ["-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_APP=OFF", "-DLLAMA_OPENSSL=OFF"]
+        subprocess.run(["cmake", "-G", "Ninja", "-S", options.llama, "-B", tools, "-DCMAKE_BUILD_TYPE=Release", *flags], check=True)
+        subprocess.run(["ninja", "-C", tools, "llama-bench", "llama-quantize"], check=True)
+    full = options.work / name / "f16.gguf"
+    if not full.exists():
+        random_gguf(gguf, np, shape, full)
+    for form in ("Q4_0", "Q8_0"):
+        target = options.work / name / f"{form}.gguf"
+        if not target.exists():
+            subprocess.run([tools / "bin" / "llama-quantize", "--pure", full, target, form], check=True, stdout=subprocess.DEVNULL)
+
+
+def random_gguf(gguf, np, shape, path):
+    rng = np.random.default_rng(1)
+    hidden, inner, layers = shape["hidden_size"], shape["intermediate_size"], shape["num_hidden_layers"]
+    heads, shared, vocabulary = shape["num_attention_heads"], shape["num_key_value_heads"], shape["vocab_size"]
+    narrow = hidden // heads * shared
+    writer = gguf.GGUFWriter(str(path), shape["kind"])
+    writer.add_context_length(2048)
+    writer.add_embedding_length(hidden)
+    writer.add_feed_forward_length(inner)
+    writer.add_block_count(layers)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(shared)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_vocab_size(vocabulary)
+    writer.add_rope_dimension_count(hidden // heads)
+    writer.add_tokenizer_model("no_vocab")
+    weight = lambda *size: (rng.standard_normal(size, np.float32) * 0.02).astype(np.float16)
+    writer.add_tensor("token_embd.weight", weight(vocabulary, hidden))
+    writer.add_tensor("output_norm.weight", np.ones(hidden, np.float32))
+    for layer in range(layers):
+        block = f"blk.{layer}."
+        for part, rows, columns in (("attn_q", hidden, hidden), ("attn_k", narrow, hidden), ("attn_v", narrow, hidden),
+                                    ("attn_output", hidden, hidden), ("ffn_gate", inner, hidden), ("ffn_up", inner, hidden),
+                                    ("ffn_down", hidden, inner)):
+            writer.add_tensor(f"{block}{part}.weight", weight(rows, columns))
+        if shape["kind"] == "qwen2":
+            for part, rows in (("attn_q", hidden), ("attn_k", narrow), ("attn_v", narrow)):
+                writer.add_tensor(f"{block}{part}.bias", np.zeros(rows, np.float32))
+        for part in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"{block}{part}.weight", np.ones(hidden, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+# ------------------------------------------------------------------------------------------- measuring
+
+
+def ours(program, folder, threads):
+    """{"decode": tokens a second alone, "prefill": of the short prompt, ...} of the engine."""
+    done = subprocess.run([program, str(folder), str(threads)], capture_output=True, text=True, check=True)
+    out = {}
+    for line in done.stdout.splitlines():
+        row = json.loads(line)
+        if "prefill" in row:
+            out[f"prefill {row['prefill']}"] = row["tokens_per_second"]
+        elif "conversations" in row:
+            out[f"decode x{row['conversations']}"] = row["tokens_per_second"]
+        else:
+            out[f"{row['encoder']} p99 ms"] = row["p99_ms"]
+    return out
+
+
+def genai(folder, threads):
+    script = (
+        "import sys, time, json, onnxruntime_genai as og\n"
+        f"config = og.Config({str(folder)!r}); config.clear_providers()\n"
+        f"config.overlay(json.dumps({{'model': {{'decoder': {{'session_options': {{'intra_op_num_threads': {threads}}}}}}}}}))\n"
+        "model = og.Model(config); out = {}\n"
+        "def run(prompt, written):\n"
+        "    params = og.GeneratorParams(model); params.set_search_options(max_length=prompt + written + 2, min_length=prompt + written + 1, do_sample=False)\n"
+        "    g = og.Generator(model, params); ids = [1000 + (at * 37) % 20000 for at in range(prompt)]\n"
+        "    start = time.perf_counter(); g.append_tokens(ids); g.generate_next_token(); first = time.perf_counter() - start\n"
+        "    start = time.perf_counter()\n"
+        "    for _ in range(written): g.generate_next_token()\n"
+        "    return prompt / first, written / max(1e-9, time.perf_counter() - start)\n"
+        f"run({PROMPT}, 8); rows = [run({PROMPT}, {WRITTEN}) for _ in range(5)]; long = [run({LONG}, 1) for _ in range(5)]\n"
+        "median = lambda v: sorted(v)[len(v) // 2]\n"
+        f"print(json.dumps({{'prefill {PROMPT}': median([r[0] for r in rows]), 'decode x1': median([r[1] for r in rows]), 'prefill {LONG}': median([r[0] for r in long])}}))\n"
+    )
+    return json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+
+
+def llama(tools, path, threads):
+    words = [tools / "bin" / "llama-bench", "-m", path, "-t", str(threads), "-p", f"{PROMPT},{LONG}", "-n", str(WRITTEN), "-r", "5", "-o", "json"]
+    rows = json.loads(subprocess.run([str(w) for w in words], capture_output=True, text=True, check=True).stdout)
+    return {f"prefill {row['n_prompt']}" if row["n_prompt"] else "decode x1": row["avg_ts"] for row in rows}
+
+
+def bench(options):
+    built = subprocess.run(["cargo", "bench", "--locked", "--bench", "decoder", "--no-run"], capture_output=True, text=True, check=True)
+    program = re.search(r"\((target/release/deps/decoder-[0-9a-f]+)\)", built.stderr).group(1)
+    tools = options.work / "llama-tools"
+    for name in SHAPES:
+        for form, (_, _, theirs) in FORMATS.items():
+            for threads in (1, 2):
+                runs = []
+                for _ in range(options.rounds):
+                    folder = options.work / name / form
+                    runs.append({"firstline": ours(program, folder, threads), "genai": genai(folder, threads),
+                                 "llama.cpp": llama(tools, options.work / name / f"{theirs}.gguf", threads)})
+                row(name, form, threads, runs)
+
+
+def row(name, form, threads, runs):
+    """One line of the table: medians, and ours over the best of the others in the same turn."""
+    middle = lambda who, what: statistics.median(run[who].get(what, float("nan")) for run in runs)
+    cells = []
+    for what in ("decode x1", f"prefill {PROMPT}", f"prefill {LONG}"):
+        ratio = statistics.median(run["firstline"][what] / max(run["genai"][what], run["llama.cpp"][what]) for run in runs)
+        cells.append(" / ".join(f"{middle(who, what):.0f}" for who in ("firstline", "genai", "llama.cpp")) + f" ({ratio:.2f})")
+    cells.append(" / ".join(f"{middle('firstline', f'decode x{n}'):.0f}" for n in (1, 2, 4, 8)))
+    cells.append(f"{middle('firstline', 'quiet p99 ms'):.2f} → {middle('firstline', 'beside_a_decoder p99 ms'):.2f}")
+    print(f"| {name} | {form} | {threads} | " + " | ".join(cells) + " |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["make", "bench"])
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--llama", type=Path, help="sources of llama.cpp")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    started = time.monotonic()
+    {"make": make, "bench": bench}[options.what](options)
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
