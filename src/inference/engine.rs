@@ -14,23 +14,6 @@ pub trait Engine: Send {
     fn windows(&mut self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
         Ok(std::iter::once(0..text.len()).collect())
     }
-
-    /// How far an approved answer covers what is asked: a logit, above 0 for "rather than not". Most engines judge no
-    /// pairs, and say so.
-    fn covers(&mut self, _pair: &Pair) -> Result<f32, EngineError> {
-        Err(EngineError::new("this model judges no pairs"))
-    }
-}
-
-/// What is read together to say whether an approved answer covers what is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// What the customer asks.
-    pub asked: Arc<str>,
-    /// The closest of the questions that the answer was approved for.
-    pub question: Arc<str>,
-    /// The approved answer.
-    pub answer: Arc<str>,
 }
 
 /// What an engine makes of a text.

@@ -27,7 +27,7 @@ pub use decoder::{
 };
 pub use deterministic::DeterministicEngine;
 pub use digest::sha256_hex;
-pub use engine::{Encoding, Engine, EngineError, InferenceError, Pair};
+pub use engine::{Encoding, Engine, EngineError, InferenceError};
 pub use model::{Limits, Model, start};
 pub use onnx::OnnxEngine;
 pub use runtime::{LibraryTrust, Runtime, RuntimeError, find_runtime, load_runtime};

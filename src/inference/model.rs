@@ -1,6 +1,6 @@
 //! The handle that other rooms hold: texts in, vectors out.
 
-use super::{Encoding, Engine, InferenceError, Pair, Pool, Workers};
+use super::{Encoding, Engine, InferenceError, Pool, Workers};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -46,18 +46,6 @@ impl Model {
         let text: Arc<str> = text.into();
         let windows = self.pool.run(move |engine| engine.windows(&text)).await?;
         Ok(windows?)
-    }
-
-    /// How far an approved answer covers what is asked; see [`Engine::covers`].
-    pub async fn covers(&self, pair: Pair) -> Result<f32, InferenceError> {
-        let covers = self.pool.run(move |engine| engine.covers(&pair)).await?;
-        Ok(covers?)
-    }
-
-    /// As [`covers`](Self::covers), for tools: waits for room and holds the calling thread.
-    pub fn covers_blocking(&self, pair: Pair) -> Result<f32, InferenceError> {
-        let covers = self.pool.run_blocking(move |engine| engine.covers(&pair))?;
-        Ok(covers?)
     }
 
     /// Texts that were not encoded because their caller had left, since the start.

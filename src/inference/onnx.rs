@@ -2,8 +2,7 @@
 
 use super::external::refers_to_other_files;
 use super::{
-    EncoderFiles, Encoding, Engine, EngineError, Pair, Runtime, TokenScores, TokenizedText,
-    Tokenizer,
+    EncoderFiles, Encoding, Engine, EngineError, Runtime, TokenScores, TokenizedText, Tokenizer,
 };
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
@@ -20,16 +19,13 @@ pub struct OnnxEngine {
     output: String,
     /// The output with a row for each token, where the model has one.
     token_output: Option<String>,
-    /// The output that judges a pair, where the model has one.
-    pair_output: Option<String>,
     dimension: usize,
 }
 
-/// What one run gives: the text's vector, the rows of its tokens, and what is said of a pair.
+/// What one run gives: the text's vector, and the rows of its tokens.
 struct Outputs {
     embedding: Arc<[f32]>,
     token_logits: Option<Vec<f32>>,
-    covers: Option<f32>,
 }
 
 /// The inputs that an encoder may have.
@@ -44,9 +40,6 @@ const PREFERRED_OUTPUT: &str = "sentence_embedding";
 
 /// Shape \[1, tokens, columns\].
 const TOKEN_OUTPUT: &str = "token_logits";
-
-/// Shape \[1\].
-const PAIR_OUTPUT: &str = "covers";
 
 impl OnnxEngine {
     /// Makes `count` engines from files that the catalog has verified, and tries each: the vector must have the
@@ -75,8 +68,7 @@ impl OnnxEngine {
         let mut engine = Self {
             inputs: read_inputs(&session)?,
             output: read_output(&session)?,
-            token_output: read_further_output(&session, TOKEN_OUTPUT),
-            pair_output: read_further_output(&session, PAIR_OUTPUT),
+            token_output: read_token_output(&session),
             session,
             tokenizer: Arc::clone(tokenizer),
             dimension: files.embedding_dim,
@@ -122,11 +114,9 @@ impl OnnxEngine {
         };
         let (_, vector) = read(&self.output)?;
         let token_logits = self.token_output.as_deref().map(read).transpose()?;
-        let covers = self.pair_output.as_deref().map(read).transpose()?;
         Ok(Outputs {
             embedding: checked(vector, self.dimension)?,
             token_logits: token_logits.map(|(_, logits)| logits.to_vec()),
-            covers: covers.and_then(|(_, logits)| logits.first().copied()),
         })
     }
 }
@@ -152,14 +142,6 @@ impl Engine for OnnxEngine {
 
     fn windows(&mut self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
         self.tokenizer.windows(text)
-    }
-
-    fn covers(&mut self, pair: &Pair) -> Result<f32, EngineError> {
-        let ids = self.tokenizer.pair_ids(pair)?;
-        let covers = self.run(&ids)?.covers;
-        let covers = covers.ok_or_else(|| EngineError::new("the model judges no pairs"))?;
-        let number = covers.is_finite().then_some(covers);
-        number.ok_or_else(|| EngineError::new("the model's judgement is no number"))
     }
 }
 
@@ -243,9 +225,9 @@ fn read_output(session: &Session) -> Result<String, EngineError> {
     }
 }
 
-fn read_further_output(session: &Session, wanted: &str) -> Option<String> {
+fn read_token_output(session: &Session) -> Option<String> {
     let mut names = session.outputs().iter().map(|output| output.name());
-    names.find(|name| *name == wanted).map(str::to_owned)
+    names.find(|name| *name == TOKEN_OUTPUT).map(str::to_owned)
 }
 
 fn said<R>(what: &'static str) -> impl Fn(ort::Error<R>) -> EngineError {

@@ -1,6 +1,6 @@
 //! Texts to token ids, cut the way the model was trained.
 
-use super::{EngineError, Pair, TokenPlace};
+use super::{EngineError, TokenPlace};
 use std::ops::Range;
 
 /// A model's tokenizer with its own length limit; whatever padding or truncation the file carries is switched off
@@ -18,10 +18,6 @@ pub struct TokenizedText {
     /// The place of each id in the text; `None` where the text was cut.
     pub places: Option<Vec<TokenPlace>>,
 }
-
-/// The most tokens that a model which judges pairs reads of what is asked, of the question and of the answer: those that it
-/// was trained with (`models/train/desk.py`).
-const PAIR_TOKENS: [usize; 3] = [48, 24, 56];
 
 /// Tokens that two neighbouring windows share, so that what stands at the end of one is read with what follows it.
 const OVERLAP: usize = 32;
@@ -50,39 +46,18 @@ impl Tokenizer {
     /// Of a text longer than 32 bytes for each token of the limit, only head and tail are tokenised at all; the ids
     /// are the same unless that text spends more than 32 bytes on a token (long runs of white space, say).
     pub fn ids(&self, text: &str) -> Result<Vec<i64>, EngineError> {
-        let shorter = head_and_tail(text, self.max_tokens);
-        let encoding = self.encoded(shorter.as_deref().unwrap_or(text), true)?;
-        Ok(self.cut(encoding.get_ids()))
-    }
-
-    /// The ids of a pair: the opening token, then what is asked, the question and the answer, each cut by the same rule and
-    /// followed by the closing token.
-    pub fn pair_ids(&self, pair: &Pair) -> Result<Vec<i64>, EngineError> {
-        let frame = self.cut(self.encoded("", true)?.get_ids());
-        let [open, close] = frame[..] else {
-            return Err(EngineError::new(
-                "the tokenizer does not put one token before a text and one behind it",
-            ));
+        let encoding = match self.head_and_tail(text) {
+            Some(shorter) => self.inner.encode_fast(shorter, true),
+            None => self.inner.encode_fast(text, true),
         };
-        let mut ids = vec![open];
-        let parts = [&pair.asked, &pair.question, &pair.answer];
-        for (text, limit) in std::iter::zip(parts, PAIR_TOKENS) {
-            let shorter = head_and_tail(text, limit);
-            let encoding = self.encoded(shorter.as_deref().unwrap_or(text), false)?;
-            ids.extend(cut(encoding.get_ids(), limit));
-            ids.push(close);
-        }
-        Ok(ids)
-    }
-
-    fn encoded(&self, text: &str, special: bool) -> Result<tokenizers::Encoding, EngineError> {
-        let encoding = self.inner.encode_fast(text, special);
-        encoding.map_err(|error| EngineError::new(format!("the text cannot be tokenised: {error}")))
+        let encoding = encoding
+            .map_err(|error| EngineError::new(format!("the text cannot be tokenised: {error}")))?;
+        Ok(self.cut(encoding.get_ids()))
     }
 
     /// The ids of a text, and the place of each where the text fits whole.
     pub fn tokens(&self, text: &str) -> Result<TokenizedText, EngineError> {
-        if head_and_tail(text, self.max_tokens).is_some() {
+        if self.head_and_tail(text).is_some() {
             return Ok(TokenizedText {
                 ids: self.ids(text)?,
                 places: None,
@@ -140,38 +115,29 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    fn head_tokens(&self) -> usize {
+        self.max_tokens * 3 / 4
+    }
+
     fn cut(&self, ids: &[u32]) -> Vec<i64> {
-        cut(ids, self.max_tokens).collect()
+        if ids.len() <= self.max_tokens {
+            return ids.iter().map(|&id| i64::from(id)).collect();
+        }
+        let head = &ids[..self.head_tokens()];
+        let tail = &ids[ids.len() - (self.max_tokens - self.head_tokens())..];
+        head.iter().chain(tail).map(|&id| i64::from(id)).collect()
     }
-}
 
-/// Of more ids than the limit, the first three quarters of it and its last quarter.
-fn cut(ids: &[u32], limit: usize) -> impl Iterator<Item = i64> {
-    let (head, tail) = if ids.len() <= limit {
-        (ids, &[][..])
-    } else {
-        (
-            &ids[..head_of(limit)],
-            &ids[ids.len() - (limit - head_of(limit))..],
-        )
-    };
-    head.iter().chain(tail).map(|&id| i64::from(id))
-}
-
-/// What is tokenised of a text that is longer than 32 bytes for each token of the limit; `None` for a shorter one.
-fn head_and_tail(text: &str, limit: usize) -> Option<String> {
-    if text.len() <= limit * BYTES_PER_TOKEN {
-        return None;
+    fn head_and_tail(&self, text: &str) -> Option<String> {
+        if text.len() <= self.max_tokens * BYTES_PER_TOKEN {
+            return None;
+        }
+        let head = self.head_tokens() * BYTES_PER_TOKEN;
+        let tail = (self.max_tokens - self.head_tokens()) * BYTES_PER_TOKEN;
+        let head = &text[..text.floor_char_boundary(head)];
+        let tail = &text[text.ceil_char_boundary(text.len() - tail)..];
+        Some(format!("{head} {tail}"))
     }
-    let head = head_of(limit) * BYTES_PER_TOKEN;
-    let tail = (limit - head_of(limit)) * BYTES_PER_TOKEN;
-    let head = &text[..text.floor_char_boundary(head)];
-    let tail = &text[text.ceil_char_boundary(text.len() - tail)..];
-    Some(format!("{head} {tail}"))
-}
-
-fn head_of(limit: usize) -> usize {
-    limit * 3 / 4
 }
 
 /// The tokens that open and close a text.

@@ -24,7 +24,7 @@ fn a_huge_text_is_cut_before_it_is_tokenised_and_keeps_its_ids() {
     let tokenizer = tokenizer();
     let sentence = "The parcel left the warehouse on Monday, but nothing has changed since. ";
     let long = sentence.repeat(400) + "Where is it now?";
-    assert!(head_and_tail(&long, tokenizer.max_tokens).is_some());
+    assert!(tokenizer.head_and_tail(&long).is_some());
     let uncut = tokenizer.inner.encode_fast(long.as_str(), true).unwrap();
     let ids = tokenizer.ids(&long).unwrap();
     assert_eq!(ids, tokenizer.cut(uncut.get_ids()));
@@ -100,36 +100,4 @@ fn windows_come_to_an_end_on_odd_texts() {
         let windows = tokenizer.windows(&text).unwrap();
         assert_eq!(windows.last().map(|window| window.end), Some(text.len()));
     }
-}
-
-fn pair(asked: &str, question: &str, answer: &str) -> Pair {
-    Pair {
-        asked: asked.into(),
-        question: question.into(),
-        answer: answer.into(),
-    }
-}
-
-#[test]
-fn a_pair_is_its_three_texts_in_one_row() {
-    let tokenizer = tokenizer();
-    let texts = ["where is it", "Where is my order?", "On its way."];
-    let ids = tokenizer
-        .pair_ids(&pair(texts[0], texts[1], texts[2]))
-        .unwrap();
-    let mut expected = vec![101];
-    for text in texts {
-        expected.extend(&tokenizer.ids(text).unwrap()[1..]);
-    }
-    assert_eq!(ids, expected);
-}
-
-#[test]
-fn each_text_of_a_pair_is_cut_by_itself() {
-    let tokenizer = tokenizer();
-    let long = "one two three four five six seven eight nine ten ".repeat(4_000);
-    let ids = tokenizer.pair_ids(&pair(&long, &long, &long)).unwrap();
-    assert_eq!(ids.len(), 1 + 49 + 25 + 57);
-    let ids = tokenizer.pair_ids(&pair("", "", "")).unwrap();
-    assert_eq!(ids, [101, 102, 102, 102]);
 }
