@@ -113,6 +113,10 @@ pub async fn build(
         similar: similar.is_some(),
         collector: settings.telemetry.otlp.clone(),
         untraced,
+        shared: (
+            settings.shared_budgets.clone(),
+            settings.cache.shared.clone(),
+        ),
     };
     let rooms = Rooms {
         upstream,

@@ -168,11 +168,12 @@ impl Ledger {
         let Some(held) = entry.held() else {
             return Ok(());
         };
-        // The book comes first: what the store holds and no file here tells of, a killed process could not settle.
-        if !held.written(holder.clone()).await {
-            return Err(NotReserved::NotKept);
+        // The book comes last: what stands in it counts as spent after a kill, and what the store refused is not.
+        held.shared(before, holder.clone()).await?;
+        match held.written(holder).await {
+            true => Ok(()),
+            false => Err(NotReserved::NotKept),
         }
-        held.shared(before, holder).await
     }
 
     /// Notes what a caller says of the answer that one of its latest decisions led to. `None` while the ledger has no

@@ -237,22 +237,23 @@ impl Reservation {
     /// Sets it aside in the store that replicas share, too; `before` is what was set aside there so far, and what it holds
     /// again where the store does not hold so much.
     pub(super) async fn shared(&mut self, before: Usd, holder: Holder) -> Result<(), NotReserved> {
-        let Some(replicas) = self.budgets.replicas().cloned() else {
+        let replicas = self.budgets.replicas().cloned();
+        let Some(replicas) = replicas.filter(|_| !self.places.is_empty()) else {
             return Ok(());
         };
-        if self.places.is_empty() {
-            return Ok(());
-        }
         self.is_shared = true;
+        // Nothing is sent before the whole amount stands in the book. Killed until then, the next process finds this, and
+        // tells the store that no more than before was spent.
+        let amount = std::mem::replace(&mut self.amount, before);
+        self.budgets.write(|| self.line(holder));
+        self.amount = amount;
         let decision = self.decision.as_str();
-        let held = replicas.hold(decision, &self.places, before, self.amount);
-        let held = held.await;
+        let held = replicas.hold(decision, &self.places, before, amount).await;
         if held.is_err() {
             let mut accounts = self.budgets.lock();
-            accounts.hold(&self.places, self.amount, before);
+            accounts.hold(&self.places, amount, before);
             drop(accounts);
             self.amount = before;
-            self.budgets.write(|| self.line(holder));
         }
         held
     }
