@@ -4,7 +4,9 @@
 #[path = "../../src/shared/redis_server.rs"]
 mod redis_server;
 
-use crate::support::{Act, Gateway, Sender, StandIn, Tap, chat_body, completion, holds, until};
+use crate::support::{
+    Act, Gateway, Sender, StandIn, Tap, chat_body, completion, holds, reloaded, until,
+};
 use redis_server::Server;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -267,6 +269,29 @@ async fn an_answer_of_one_replica_is_given_by_the_other_unless_its_class_may_not
         "now its own"
     );
     assert_eq!(stand_in.seen().len(), came);
+}
+
+#[tokio::test]
+async fn a_reload_that_names_another_store_lets_nothing_go_to_the_old_one() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let redis = server.url();
+    let address = redis.trim_start_matches("redis://").trim_end_matches('/');
+    let tap = Tap::before(address.parse().unwrap()).await;
+    let stand_in = StandIn::always(Act::Answer(200, "", completion("yes"))).await;
+    let here = format!("{{url: \"redis://{}\", timeout_ms: 2000}}", tap.address);
+    let gateway = Gateway::start(&sharing(&stand_in, &here));
+    store_is_up(&gateway, "cache").await;
+    let elsewhere = "{url: \"redis://127.0.0.1:1\", residency: {processing: [eu]}}";
+    reloaded(&gateway, &sharing(&stand_in, elsewhere)).await;
+    let sender = Sender::to(&gateway);
+    for text in ["write to jane.roe@example.com", "when is delivery?"] {
+        assert_eq!(route(&sender, text).await, "remote");
+        assert_eq!(route(&sender, text).await, "cache", "its own");
+    }
+    let heard = tap.heard();
+    assert!(!holds(&heard, "MGET") && !holds(&heard, "firstline:answer"));
 }
 
 #[tokio::test]
