@@ -10,7 +10,7 @@ models:
   - {name: gpt, tier: remote, upstream: {base_url: \"https://api.example/v1\", model: m}}
 routes: [{use: [desk]}]
 quality: {threshold: 0.2}
-guard: {refuse_from: 0.5}
+guard: {attack: {refuse_from: 0.5}}
 cache: {exact: {}}
 ";
 
