@@ -151,7 +151,7 @@ fn a_line_says_where_it_went_and_why() {
 fn what_left_under_stand_ins_wherever_it_went_is_counted_apart() {
     let disguised = |to: &[&'static str]| {
         let mut record = sent(Some("restricted"), &["gpt:upstream_overloaded", "proxy:ok"]);
-        record.stand_ins_to = to.iter().map(|name| Word::fixed(name)).collect();
+        record.stand_ins_to = to.iter().copied().map(Word::fixed).collect();
         record.pseudonymised = vec![crate::ledger::KindCount {
             kind: Word::fixed("email"),
             count: 2,
