@@ -179,12 +179,7 @@ async fn a_store_of_budgets_that_hangs_costs_its_limit_and_refuses_what_costs() 
     let gateway = Gateway::start(&rest);
     store_is_up(&gateway, "budgets").await;
     let sender = Sender::to(&gateway);
-    // On a busy machine even a store that is well may be late once.
-    let served = async || {
-        let reply = sender.chat(&[], body("what is the price?")).await;
-        (reply.status == 200).then_some(())
-    };
-    until("it is served", served).await;
+    until("it is served", async || served(&sender).await).await;
     let came = stand_in.seen().len();
     server.hang();
     let began = Instant::now();
@@ -196,13 +191,19 @@ async fn a_store_of_budgets_that_hangs_costs_its_limit_and_refuses_what_costs() 
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(stand_in.seen().len(), came, "nothing was sent");
     server.wake();
-    until("it is served again", served).await;
+    until("it is served again", async || served(&sender).await).await;
     let metrics = sender.get("/metrics").await.text();
     let timed_out = "gateway_store_failures_total{store=\"budgets\",failure=\"timed_out\"} ";
     let count = metrics
         .lines()
         .find_map(|line| line.strip_prefix(timed_out));
     assert!(count.is_some_and(|count| count != "0"), "{metrics}");
+}
+
+/// On a busy machine even a store that is well may be late once.
+async fn served(sender: &Sender) -> Option<()> {
+    let reply = sender.chat(&[], body("what is the price?")).await;
+    (reply.status == 200).then_some(())
 }
 
 /// A configuration with a shared cache; nothing of personal data may go where it is not known to be processed.
