@@ -8,6 +8,7 @@ use anyhow::Context;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The last settlements have so long to reach their store at shutdown.
 const LAST_WORD: Duration = Duration::from_secs(3);
@@ -78,15 +79,16 @@ impl Stores {
     /// Starts the tasks.
     pub(super) fn run(self) -> Running {
         let settled = CancellationToken::new();
+        let tasks = TaskTracker::new();
         let mut others = Vec::new();
-        let mut tend = |store: Store| others.push(tokio::spawn(async move { store.tend().await }));
+        let mut tend = |store: Store| others.push(tasks.spawn(async move { store.tend().await }));
         let settling = self.budgets.map(|(store, settling)| {
             tend(store);
-            tokio::spawn(settling.run(settled.clone().cancelled_owned()))
+            tasks.spawn(settling.run(settled.clone().cancelled_owned()))
         });
         let keeping = self.answers.map(|(store, keeping)| {
             tend(store);
-            tokio::spawn(keeping.run())
+            tasks.spawn(keeping.run())
         });
         others.extend(keeping);
         Running {

@@ -7,6 +7,7 @@ use crate::domain::{
 use crate::shared::redis_server::Server;
 use crate::shared::{Settings, Store};
 use std::time::Instant;
+use tokio_util::task::TaskTracker;
 
 fn answer(text: &str) -> Recorded {
     let usage = Usage {
@@ -83,8 +84,8 @@ async fn what_one_replica_keeps_another_finds_in_its_time() {
         });
         let store = store.unwrap();
         let (cache, keeping) = SharedCache::new(store.clone(), ttl, 1 << 20);
-        tokio::spawn(async move { store.tend().await });
-        tokio::spawn(keeping.run());
+        TaskTracker::new().spawn(async move { store.tend().await });
+        TaskTracker::new().spawn(keeping.run());
         cache
     };
     let ttl = Duration::from_secs(2);

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::task::TaskTracker;
 
 /// What each request sets aside, and costs at most.
 const MOST: u64 = 97;
@@ -43,11 +44,11 @@ impl Replica {
         let (ledger, keeper, _) =
             shared_ledger(vec![known], Some(folder.settings()), Some(replicas));
         let (stop, stopped) = oneshot::channel::<()>();
-        let settling = tokio::spawn(settling.run(async move {
+        let settling = TaskTracker::new().spawn(settling.run(async move {
             let _ = stopped.await;
         }));
         let tended = store.clone();
-        let tending = tokio::spawn(async move { tended.tend().await });
+        let tending = TaskTracker::new().spawn(async move { tended.tend().await });
         let replica = Self {
             ledger,
             keeper,

@@ -125,7 +125,7 @@ impl<'a> Journey<'a> {
                 .place(endpoint)
                 .is_some_and(PlaceSeen::is_this_machine)
         };
-        let away: Vec<&&str> = journey.sent_to.iter().filter(|one| !stays(*one)).collect();
+        let away: Vec<&&str> = journey.sent_to.iter().filter(|one| !stays(one)).collect();
         let disguised = away.iter().all(|endpoint| journey.is_disguised(endpoint));
         journey.left = !away.is_empty();
         journey.disguised = journey.left && disguised;

@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::Secret;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
+use tokio_util::task::TaskTracker;
 
 /// Long enough for a loaded machine, short enough to be told from a hang.
 const LIMIT: Duration = Duration::from_millis(250);
@@ -21,7 +22,7 @@ fn store(url: &str) -> Store {
 fn tended(url: &str) -> Store {
     let store = store(url);
     let tended = store.clone();
-    tokio::spawn(async move { tended.tend().await });
+    TaskTracker::new().spawn(async move { tended.tend().await });
     store
 }
 
