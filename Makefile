@@ -1,6 +1,6 @@
 # The front door. Everything is set up by the target that needs it, once; a second run costs nothing.
 
-.PHONY: demo test check runtime release clients bench bench-encoder
+.PHONY: demo test check runtime redis release clients bench bench-encoder
 
 DENY := .cache/tools/bin/cargo-deny
 
@@ -10,7 +10,7 @@ demo: runtime release
 	./target/release/firstline demo
 
 # Everything the tests need, then the tests.
-test: check runtime
+test: check runtime redis
 	cargo test --locked
 
 # What a reviewer would refuse: format, lints, documentation, dependencies.
@@ -26,6 +26,10 @@ check: $(DENY)
 # ONNX Runtime's library, pinned and checked by digest.
 runtime:
 	@python3 scripts/fetch-runtime.py
+
+# A Redis for the tests of what replicas share: the system's, or Debian's unpacked beside the build.
+redis:
+	@scripts/fetch-redis.sh
 
 release:
 	cargo build --release --locked

@@ -26,6 +26,8 @@ pub mod handoff;
 
 pub mod similar;
 
+pub mod shared;
+
 pub mod cache;
 
 pub mod ledger;

@@ -4,6 +4,7 @@ use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
+use super::stores::Stores;
 use super::{Unkept, keep_promises, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
@@ -11,11 +12,12 @@ use crate::domain::Endpoint;
 use crate::handoff;
 use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
-    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError,
+    self, Budget, JournalError, JournalSettings, Keeper, Ledger, Replicas, Seen, StartError,
 };
 use crate::pipeline::{Pipeline, Rooms};
 use crate::policy::{self, Offer};
 use crate::server::Readiness;
+use crate::shared;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
@@ -44,6 +46,7 @@ pub struct App {
     pub(super) handoff: handoff::Keeper,
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
+    pub(super) stores: Stores,
     pub(super) reloader: Option<Reloader>,
 }
 
@@ -88,7 +91,16 @@ pub async fn build(
     let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
-    let (ledger, keeper, metrics) = ledger(&settings, handoff.counts(), export.clone())?;
+    let mut stores = Stores::default();
+    let replicas = stores.budgets(settings.shared_budgets.as_ref())?;
+    let kept_answers = cache_settings(settings.cache.exact.as_ref());
+    let answers = stores.answers(&settings.cache, &kept_answers)?;
+    let beside = Beside {
+        handoffs: handoff.counts().clone(),
+        stores: stores.counts(),
+        export: export.clone(),
+    };
+    let (ledger, keeper, metrics) = ledger(&settings, replicas, beside)?;
     let (live, watching) = watch::channel(Arc::new(generation));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
@@ -101,10 +113,14 @@ pub async fn build(
         similar: similar.is_some(),
         collector: settings.telemetry.otlp.clone(),
         untraced,
+        shared: (
+            settings.shared_budgets.clone(),
+            settings.cache.shared.clone(),
+        ),
     };
     let rooms = Rooms {
         upstream,
-        cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
+        cache: Cache::new(kept_answers).sharing(answers),
         similar,
         handoff,
         ledger,
@@ -125,6 +141,7 @@ pub async fn build(
         handoff: handoff_keeper,
         keeper,
         export,
+        stores,
         reloader,
     })
 }
@@ -216,14 +233,22 @@ fn client() -> anyhow::Result<reqwest::Client> {
 }
 
 /// The ledger, with metrics and traces drawn from every record that closes.
+/// What metrics and traces are told of beside records.
+struct Beside {
+    handoffs: handoff::Counts,
+    stores: Vec<(&'static str, shared::Counts)>,
+    export: Option<Arc<telemetry::Guard>>,
+}
+
 fn ledger(
     settings: &config::Settings,
-    handoffs: &handoff::Counts,
-    export: Option<Arc<telemetry::Guard>>,
+    replicas: Option<Replicas>,
+    beside: Beside,
 ) -> anyhow::Result<(Ledger, Keeper, Option<Arc<Metrics>>)> {
     // The metrics show the ledger's own health, so they come to be just after it, before the first request.
     let metrics: Arc<OnceLock<Arc<Metrics>>> = Arc::default();
     let seen = metrics.clone();
+    let export = beside.export;
     let observe: ledger::Observer = Box::new(move |happened| {
         let (metrics, export) = (seen.get(), export.as_ref());
         match happened {
@@ -252,6 +277,7 @@ fn ledger(
             .iter()
             .map(Budget::from)
             .collect(),
+        replicas,
         journal,
         queue_records: RECORDS_WAITING,
     };
@@ -260,11 +286,9 @@ fn ledger(
     let shown = wanted.then(|| {
         metrics
             .get_or_init(|| {
-                Arc::new(Metrics::new(
-                    ledger.health().clone(),
-                    handoffs.clone(),
-                    env!("CARGO_PKG_VERSION"),
-                ))
+                let (health, told) = (ledger.health().clone(), beside.handoffs);
+                let metrics = Metrics::new(health, told, env!("CARGO_PKG_VERSION"));
+                Arc::new(metrics.with_stores(beside.stores))
             })
             .clone()
     });

@@ -22,7 +22,10 @@ pub(super) fn generation(
     unkept: &[Unkept],
 ) -> anyhow::Result<Generation> {
     let (reader, engines) = stays;
-    let shadow = settings.shadow.as_deref();
+    // In `mode: shadow` this file's own policy is the one beside what serves.
+    let served = settings.served();
+    let beside = served.as_ref().map(|_| settings);
+    let shadow = beside.or(settings.shadow.as_deref());
     let shadow = shadow
         .map(|shadow| {
             anyhow::Ok(Shadow {
@@ -46,13 +49,16 @@ pub(super) fn generation(
     let signals = searching.with_own(own);
     let unkept = unkept.iter().find(|one| one.file == settings.source.file);
     Ok(Generation {
-        policy: Policy::new(settings.policy.clone()),
+        promise: match served {
+            Some(_) => None,
+            None => promise_in_words(settings, unkept),
+        },
+        policy: Policy::new(served.unwrap_or_else(|| settings.policy.clone())),
         desks: desks(&settings.desks, model)?,
         engines: engines.generators(&settings.engines)?,
         detectors: ledger::detectors(&looked_for.detectors),
         measured_by: measures_with(&signals),
         signals,
-        promise: promise_in_words(settings, unkept),
         handoff: settings.handoff.clone(),
         shadow,
         canary,

@@ -16,6 +16,7 @@ mod promise;
 mod reload;
 mod run;
 mod scan;
+mod stores;
 
 pub use build::{App, Handle, build};
 pub use desks::desks;

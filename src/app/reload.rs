@@ -58,6 +58,8 @@ pub(super) struct Kept {
     /// The collector, which is fixed at start, and the classes of which it is told nothing.
     pub(super) collector: Option<config::Collector>,
     pub(super) untraced: Untraced,
+    /// The stores that replicas share, which are fixed at start.
+    pub(super) shared: (Option<config::SharedBudgets>, Option<config::SharedCache>),
 }
 
 /// Watches the file that `settings` came from.
@@ -163,6 +165,7 @@ impl Watch {
             ))
             .context("restart to use it");
         }
+        self.keep_stores(&mut settings);
         let model = self.kept.model.as_ref();
         let stays = (&self.kept.reader, &self.kept.engines);
         let generation = generation(&settings, model, stays, &unkept)?;
@@ -178,6 +181,28 @@ impl Watch {
         acting(&settings).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
         self.live.send_replace(Arc::new(generation));
         Ok(stamp)
+    }
+
+    /// The stores are those of the start. What the new file says of another one is no leave to use the old one, so nothing
+    /// is shared until the next start.
+    fn keep_stores(&self, settings: &mut config::Settings) {
+        let (budgets, answers) = &self.kept.shared;
+        if settings.shared_budgets != *budgets {
+            tracing::warn!("`cost.shared` changed; it takes effect at the next start");
+        }
+        let url = |shared: &Option<config::SharedCache>| {
+            shared.as_ref().map(|shared| shared.store.url.clone())
+        };
+        if url(&settings.cache.shared) == url(answers) {
+            return;
+        }
+        tracing::warn!(
+            "`cache.shared` names another store; nothing is shared until the next start"
+        );
+        settings.policy.cache.shared = None;
+        for other in settings.beside_mut() {
+            other.policy.cache.shared = None;
+        }
     }
 
     /// Their digests are taken before they are read, so that a change meanwhile is seen at the next look.

@@ -25,6 +25,7 @@ impl App {
         if let Some(ask) = self.reloader.as_ref().and_then(|reloader| reloader.ask()) {
             tasks.spawn(on_hangup(ask, stop.drain.clone()));
         }
+        let stores = std::mem::take(&mut self.stores).run();
         self.readiness.set_ready();
         shutdown.await;
         self.readiness.set_draining();
@@ -43,6 +44,7 @@ impl App {
             // Tasks end at their next step once they are told to.
             let _ = tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await;
         }
+        stores.finish().await;
         self.finish().await
     }
 

@@ -46,6 +46,16 @@ impl Key {
         Some(Self::of(kind, scope, policy_hash, request, &around))
     }
 
+    /// The digest itself.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The digest in hexadecimal digits.
+    pub(super) fn hex(&self) -> String {
+        blake3::Hash::from_bytes(self.0).to_string()
+    }
+
     /// A key for tests, told apart by its number.
     #[cfg(test)]
     pub(super) fn numbered(number: u8) -> Self {

@@ -6,6 +6,7 @@
 use super::{Cache, Key, Recorded};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What looking a question up gives.
@@ -23,6 +24,8 @@ pub struct Slot {
     cache: Cache,
     key: Key,
     leads: bool,
+    /// What fills it goes to the other replicas, too.
+    shares: bool,
 }
 
 /// A place in the queue behind the one who is answering. Dropping it leaves the queue; nothing is lost.
@@ -37,10 +40,29 @@ pub struct Waiting {
 pub(super) struct Flights(Mutex<HashMap<Key, VecDeque<oneshot::Sender<Recall>>>>);
 
 impl Slot {
+    /// What fills it is kept for the other replicas, too, where replicas share: only policy can know that it may be.
+    #[must_use]
+    pub fn sharing(mut self) -> Self {
+        self.shares = true;
+        self
+    }
+
     /// Keeps the answer and gives it to all who wait.
-    pub fn fill(mut self, answer: Recorded) {
+    pub fn fill(self, answer: Recorded) {
+        if let Some(shared) = self.cache.shared().filter(|_| self.shares) {
+            shared.keep(self.key, answer.clone());
+        }
+        self.pass(answer, None);
+    }
+
+    /// Keeps an answer that another replica has kept, for as long as it may be given, and gives it to all who wait.
+    pub fn fill_from_shared(self, answer: Recorded, at_most: Duration) {
+        self.pass(answer, Some(at_most));
+    }
+
+    fn pass(mut self, answer: Recorded, at_most: Option<Duration>) {
         // Kept before the flight ends: who comes between the two still finds one of them.
-        self.cache.keep(self.key, answer.clone());
+        self.cache.keep(self.key, answer.clone(), at_most);
         if !std::mem::take(&mut self.leads) {
             return;
         }
@@ -61,6 +83,7 @@ impl Slot {
             cache: cache.clone(),
             key: *key,
             leads: false,
+            shares: false,
         }
     }
 

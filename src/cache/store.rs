@@ -1,11 +1,11 @@
 //! The answers kept, within a size and an age.
 
-use super::Key;
 use super::single_flight::{Flights, Recall, Slot};
+use super::{Key, SharedCache};
 use crate::domain::{AnswerBody, Chunk, DecisionId, TokenSaid, Usage, Usd};
 use futures_util::stream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,35 @@ pub struct Recorded {
 /// The exact cache: a handle, cheap to clone.
 #[derive(Clone)]
 pub struct Cache {
-    answers: moka::sync::Cache<Key, Recorded>,
+    answers: moka::sync::Cache<Key, Kept>,
     flights: Arc<Flights>,
     max_entry_bytes: usize,
+    shared: Option<SharedCache>,
+}
+
+/// An answer, and for how long it may be given where that is less than the cache's own time.
+#[derive(Clone)]
+struct Kept {
+    answer: Recorded,
+    at_most: Option<Duration>,
+}
+
+struct Until;
+
+impl moka::Expiry<Key, Kept> for Until {
+    fn expire_after_create(&self, _: &Key, kept: &Kept, _: Instant) -> Option<Duration> {
+        kept.at_most
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        kept: &Kept,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        kept.at_most
+    }
 }
 
 impl Default for Settings {
@@ -61,13 +87,26 @@ impl Cache {
         let answers = moka::sync::Cache::builder()
             .time_to_live(settings.ttl)
             .max_capacity(settings.max_bytes)
-            .weigher(|_: &Key, answer: &Recorded| u32::try_from(answer.bytes()).unwrap_or(u32::MAX))
+            .weigher(|_: &Key, kept: &Kept| u32::try_from(kept.answer.bytes()).unwrap_or(u32::MAX))
+            .expire_after(Until)
             .build();
         Self {
             answers,
             flights: Arc::default(),
             max_entry_bytes: settings.max_entry_bytes,
+            shared: None,
         }
+    }
+
+    /// The same, with answers that replicas share behind it.
+    #[must_use]
+    pub fn sharing(self, shared: Option<SharedCache>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// The answers that replicas share, where they do.
+    pub fn shared(&self) -> Option<&SharedCache> {
+        self.shared.as_ref()
     }
 
     /// Looks a question up: the answer, the right to answer it, or a place in the queue behind whoever is at it.
@@ -80,7 +119,7 @@ impl Cache {
 
     /// The answer if there is one, and no right to fill the key: for a caller who asked for `read` only.
     pub fn peek(&self, key: &Key) -> Option<Recorded> {
-        self.answers.get(key)
+        self.answers.get(key).map(|kept| kept.answer)
     }
 
     /// The right to fill a key without looking first: for a caller who asked for `write` only. Nobody waits for it.
@@ -93,9 +132,9 @@ impl Cache {
         self.max_entry_bytes
     }
 
-    pub(super) fn keep(&self, key: Key, answer: Recorded) {
+    pub(super) fn keep(&self, key: Key, answer: Recorded, at_most: Option<Duration>) {
         if answer.bytes() <= self.max_entry_bytes {
-            self.answers.insert(key, answer);
+            self.answers.insert(key, Kept { answer, at_most });
         }
     }
 

@@ -5,25 +5,44 @@ use super::known::{one_of, refuse_twice, word};
 use super::models::Models;
 use super::prices::PriceSource;
 use super::reader::{Section, Value};
+use super::redis;
+use super::secrets::Secrets;
+use super::settings::SharedBudgets;
 use crate::domain::Usd;
+use crate::ledger::OnStoreError;
 use crate::policy::{BudgetRule, Cost, Near, Period};
 use std::sync::Arc;
 
 /// Output tokens assumed of a request that states no limit.
 const ASSUMED_OUTPUT_TOKENS: u32 = 512;
 
-/// Reads `cost`; budgets of single callers are added to those named here.
-pub(super) fn read(root: &Section<'_>, callers: &Callers, own: Vec<BudgetRule>) -> Cost {
+/// A store beside the replicas answers within this many milliseconds, or it is no place to count money in.
+const STORE_TIMEOUT_MS: u32 = 50;
+
+/// Reads `cost`, of the policy of that name; budgets of single callers are added to those named here.
+pub(super) fn read(
+    root: &Section<'_>,
+    name: &Arc<str>,
+    callers: &Callers,
+    own: Vec<BudgetRule>,
+    secrets: &Secrets<'_>,
+) -> (Cost, Option<SharedBudgets>) {
     let section = root.section(
         "cost",
-        &["max_usd_per_request", "assumed_output_tokens", "budgets"],
+        &[
+            "max_usd_per_request",
+            "assumed_output_tokens",
+            "budgets",
+            "shared",
+        ],
     );
     let Some(section) = section else {
-        return Cost {
+        let cost = Cost {
             max_per_request: None,
             assumed_output_tokens: ASSUMED_OUTPUT_TOKENS.into(),
             budgets: own,
         };
+        return (cost, None);
     };
     let assumed = section.read("assumed_output_tokens", ASSUMED_OUTPUT_TOKENS, |value| {
         value.whole(1..=1_000_000)
@@ -31,11 +50,31 @@ pub(super) fn read(root: &Section<'_>, callers: &Callers, own: Vec<BudgetRule>) 
     let most = section.get("max_usd_per_request");
     let mut budgets = budgets(&section, callers);
     budgets.extend(own);
-    Cost {
+    let cost = Cost {
         max_per_request: most.and_then(|value| value.dollars()),
         assumed_output_tokens: assumed.into(),
         budgets,
-    }
+    };
+    (cost, shared(&section, name, secrets))
+}
+
+/// Reads `cost.shared`; `name` is the policy's, which replicas of one policy have in common.
+fn shared(cost: &Section<'_>, name: &Arc<str>, secrets: &Secrets<'_>) -> Option<SharedBudgets> {
+    let section = cost.section("shared", &["redis", "name", "on_store_error"])?;
+    let own = section.get("name").and_then(|value| word(&value));
+    let on_error = section.read("on_store_error", OnStoreError::Refuse, |value| {
+        value.choice(&[
+            ("refuse", OnStoreError::Refuse),
+            ("local", OnStoreError::Local),
+        ])
+    });
+    let redis = redis::read(&section, &["url", "timeout_ms"], STORE_TIMEOUT_MS, secrets)?;
+    Some(SharedBudgets {
+        store: redis.store,
+        name: own.unwrap_or_else(|| name.clone()),
+        on_error,
+        in_the_clear: redis.in_the_clear,
+    })
 }
 
 /// The budget that stands with a caller. Its name holds a colon, so that it is nobody else's.

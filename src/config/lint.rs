@@ -50,7 +50,10 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     doubts.exploration();
     doubts.telemetry();
     doubts.own_topics();
-    let more = more.into_iter().chain(lint_latency::doubts(settings));
+    let more = more
+        .into_iter()
+        .chain(lint_latency::doubts(settings))
+        .chain(super::lint_shared::doubts(settings));
     for (path, message, remedy) in more {
         doubts.doubt(&path, message, remedy);
     }

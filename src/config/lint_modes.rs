@@ -10,6 +10,7 @@ pub(super) type Doubt = (String, String, &'static str);
 /// Everything doubtful of these kinds in one file.
 pub(super) fn doubts(settings: &Settings) -> Vec<Doubt> {
     let mut found = Vec::new();
+    found.extend(idle_route(settings));
     found.extend(people(settings));
     found.extend(tiers(settings));
     found.extend(topics(settings));
@@ -60,6 +61,15 @@ fn limits(settings: &Settings) -> impl PartialEq {
         server.max_connections,
         server.drain,
     )
+}
+
+fn idle_route(settings: &Settings) -> Option<Doubt> {
+    let idle = settings.source.says("shadow_route") && settings.shadow_route.is_none();
+    let message = "this does nothing: the policy acts itself";
+    idle.then(|| {
+        let remedy = "write `mode: shadow`, or leave it out";
+        ("shadow_route".to_owned(), message.to_owned(), remedy)
+    })
 }
 
 fn people(settings: &Settings) -> Option<Doubt> {

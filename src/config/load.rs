@@ -38,6 +38,8 @@ const KEYS: &[&str] = &[
     "telemetry",
     "shadow",
     "canary",
+    "mode",
+    "shadow_route",
 ];
 
 /// Reads a config file. Paths in it start at its own folder; `environment` answers for environment variables.
@@ -174,13 +176,13 @@ fn settings(
         classes: &privacy.classes,
     };
     let routes = route::read(root, known, &callers.names);
-    let cost = cost::read(root, &callers, budgets);
+    let (cost, shared_budgets) = cost::read(root, &name, &callers, budgets, secrets);
     cost::refuse_unpriced(root, &cost, &models);
     let (deadline, latency) = latency::read(root, known);
     let (quality, promise) = route::quality(root, secrets);
     let (human, handoff) = human::read(root, secrets);
     human::refuse_unanswered(root, human.as_ref(), &quality, &routes);
-    let (cache_rule, cache) = server::cache(root, &privacy);
+    let (cache_rule, cache) = server::cache(root, &privacy, secrets);
     let upstream = server::upstream(root);
     let (records, records_required) = server::records(root, secrets);
     let telemetry = server::telemetry(root, secrets);
@@ -206,12 +208,14 @@ fn settings(
         engines: models.engines,
         handoff: Arc::new(handoff),
         promise,
+        shadow_route: None,
         shadow: None,
         canary: None,
         server,
         encoder,
         topics,
         cache,
+        shared_budgets,
         upstream,
         records,
         telemetry,

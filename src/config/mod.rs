@@ -20,6 +20,7 @@ mod latency;
 mod lint;
 mod lint_latency;
 mod lint_modes;
+mod lint_shared;
 mod lint_stand_ins;
 mod load;
 mod models;
@@ -32,6 +33,7 @@ mod process;
 mod prove;
 mod reach;
 mod reader;
+mod redis;
 mod route;
 mod schema;
 mod secrets;
@@ -50,8 +52,8 @@ pub use process::process_environment;
 pub use schema::schema;
 pub use settings::{
     CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,
-    PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, Source,
-    TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
+    PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, SharedBudgets,
+    SharedCache, Source, TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

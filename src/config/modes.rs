@@ -1,14 +1,17 @@
-//! `shadow` and `canary`: other files whose policies are decided beside this one's, or hold for some of the callers.
+//! `mode`: whether the policy acts. `shadow` and `canary`: other files whose policies are decided beside this one's, or hold for some of the callers.
 //!
 //! Such a file is a whole one, checked as any; what belongs to the process and not to a decision is this file's alone.
 
+use super::known::one_of;
 use super::load::{self, Standing};
 use super::problem::Report;
+use super::reach;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Canary, Settings};
-use crate::policy::{self, Share};
-use std::collections::BTreeMap;
+use crate::domain::{Day, Probability};
+use crate::policy::{self, Bar, Condition, Latency, Quality, RouteLatency, RouteRule, Share};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Reads both into `settings`, and notes what a file beside this one may not say.
@@ -22,6 +25,7 @@ pub(super) fn read(
     if standing == Standing::Beside {
         return refuse_more(root);
     }
+    mode(root, report, settings);
     let shadow = root.section("shadow", &["policy"]);
     let canary = root.section("canary", &["policy", "share", "salt"]);
     let shadow = shadow.and_then(|section| other(&section, "shadow.yaml", secrets, report));
@@ -45,11 +49,116 @@ pub(super) fn read(
 }
 
 fn refuse_more(root: &Section<'_>) {
-    for key in ["shadow", "canary"] {
+    for key in ["shadow", "canary", "mode", "shadow_route"] {
         if let Some(value) = root.get(key) {
             let message = "a policy that stands beside another has none beside itself";
             value.wrong(message, "leave it out, or say it in the other file");
         }
+    }
+}
+
+/// Reads `mode` and `shadow_route`.
+fn mode(root: &Section<'_>, report: &Report, settings: &mut Settings) {
+    let is_shadow = root.read("mode", false, |value| {
+        value.choice(&[("enforce", false), ("shadow", true)])
+    });
+    let models: Vec<Arc<str>> = settings
+        .policy
+        .models
+        .iter()
+        .map(|one| one.name.clone())
+        .collect();
+    let chosen = root.get("shadow_route").map(|value| {
+        let items = value
+            .as_text()
+            .map_or_else(|| value.list(), |_| Some(vec![value.clone()]));
+        let items = items.unwrap_or_default();
+        let chosen = items
+            .iter()
+            .filter_map(|item| one_of(item, "model", &models));
+        (value, chosen.collect::<Vec<usize>>())
+    });
+    if !is_shadow {
+        return;
+    }
+    for key in ["shadow", "canary"] {
+        if let Some(value) = root.get(key) {
+            let message = "in `mode: shadow` this file's policy is the one that does not act, and none stands beside it";
+            value.wrong(message, "leave it out, or write `mode: enforce`");
+        }
+    }
+    let Some((value, chosen)) = chosen else {
+        // Noted as missing; there is nothing to read.
+        let _ = root.required("shadow_route", "[gpt]");
+        return;
+    };
+    if chosen.is_empty() && report.is_empty() {
+        value.wrong(
+            "it names no model, and nobody would serve",
+            "name at least one model",
+        );
+    }
+    settings.shadow_route = Some(chosen);
+    if report.is_empty() {
+        refuse_unlawful(&value, settings);
+    }
+}
+
+/// Privacy binds what is served in any mode, so the models that serve must have a lawful way, too.
+fn refuse_unlawful(value: &Value<'_>, settings: &Settings) {
+    let Some(policy) = settings.served() else {
+        return;
+    };
+    let served = Settings {
+        policy,
+        ..settings.clone()
+    };
+    for problem in reach::unlawful(&served, Day(0)) {
+        if problem.path.starts_with("routes[") {
+            let remedy = "add a model that may, or say `on_violation: refuse` in the rule where this is meant";
+            value.wrong(problem.message, remedy);
+        }
+    }
+}
+
+impl Settings {
+    /// What serves in `mode: shadow`: the models of `shadow_route` for all that ask for `auto`. What chooses (routes,
+    /// quality, hand-overs, the guard, caches, hedging, objectives) is left to the policy that is decided beside it; what protects
+    /// (callers, privacy, budgets and the cap for one request, the deadline) holds all the same. `None` where the policy
+    /// itself acts.
+    pub fn served(&self) -> Option<policy::Settings> {
+        let models = self.shadow_route.clone()?;
+        let mut served = self.policy.clone();
+        served.routes = vec![RouteRule {
+            id: "shadow_route".into(),
+            when: Condition::default(),
+            models,
+            latency: RouteLatency::default(),
+            human: false,
+        }];
+        served.guard = None;
+        served.human = None;
+        served.quality = Quality {
+            bar: Bar::Threshold(Probability::clamped(1.0)),
+            always_remote: BTreeSet::new(),
+            always_human: BTreeSet::new(),
+            topics: BTreeMap::new(),
+            escalate_on: BTreeSet::new(),
+            sticky: None,
+            explore: 0.0,
+        };
+        served.latency = Latency {
+            deadline_stated: served.latency.deadline_stated,
+            ..Latency::default()
+        };
+        served
+            .cost
+            .budgets
+            .iter_mut()
+            .for_each(|budget| budget.near = None);
+        served.cache.exact = false;
+        served.cache.semantic = false;
+        Some(served)
     }
 }
 
@@ -105,6 +214,18 @@ fn joined(place: &Value<'_>, this: &Settings, mut other: Box<Settings>) -> Box<S
         place.wrong(
             "its `encoder` is not that of this file, and requests are measured once",
             "give both files the same `encoder`, or leave it out there",
+        );
+    }
+    if other.shared_budgets.is_some() && other.shared_budgets != this.shared_budgets {
+        place.wrong(
+            "its `cost.shared` is not that of this file, and spending is counted once",
+            "give both files the same `cost.shared`, or leave it out there",
+        );
+    }
+    if other.cache.shared.is_some() && other.cache.shared != this.cache.shared {
+        place.wrong(
+            "its `cache.shared` is not that of this file, which makes the caches",
+            "give both files the same `cache.shared`, or leave it out there",
         );
     }
     other.encoder = this.encoder.clone();

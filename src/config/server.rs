@@ -4,13 +4,14 @@ use super::models;
 use super::place;
 use super::privacy::class;
 use super::reader::{Section, Value};
+use super::redis;
 use super::secrets::Secrets;
 use super::settings::{
     CacheSettings, Collector, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
-    ServerSettings, TelemetrySettings, UpstreamSettings,
+    ServerSettings, SharedCache, TelemetrySettings, UpstreamSettings,
 };
 use crate::domain::{DataClass, Tier};
-use crate::policy::{CacheRule, Privacy, ScopeRule};
+use crate::policy::{CacheRule, Privacy, ScopeRule, SharedPlace};
 use crate::similar;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -108,10 +109,15 @@ pub(super) fn encoder(root: &Section<'_>, secrets: &Secrets<'_>) -> (EncoderSett
 }
 
 /// Reads `cache`. Where nothing is said, answers to classes above the default one are not kept.
-pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, CacheSettings) {
+pub(super) fn cache(
+    root: &Section<'_>,
+    privacy: &Privacy,
+    secrets: &Secrets<'_>,
+) -> (CacheRule, CacheSettings) {
     let above = |class: &&DataClass| class.rank > privacy.default_class.rank;
     let sensitive = privacy.classes.iter().find(above).cloned();
-    let section = root.section("cache", &["exact", "semantic", "scope", "never"]);
+    let keys = &["exact", "semantic", "scope", "never", "shared"];
+    let section = root.section("cache", keys);
     let section = section.as_ref();
     let scope = limit(section, "scope", ScopeRule::Caller, |value| {
         value.choice(&[
@@ -125,6 +131,7 @@ pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, CacheS
     let settings = CacheSettings {
         exact: section.and_then(exact),
         semantic: similar.as_ref().map(semantic),
+        shared: section.and_then(|section| shared(section, secrets)),
     };
     let semantic_never = similar
         .and_then(|section| section.get("never"))
@@ -135,6 +142,10 @@ pub(super) fn cache(root: &Section<'_>, privacy: &Privacy) -> (CacheRule, CacheS
         scope,
         semantic_never_from: lower_of(semantic_never, never_from.clone()),
         never_from,
+        shared: settings.shared.as_ref().map(|shared| SharedPlace {
+            tier: shared.tier,
+            residency: shared.residency.clone(),
+        }),
     };
     (rule, settings)
 }
@@ -146,6 +157,21 @@ const SEMANTIC_KEYS: &[&str] = &[
     "max_mb",
     "never",
 ];
+
+/// A store that is asked on the way of a request; more than this and a miss is quicker.
+const STORE_TIMEOUT_MS: u32 = 5;
+
+fn shared(cache: &Section<'_>, secrets: &Secrets<'_>) -> Option<SharedCache> {
+    let section = cache.section("shared", &["redis"])?;
+    let keys = &["url", "timeout_ms", "residency"];
+    let redis = redis::read(&section, keys, STORE_TIMEOUT_MS, secrets)?;
+    Some(SharedCache {
+        store: redis.store,
+        tier: redis.tier,
+        residency: redis.residency,
+        in_the_clear: redis.in_the_clear,
+    })
+}
 
 fn exact(cache: &Section<'_>) -> Option<ExactSettings> {
     let exact = cache.section("exact", &["ttl", "max_mb"])?;

@@ -6,8 +6,10 @@ use crate::calibration::Promise;
 use crate::domain::{Residency, Tier};
 use crate::handoff;
 use crate::inference::DecoderSettings;
+use crate::ledger::OnStoreError;
 use crate::local::Sureness;
 use crate::policy;
+use crate::shared;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub struct Settings {
     pub handoff: Arc<handoff::Settings>,
     /// What the operator promises of local answers; `None` where a threshold is stated.
     pub promise: Option<PromiseSettings>,
+    /// In `mode: shadow` the models that serve in the policy's place, by index into its models; `None` enforces.
+    pub shadow_route: Option<Vec<usize>>,
     /// A policy that is decided beside this one and never acts.
     pub shadow: Option<Box<Settings>>,
     /// A policy that holds in this one's place for a share of the callers.
@@ -41,6 +45,8 @@ pub struct Settings {
     pub topics: TopicSettings,
     /// The answers kept.
     pub cache: CacheSettings,
+    /// The store that replicas count budgets in together; `None` where each counts for itself.
+    pub shared_budgets: Option<SharedBudgets>,
     /// How upstreams are tried.
     pub upstream: UpstreamSettings,
     /// Where decisions are written.
@@ -175,6 +181,34 @@ pub struct CacheSettings {
     pub exact: Option<ExactSettings>,
     /// For similar requests; `None` keeps none.
     pub semantic: Option<SemanticSettings>,
+    /// The store that replicas share answers to identical requests in; `None` where each has its own.
+    pub shared: Option<SharedCache>,
+}
+
+/// The store that replicas share answers in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedCache {
+    /// Where it is, and how long it may take.
+    pub store: shared::Settings,
+    /// Local where it is on this machine.
+    pub tier: Tier,
+    /// Where it stores what it is sent.
+    pub residency: Residency,
+    /// What is sent there can be read on the way.
+    pub in_the_clear: bool,
+}
+
+/// The store that replicas count budgets in together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedBudgets {
+    /// Where it is, and how long it may take.
+    pub store: shared::Settings,
+    /// Replicas of one name count together.
+    pub name: Arc<str>,
+    /// What becomes of requests that cost while it fails.
+    pub on_error: OnStoreError,
+    /// What is sent there can be read on the way.
+    pub in_the_clear: bool,
 }
 
 /// The answers kept for identical requests.

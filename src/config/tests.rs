@@ -1,6 +1,8 @@
 //! What a file may say, and that every mistake in it is told.
 
+mod mode;
 mod privacy;
+mod shared;
 
 use super::*;
 use crate::domain::Tier;
@@ -17,6 +19,7 @@ fn environment(name: &str) -> Option<String> {
         "OPENAI_API_KEY" => Some(CANARY.into()),
         "SHOP_KEY_SHA256" => digest(DIGEST),
         "WIKI_KEY_SHA256" => digest(&DIGEST.replace('9', "8")),
+        "REDIS_URL" => Some("rediss://user:password@store.example:6380/1".into()),
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:4318".into()),
         _ => None,
     }

@@ -1,14 +1,15 @@
 //! The one thread that all finished records come to: it keeps the latencies, shows each record to an observer and
 //! brings it to the journal. The way of a request only puts a pointer into a queue.
 
-use super::budget::{self, Kept};
+use super::budget::{self, Kept, Pages, Settlement};
 use super::journal::{Journal, JournalSettings};
 use super::latency::Latest;
 use super::recent::{Decided, Judged, Recent};
-use super::recover::{book_path, recover};
+use super::recover::{RECORD_LAGS_MILLIS, Recovered, book_path, recover};
 use super::writer::Writer;
 use super::{
-    Budgets, Health, JournalError, Judgement, Latencies, Ledger, Line, Record, Verdict, read,
+    Budgets, Health, JournalError, Judgement, Latencies, Ledger, Line, Record, Replicas, Verdict,
+    read,
 };
 use crate::domain::{Caller, DecisionId};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -23,6 +24,8 @@ pub struct Settings {
     pub budgets: Vec<super::Budget>,
     /// The journal; without one, records are only shown to the observer.
     pub journal: Option<JournalSettings>,
+    /// The budgets that replicas share; `None` where each process counts for itself.
+    pub replicas: Option<Replicas>,
     /// The most finished records that wait for the thread; those beyond are lost and counted.
     pub queue_records: usize,
 }
@@ -99,7 +102,7 @@ const GATHER: Duration = Duration::from_millis(2);
 /// Starts the ledger. What the journal holds of the budgets' current windows counts as spent.
 pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), StartError> {
     let health = Health::default();
-    let budgets = Budgets::default();
+    let budgets = Budgets::new(settings.replicas);
     let mut book = None;
     let mut recent = Recent::default();
     let writer = match settings.journal {
@@ -290,12 +293,15 @@ fn open(
         tracing::warn!(bytes = cut, "a torn end of the journal was cut off");
     }
     let mut writer = Writer::new(journal, settings.clone(), health.clone());
-    let pages = recover(&settings, known, &mut writer)?;
+    let Recovered { pages, open } = recover(&settings, known, &mut writer)?;
     if writer.finish(Instant::now()) > 0 {
         tracing::error!("records of a process that was killed could not be written");
     }
     for (place, cost) in &pages.spent {
         budgets.restore(place, *cost);
+    }
+    if let Some(replicas) = budgets.replicas() {
+        tell_again(replicas, &pages, open);
     }
     let path = book_path(&settings);
     let started = budget::start(path.clone(), pages);
@@ -308,6 +314,26 @@ fn open(
         }
     }
     Ok((writer, kept))
+}
+
+/// Tells the store that replicas share what the process before this one may not have told it: what it had left open, and
+/// what it settled of late. What the store knows already changes nothing.
+fn tell_again(replicas: &Replicas, pages: &Pages, open: usize) {
+    for (place, cost) in &pages.spent {
+        replicas.restore(place, *cost);
+    }
+    let since = unix_millis().saturating_sub(RECORD_LAGS_MILLIS);
+    for (after, (held, cost)) in pages.settled.iter().rev().enumerate() {
+        if after < open || held.holder.started_at >= since {
+            let settlement = Settlement {
+                decision: held.holder.decision.clone(),
+                places: held.places.clone(),
+                cost: *cost,
+            };
+            // What is used was restored with the cost in it.
+            replicas.settle(settlement, *cost);
+        }
+    }
 }
 
 fn unix_millis() -> u64 {

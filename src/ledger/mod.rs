@@ -32,11 +32,15 @@ mod writer;
 #[cfg(test)]
 mod kill_tests;
 #[cfg(test)]
+mod replicas_tests;
+#[cfg(test)]
 pub(crate) mod samples;
 
 pub use anchor::{Anchor, AnchorError, PublicKey, Signed, SigningKey};
 pub use asked::{Asked, BudgetSeen, BusySeen, EndpointSeen, detectors};
-pub use budget::{Budget, Budgets, Exceeded, Holder, Reservation};
+pub use budget::{
+    Budget, Budgets, Exceeded, Holder, OnStoreError, Replicas, Reservation, Settling,
+};
 pub use entry::{Entry, Phase};
 pub use frame::Hash;
 pub use health::{Health, JournalHealth};
@@ -60,6 +64,7 @@ pub use word::Word;
 
 use crate::domain::{Caller, ChatRequest, Day, DecisionId, Tier, Usd};
 use crate::policy::{BudgetRule, Standing};
+use crate::shared::StoreError;
 use keeper::{Find, Judge, Parcel};
 use load::Loads;
 use std::sync::Arc;
@@ -75,6 +80,9 @@ pub enum NotReserved {
     /// It could not be written down, and what is not written down would be forgotten with the process.
     #[error("the book of budgets cannot be written")]
     NotKept,
+    /// The store that replicas share failed, so nobody knows what they have used together.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The ledger's front desk. A handle; cheap to clone.
@@ -136,7 +144,8 @@ impl Ledger {
     /// when the entry closes. Nothing may be spent before this has come back.
     ///
     /// # Errors
-    /// A budget does not hold so much, or the book of budgets cannot be written; what was held before stays held.
+    /// A budget does not hold so much, the book of budgets cannot be written, or the store that replicas share fails;
+    /// what was held before stays held.
     pub async fn reserve(
         &self,
         entry: &mut Entry,
@@ -144,6 +153,7 @@ impl Ledger {
         amount: Usd,
     ) -> Result<(), NotReserved> {
         let holder = entry.holder().ok_or(NotReserved::NotKept)?;
+        let before = entry.held().map_or(Usd::ZERO, |held| held.amount());
         match entry.held() {
             Some(held) => held.resize(amount)?,
             None => {
@@ -155,9 +165,14 @@ impl Ledger {
                 entry.hold(held);
             }
         }
-        match entry.held() {
-            Some(held) if !held.written(holder).await => Err(NotReserved::NotKept),
-            Some(_) | None => Ok(()),
+        let Some(held) = entry.held() else {
+            return Ok(());
+        };
+        // The book comes last: what stands in it counts as spent after a kill, and what the store refused is not.
+        held.shared(before, holder.clone()).await?;
+        match held.written(holder).await {
+            true => Ok(()),
+            false => Err(NotReserved::NotKept),
         }
     }
 

@@ -15,7 +15,15 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A record is in the journal within this time of its request, or it was lost.
-const RECORD_LAGS_MILLIS: u64 = 3_600_000;
+pub(super) const RECORD_LAGS_MILLIS: u64 = 3_600_000;
+
+/// What the process before this one spent.
+pub(super) struct Recovered {
+    /// All of it, settled.
+    pub(super) pages: Pages,
+    /// How many of the last settlements it had left open.
+    pub(super) open: usize,
+}
 
 /// Where the book of this journal is.
 pub(super) fn book_path(settings: &JournalSettings) -> PathBuf {
@@ -27,17 +35,18 @@ pub(super) fn recover(
     settings: &JournalSettings,
     budgets: &[Budget],
     writer: &mut Writer,
-) -> Result<Pages, JournalError> {
+) -> Result<Recovered, JournalError> {
     let path = book_path(settings);
     let read = Book::read(&path).map_err(|source| JournalError::Io { path, source })?;
     match read {
         Some(mut pages) => {
+            let open = pages.held.len();
             for record in reconcile(settings, &mut pages)? {
                 writer.take(&record);
             }
-            Ok(pages)
+            Ok(Recovered { pages, open })
         }
-        None => from_journal(settings, budgets),
+        None => from_journal(settings, budgets).map(|pages| Recovered { pages, open: 0 }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests, records and folders for the tests of this room and of those that look at its records.
 
-use super::{Budget, JournalSettings, Keeper, Ledger, Record, Seen, Settings, start};
+use super::{Budget, JournalSettings, Keeper, Ledger, Record, Replicas, Seen, Settings, start};
 use crate::domain::{
     BodyLayout, Caller, ChatRequest, DecisionId, Needs, RequestId, Tightening, Usd,
 };
@@ -102,9 +102,19 @@ pub(crate) fn ledger(
     budgets: Vec<Budget>,
     journal: Option<JournalSettings>,
 ) -> (Ledger, Keeper, Receiver<Record>) {
+    shared_ledger(budgets, journal, None)
+}
+
+/// The same, with budgets that replicas share.
+pub(super) fn shared_ledger(
+    budgets: Vec<Budget>,
+    journal: Option<JournalSettings>,
+    replicas: Option<Replicas>,
+) -> (Ledger, Keeper, Receiver<Record>) {
     let (seen, records) = channel();
     let settings = Settings {
         budgets,
+        replicas,
         journal,
         queue_records: 1024,
     };

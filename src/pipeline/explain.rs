@@ -4,7 +4,7 @@ use super::{Shadow, Visit};
 use crate::domain::{ChatRequest, Probability, Sentiment, Signals, Tier};
 use crate::local::{Answerer, engine_fits};
 use crate::policy::{
-    BudgetStanding, HedgePlan, Policy, Refused, Rejected, SetBack, Standing, Step,
+    BudgetStanding, HedgePlan, Lot, Policy, Refused, Rejected, SetBack, Standing, Step,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct Explained {
     pub refused: Option<Refused>,
     /// What the policy promises of local answers and what keeps it; `None` where it promises nothing.
     pub promise: Option<Arc<str>>,
-    /// What `quality.sticky` and a shadow would do, in words.
+    /// What `quality.sticky`, a shadow and a lot would do, and whose speed is not known, in words.
     pub modes: Vec<String>,
     /// The budgets of this caller, as they were taken to stand.
     pub budgets: Vec<BudgetStanding>,
@@ -84,9 +84,12 @@ impl Explained {
             ..
         } = asked;
         let mut time = (Vec::new(), None);
+        let mut modes = modes(asked);
         let (rule, plan, rejected, refused) = match policy.decide(request, signals, standing) {
             Ok(decision) => {
                 let plan = decision.plan.iter().map(|step| planned(asked, step));
+                modes.extend(decision.lot.as_ref().map(explored));
+                modes.extend(never_timed(asked, &decision.plan));
                 time = (decision.set_back, decision.hedge);
                 (
                     Some(decision.rule.clone()),
@@ -117,7 +120,7 @@ impl Explained {
             hedge: time.1,
             refused,
             promise: None,
-            modes: modes(asked),
+            modes,
             budgets: standing.budgets.clone(),
         }
     }
@@ -186,6 +189,37 @@ fn sticky(asked: &Asked<'_>) -> Option<String> {
         let names = held.join(", ");
         format!(
             "quality.sticky: in a conversation that the higher tier has answered the plan is {names}"
+        )
+    })
+}
+
+/// What `quality.explore` does with such requests.
+fn explored(lot: &Lot) -> String {
+    let others = lot.others.join(" or ");
+    format!(
+        "quality.explore: a lot sends {:.1} % of such requests to {others} before {}",
+        lot.share * 100.0,
+        lot.own
+    )
+}
+
+/// The endpoints of a plan that was made by time though nothing was seen of their speed; they were taken to be slow.
+fn never_timed(asked: &Asked<'_>, plan: &[Step]) -> Option<String> {
+    let settings = asked.policy.settings();
+    if !settings.minds_time(&asked.request.demand()) {
+        return None;
+    }
+    let unknown = plan.iter().filter_map(|step| match step {
+        Step::Upstream(egress) => Some(&*egress.endpoint().name),
+        Step::Local(_) | Step::Engine(_) | Step::Human(_) => None,
+    });
+    let unknown: Vec<&str> = unknown
+        .filter(|name| asked.standing.latency(name).is_none())
+        .collect();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "latency: nothing is known of {}, and what is not known is taken to be slow",
+            unknown.join(", ")
         )
     })
 }

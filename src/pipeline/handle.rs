@@ -9,7 +9,7 @@ use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, Wanted};
 use crate::handoff;
 use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::local;
-use crate::policy::{self, AUTO, Admission, Policy, Refused, Standing};
+use crate::policy::{self, AUTO, Admission, Decision, Policy, Refused, Standing};
 use crate::signals;
 use crate::upstream;
 use std::collections::BTreeMap;
@@ -198,6 +198,13 @@ impl Visit {
         };
         journey.decided(&decision);
         let slot = slot.filter(|_| decision.may_keep);
+        let slot = match self
+            .recall_shared(&mut journey, &admission, &decision, slot)
+            .await
+        {
+            Ok(recorded) => return Ok(journey.give_same(&recorded)),
+            Err(slot) => slot,
+        };
         let matching = Matching::of(self, request, &admission, &signals, &decision);
         journey.carry_out(decision, &signals, slot, matching).await
     }
@@ -210,6 +217,39 @@ impl Visit {
             floor: sticky.and_then(|within| ledger.floor(request, within)),
             ..ledger.standing(self.settings().budgets_of(&request.caller))
         }
+    }
+
+    /// The answer that another replica has given, or the slot again, which then may be kept for the others, too. Asked
+    /// only once the class is known: not even the key of what may not be there goes to the store.
+    async fn recall_shared(
+        &self,
+        journey: &mut Journey<'_>,
+        admission: &Admission,
+        decision: &Decision,
+        slot: Option<Slot>,
+    ) -> Result<cache::Recorded, Option<Slot>> {
+        let shared = self.rooms.cache.shared();
+        let Some(shared) = shared.filter(|_| decision.may_share) else {
+            return Err(slot);
+        };
+        let hash = &self.settings().stamp.hash;
+        let read = admission.read_cache.as_ref();
+        let key = read.map(|scope| cache::Key::new(scope, hash, journey.request));
+        let began = Instant::now();
+        let found = match &key {
+            Some(key) => shared.find(key).await,
+            None => None,
+        };
+        journey.passed(Phase::Cache, began.elapsed());
+        let same_class = |found: &(cache::Recorded, _)| found.0.class == decision.class.name;
+        let Some((recorded, left)) = found.filter(same_class) else {
+            return Err(slot.map(Slot::sharing));
+        };
+        journey.cache_said(CacheOutcome::Hit);
+        if let Some(slot) = slot {
+            slot.fill_from_shared(recorded.clone(), left);
+        }
+        Ok(recorded)
     }
 
     /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.

@@ -91,6 +91,12 @@ pub(super) fn not_reserved(error: &NotReserved) -> Refused {
             rule: format!("cost.budgets ({})", exceeded.name).into(),
             message: "the budget for this period is spent".into(),
         },
+        NotReserved::Store(_) => Refused {
+            code: RefusalCode::GatewayRecords,
+            rule: "cost.shared".into(),
+            message: "the store that budgets are shared in does not answer at the moment, and a budget has to count this"
+                .into(),
+        },
         NotReserved::NotKept => Refused {
             code: RefusalCode::GatewayRecords,
             rule: "cost.budgets".into(),

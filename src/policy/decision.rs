@@ -43,6 +43,8 @@ pub struct Decision {
     pub hedge: Option<HedgePlan>,
     /// The answer may be kept in the cache.
     pub may_keep: bool,
+    /// The store that replicas share may be asked for the answer, and keep one that may be kept.
+    pub may_share: bool,
     /// Up to which complexity local endpoints could answer; `None` where no promise is known to be kept.
     pub local_limit: Option<LocalLimit>,
     /// The answer to a similar question may be given, and this one's may be kept for such.

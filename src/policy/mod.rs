@@ -23,7 +23,7 @@ pub use egress::Egress;
 pub use settings::{
     Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard, HumanRule,
     Model, Near, Offer, OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule,
-    ScopeRule, Settings, Stamp, Unmet,
+    ScopeRule, Settings, SharedPlace, Stamp, Unmet,
 };
 pub use share::Share;
 pub use standing::{BudgetStanding, InFlight, LatencySeen, Standing};

@@ -311,6 +311,17 @@ pub struct CacheRule {
     pub never_from: Option<DataClass>,
     /// Requests of this class or above are never answered with the answer to a similar one, nor is theirs kept for it.
     pub semantic_never_from: Option<DataClass>,
+    /// The store that replicas share answers to identical requests in.
+    pub shared: Option<SharedPlace>,
+}
+
+/// Where a shared cache is: it holds only what privacy lets such a place hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedPlace {
+    /// Local where it is on this machine.
+    pub tier: Tier,
+    /// Where it stores what it is sent.
+    pub residency: Residency,
 }
 
 /// Who shares cached answers.

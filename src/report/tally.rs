@@ -12,6 +12,8 @@ pub struct Tally {
     pub requests: u64,
     /// Those of them that were sent to somewhere else than this machine, or to a place not recorded.
     pub left: u64,
+    /// Those of them that left with stand-ins in the place of personal data, wherever they went.
+    pub disguised: u64,
     /// By route: how many. `none` ended before that was settled.
     pub routes: BTreeMap<&'static str, u64>,
     /// Those refused, by the code that they were told.
@@ -33,6 +35,7 @@ impl Tally {
     pub(super) fn add(&mut self, journey: &Journey<'_>) {
         self.requests += 1;
         self.left += u64::from(journey.left);
+        self.disguised += u64::from(journey.disguised);
         *self.routes.entry(journey.route()).or_default() += 1;
         if journey.route() == Route::Refused.as_str() {
             let code = journey.code().unwrap_or_default().to_owned();
@@ -73,8 +76,12 @@ impl Tally {
         } else {
             "requests"
         };
+        let disguised = match self.disguised {
+            0 => String::new(),
+            count => format!(", {count} of them with stand-ins for personal data"),
+        };
         format!(
-            "{} {word} ({routes}), {left} left this machine",
+            "{} {word} ({routes}), {left} left this machine{disguised}",
             self.requests
         )
     }
@@ -103,6 +110,7 @@ impl Tally {
         json!({
             "requests": self.requests,
             "left": self.left,
+            "left_with_stand_ins": self.disguised,
             "routes": self.routes,
             "refused": self.refused,
             "sent_to": endpoints.collect::<Vec<_>>(),

@@ -31,6 +31,8 @@ pub struct Journey<'a> {
     pub sent_to: Vec<&'a str>,
     /// It was sent to somewhere else than this machine, or to a place not recorded.
     pub left: bool,
+    /// It left, and wherever it went its personal data was replaced by stand-ins.
+    pub disguised: bool,
 }
 
 /// What can be said of all requests of a filter.
@@ -116,13 +118,17 @@ impl<'a> Journey<'a> {
             record,
             sent_to,
             left: false,
+            disguised: false,
         };
         let stays = |endpoint: &&str| {
             journey
                 .place(endpoint)
                 .is_some_and(PlaceSeen::is_this_machine)
         };
-        journey.left = !journey.sent_to.iter().all(stays);
+        let away: Vec<&&str> = journey.sent_to.iter().filter(|one| !stays(one)).collect();
+        let disguised = away.iter().all(|endpoint| journey.is_disguised(endpoint));
+        journey.left = !away.is_empty();
+        journey.disguised = journey.left && disguised;
         journey
     }
 
@@ -130,6 +136,19 @@ impl<'a> Journey<'a> {
     pub fn place(&self, endpoint: &str) -> Option<&'a PlaceSeen> {
         let mut places = self.record.places.iter();
         places.find(|place| &*place.endpoint == endpoint)
+    }
+
+    /// True where this endpoint was sent stand-ins in the place of personal data.
+    pub fn is_disguised(&self, endpoint: &str) -> bool {
+        let mut told = self.record.stand_ins_to.iter();
+        told.any(|name| &**name == endpoint)
+    }
+
+    /// How many values of each kind were replaced by stand-ins: `email 2, name 1`; empty where none was.
+    pub fn replaced(&self) -> String {
+        let counts = self.record.pseudonymised.iter();
+        let counts = counts.map(|one| format!("{} {}", one.kind, one.count));
+        counts.collect::<Vec<_>>().join(", ")
     }
 
     /// `local`, `remote`, `cache`, `refused`, or `none` where it ended before that was settled.
@@ -179,10 +198,15 @@ impl<'a> Journey<'a> {
     /// As JSON.
     pub fn as_json(&self) -> Value {
         let record = self.record;
-        let sent_to = self
-            .sent_to
-            .iter()
-            .map(|endpoint| json!({"endpoint": endpoint, "place": self.place(endpoint)}));
+        let sent_to = self.sent_to.iter().map(|endpoint| {
+            json!({
+                "endpoint": endpoint,
+                "place": self.place(endpoint),
+                "stand_ins": self.is_disguised(endpoint),
+            })
+        });
+        let replaced = record.pseudonymised.iter();
+        let replaced = replaced.map(|one| (one.kind.to_string(), one.count.into()));
         json!({
             "at": when::moment(record.started_at),
             "decision": record.decision.as_str(),
@@ -194,6 +218,8 @@ impl<'a> Journey<'a> {
             "model": record.model.as_deref(),
             "sent_to": sent_to.collect::<Vec<_>>(),
             "left_this_machine": self.left,
+            "left_with_stand_ins": self.disguised,
+            "replaced": replaced.collect::<serde_json::Map<String, Value>>(),
             "why": self.why(),
         })
     }
@@ -203,7 +229,10 @@ impl<'a> Journey<'a> {
         let places = self.sent_to.iter().map(|name| {
             let place = self.place(name);
             let place = place.map_or_else(|| NOT_RECORDED.to_owned(), words);
-            format!("{name} [{place}]")
+            match self.is_disguised(name) {
+                true => format!("{name} [{place}] with stand-ins for {}", self.replaced()),
+                false => format!("{name} [{place}]"),
+            }
         });
         places.collect()
     }

@@ -146,3 +146,39 @@ fn a_line_says_where_it_went_and_why() {
          stated, subprocessors not stated], gpt [place not recorded]  (privacy.rules[0])"
     );
 }
+
+#[test]
+fn what_left_under_stand_ins_wherever_it_went_is_counted_apart() {
+    let disguised = |to: &[&'static str]| {
+        let mut record = sent(Some("restricted"), &["gpt:upstream_overloaded", "proxy:ok"]);
+        record.stand_ins_to = to.iter().copied().map(Word::fixed).collect();
+        record.pseudonymised = vec![crate::ledger::KindCount {
+            kind: Word::fixed("email"),
+            count: 2,
+        }];
+        record
+    };
+    for (to, counted) in [(&["gpt", "proxy"][..], 1), (&["proxy"], 0), (&[], 0)] {
+        let record = disguised(to);
+        let seen = whereabouts(std::slice::from_ref(&record));
+        let tally = &seen.classes["restricted"];
+        assert_eq!((tally.left, tally.disguised), (1, counted), "{to:?}");
+        let told = tally
+            .line()
+            .contains("1 of them with stand-ins for personal data");
+        assert_eq!(told, counted == 1);
+        let journey = Journey::of(&record);
+        let line = journey.line();
+        assert_eq!(
+            line.contains("with stand-ins for email 2"),
+            !to.is_empty(),
+            "{line}"
+        );
+        let json = journey.as_json();
+        assert_eq!(json["left_with_stand_ins"], counted == 1);
+        assert_eq!(json["replaced"]["email"], 2);
+    }
+    // What stayed on this machine left under nothing.
+    let stayed = sent(Some("restricted"), &["ollama:ok"]);
+    assert!(!Journey::of(&stayed).disguised);
+}

@@ -207,7 +207,7 @@ const PLEASANTRIES: [&str; 52] = [
 
 /// True when the person asks for a human.
 pub(super) fn wants_human(text: &str) -> bool {
-    let words = words(text);
+    let words = without_being(words(text));
     by_name(&words)
         || (0..words.len()).any(|at| asks_for_person(&words[at..]))
         || in_other_words(&words)
@@ -238,6 +238,20 @@ pub(super) fn words(text: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// A human being is a human.
+fn without_being(words: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::with_capacity(words.len());
+    for word in words {
+        let of_human = kept
+            .last()
+            .is_some_and(|last| last == "human" || last == "humans");
+        if !(of_human && matches!(word.as_str(), "being" | "beings")) {
+            kept.push(word);
+        }
+    }
+    kept
 }
 
 /// `agent`, `human please`, `live person!`
@@ -315,6 +329,8 @@ mod tests {
             "help me reach somebody",
             "can you direct me to an operator",
             "I am trying to chat with a damn agent",
+            "I would like to speak to a human being about order 4711",
+            "get me a real human being",
         ];
         for wish in wishes {
             assert!(wants_human(wish), "{wish}");
@@ -337,6 +353,8 @@ mod tests {
             "Who is the contact person for invoices?",
             "My assistant ordered the wrong size",
             "I want a refund",
+            "Explain what a human being needs to sleep well",
+            "I need to speak with human being resources",
         ];
         for other in others {
             assert!(!wants_human(other), "{other}");

@@ -5,6 +5,7 @@
 
 use crate::handoff::{Counts, Told};
 use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
+use crate::shared;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -48,6 +49,9 @@ pub struct Metrics {
     shadow: Counters,
     handoffs: Counters,
     told: Counts,
+    store_failures: Counters,
+    store_up: Family<Labels, Gauge>,
+    stores: Vec<(&'static str, shared::Counts)>,
 }
 
 impl Metrics {
@@ -77,12 +81,34 @@ impl Metrics {
             shadow: Family::default(),
             handoffs: Family::default(),
             told,
+            store_failures: Family::default(),
+            store_up: Family::default(),
+            stores: Vec::new(),
         };
         metrics.register_requests();
         metrics.register_judged();
         metrics.register_money();
         metrics.register_process(version);
         metrics
+    }
+
+    /// The same, with how the stores fare that replicas share, each by what it is for.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Vec<(&'static str, shared::Counts)>) -> Self {
+        if !stores.is_empty() {
+            self.registry.register(
+                "store_failures",
+                "Questions that the shared store did not answer, by what it is for",
+                self.store_failures.clone(),
+            );
+            self.registry.register(
+                "store_up",
+                "1 while the shared store answers, 0 while it does not",
+                self.store_up.clone(),
+            );
+        }
+        self.stores = stores;
+        self
     }
 
     /// Counts a finished record.
@@ -160,6 +186,7 @@ impl Metrics {
             let counter = self.handoffs.get_or_create(&labels);
             counter.inner().store(self.told.of(told), Ordering::Relaxed);
         }
+        self.look_at_stores();
         let open = self.health.open_requests();
         self.active.set(i64::try_from(open).unwrap_or(i64::MAX));
         let mut text = String::new();
@@ -167,6 +194,20 @@ impl Metrics {
             tracing::error!(%error, "metrics could not be rendered");
         }
         text
+    }
+
+    fn look_at_stores(&self) {
+        for (name, counts) in &self.stores {
+            let store = || ("store", (*name).to_owned());
+            self.store_up
+                .get_or_create(&vec![store()])
+                .set(i64::from(counts.is_up()));
+            for failure in shared::Failure::ALL {
+                let labels = vec![store(), ("failure", failure.as_str().to_owned())];
+                let counter = self.store_failures.get_or_create(&labels);
+                counter.inner().store(counts.of(failure), Ordering::Relaxed);
+            }
+        }
     }
 
     fn count_request(&self, record: &Record) {

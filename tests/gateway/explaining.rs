@@ -87,3 +87,28 @@ async fn explain_is_for_callers_and_tells_a_bad_request_as_the_chat_does() {
     let torn = explain(&gateway, Some(KEY), "{".into()).await;
     assert_eq!(torn.status, 400, "{}", torn.text());
 }
+
+#[tokio::test]
+async fn explain_tells_of_a_lot_and_of_speeds_that_nobody_knows() {
+    let stand_in = StandIn::always(Act::Answer(200, "", completion("hello"))).await;
+    let url = stand_in.base_url();
+    let model = |name: &str| {
+        format!(
+            "  - {{name: {name}, tier: remote, upstream: {{base_url: \"{url}\", model: m}}, price: {{input_per_mtok: 0, output_per_mtok: 0}}}}\n"
+        )
+    };
+    let rest = format!(
+        "models:\n{}{}quality: {{explore: 0.1}}\nlatency: {{objective: {{first_token: 1s}}}}",
+        model("one"),
+        model("other")
+    );
+    let gateway = Gateway::start(&rest);
+    let told = explain(&gateway, None, chat_body("auto", "hello").to_string()).await;
+    let told = told.json()["modes"].to_string();
+    for word in [
+        "a lot sends 10.0 % of such requests to other before one",
+        "nothing is known of one, other",
+    ] {
+        assert!(told.contains(word), "{told}");
+    }
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -18,10 +18,11 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("upstream", &["domain", "privacy"]),
     ("handoff", &["domain", "privacy"]),
     ("similar", &[]),
-    ("cache", &["domain", "similar"]),
-    ("ledger", &["domain", "policy"]),
+    ("shared", &["domain"]),
+    ("cache", &["domain", "similar", "shared"]),
+    ("ledger", &["domain", "policy", "shared"]),
     ("replay", &["domain", "policy", "calibration", "ledger"]),
-    ("telemetry", &["domain", "handoff", "ledger"]),
+    ("telemetry", &["domain", "handoff", "shared", "ledger"]),
     ("report", &["ledger"]),
     (
         "pipeline",
@@ -63,6 +64,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "upstream",
             "handoff",
             "similar",
+            "shared",
             "cache",
             "ledger",
             "telemetry",
@@ -88,6 +90,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "upstream",
             "handoff",
             "similar",
+            "shared",
             "cache",
             "ledger",
             "telemetry",

@@ -38,6 +38,7 @@ mod promise;
 mod properties;
 mod pseudonyms;
 mod replay;
+mod replicas;
 mod residency;
 mod retries;
 mod shipped;

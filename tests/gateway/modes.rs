@@ -332,3 +332,68 @@ async fn explain_tells_of_the_shadow_and_of_the_canary() {
         "{canary}"
     );
 }
+
+/// Served by one model while the policy, which would choose another or a person, only decides.
+fn shadowed(served: &StandIn, chosen: &StandIn, mode: &str) -> String {
+    let (served, chosen) = (served.base_url(), chosen.base_url());
+    format!(
+        r#"{mode}
+models:
+  - {{name: chosen, tier: remote, upstream: {{base_url: "{chosen}", model: m}}, price: {{input_per_mtok: 0, output_per_mtok: 0}}, residency: {{processing: [eu]}}}}
+  - {{name: served, tier: remote, upstream: {{base_url: "{served}", model: m}}, price: {{input_per_mtok: 0, output_per_mtok: 0}}}}
+privacy:
+  raise: [{{class: personal, any: [email]}}]
+  rules: [{{class: personal, require: {{processing: {{within: [eu]}}}}, on_violation: refuse}}]
+human: {{answer: A colleague takes over.}}
+cache: {{exact: {{}}}}
+routes: [{{when: {{wants_human: true}}, use: human}}, {{use: [chosen]}}]"#
+    )
+}
+
+#[tokio::test]
+async fn in_mode_shadow_the_named_models_serve_and_the_policy_is_recorded() {
+    let (served, chosen) = (saying("served").await, saying("chosen").await);
+    let rest = shadowed(&served, &chosen, "mode: shadow\nshadow_route: served");
+    let gateway = start(&[], &rest);
+    for text in [
+        "What is your name?",
+        "What is your name?",
+        "I want to speak to a human.",
+    ] {
+        let reply = chat(&gateway, text).await;
+        assert_eq!(reply.header("x-firstline-model"), "served");
+        assert_eq!(
+            reply.header("x-firstline-route"),
+            "remote",
+            "nothing is cached"
+        );
+    }
+    // Privacy binds what is served, whatever the mode.
+    let refused = chat(&gateway, "Write to jo@example.org.").await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (403, "policy_residency")
+    );
+    assert_eq!((served.seen().len(), chosen.seen().len()), (3, 0));
+
+    crate::support::reloaded(&gateway, &shadowed(&served, &chosen, "mode: enforce")).await;
+    let reply = chat(&gateway, "I want to speak to a human.").await;
+    assert_eq!(reply.header("x-firstline-route"), "human");
+    let reply = chat(&gateway, "Write to jo@example.org.").await;
+    assert_eq!(reply.header("x-firstline-model"), "chosen");
+
+    let records = gateway.stop();
+    let seen = |index: usize| records[index].shadow.clone().unwrap();
+    assert_eq!(
+        (seen(0).model.as_deref(), seen(0).differs),
+        (Some("chosen"), true)
+    );
+    assert_eq!((seen(2).route, seen(2).differs), (Route::Human, true));
+    // The policy would have sent it where the class may go.
+    assert_eq!(
+        (seen(3).model.as_deref(), seen(3).differs),
+        (Some("chosen"), true)
+    );
+    assert_eq!(records[2].rule.as_deref(), Some("shadow_route"));
+    assert!(records[4].shadow.is_none());
+}

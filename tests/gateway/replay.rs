@@ -526,6 +526,7 @@ fn read(seeded: &mut Seeded) -> Signals {
 /// Records of a busy day, through the ledger's own front door.
 fn write_journal(folder: &Path, count: u32) {
     let settings = ledger::Settings {
+        replicas: None,
         budgets: Vec::new(),
         journal: Some(ledger::JournalSettings::new(folder.join("journal"))),
         queue_records: 1024,

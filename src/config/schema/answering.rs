@@ -75,9 +75,46 @@ fn cost() -> Key {
                     "Budgets over many requests.",
                     list(shared_budget()),
                 ),
+                key(
+                    "shared",
+                    "A store that replicas count budgets in together.",
+                    object(
+                        &["redis"],
+                        vec![
+                            key(
+                                "redis",
+                                "The store.",
+                                object(&["url"], redis("50 by default")),
+                            ),
+                            key(
+                                "name",
+                                "Replicas of one name count together; the policy's name by default.",
+                                word(),
+                            ),
+                            key(
+                                "on_store_error",
+                                "What becomes of requests that cost while it fails.",
+                                words(&["refuse", "local"]),
+                            ),
+                        ],
+                    ),
+                ),
             ],
         ),
     )
+}
+
+/// Where a store is that replicas share.
+fn redis(default: &str) -> Vec<Key> {
+    let timeout = format!("The most that one question may take, in milliseconds; {default}.");
+    vec![
+        key(
+            "url",
+            "`redis://` or, with TLS, `rediss://`; a reference where it holds a password.",
+            any_of(&[text(), reference()]),
+        ),
+        key("timeout_ms", &timeout, whole(1, 10_000)),
+    ]
 }
 
 fn topics() -> Key {
@@ -413,6 +450,14 @@ pub(super) fn residency() -> Value {
     )
 }
 
+fn shared_answers() -> Vec<Key> {
+    let residency = key("residency", "Where it stores what it is sent.", residency());
+    redis("5 by default")
+        .into_iter()
+        .chain([residency])
+        .collect()
+}
+
 fn cache() -> Value {
     let never = || {
         object(
@@ -477,6 +522,18 @@ fn cache() -> Value {
                 words(&["caller", "everyone"]),
             ),
             key("never", "What is not kept; `{}` keeps all.", never()),
+            key(
+                "shared",
+                "A store that replicas share answers to identical requests in.",
+                object(
+                    &["redis"],
+                    vec![key(
+                        "redis",
+                        "The store.",
+                        object(&["url"], shared_answers()),
+                    )],
+                ),
+            ),
         ],
     )
 }

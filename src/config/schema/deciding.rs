@@ -22,6 +22,16 @@ pub(super) fn deciding() -> Vec<Key> {
         quality(),
         key("human", "What happens where a person takes over.", human()),
         key(
+            "mode",
+            "Whether the policy acts, or decides beside what `shadow_route` serves.",
+            words(&["enforce", "shadow"]),
+        ),
+        key(
+            "shadow_route",
+            "The models that serve in `mode: shadow`, in this order.",
+            any_of(&[model(), some(model())]),
+        ),
+        key(
             "shadow",
             "Another file whose policy is decided beside this one and never acts.",
             object(&["policy"], vec![key("policy", "The file.", text())]),

@@ -8,13 +8,16 @@
 
 mod book;
 mod pages;
+mod replicas;
 
 pub(super) use book::{Book, Kept, start};
 pub(super) use pages::{Held, Pages, Place};
+pub(super) use replicas::Settlement;
+pub use replicas::{OnStoreError, Replicas, Settling};
 
 use pages::Line;
 
-use super::{PlaceSeen, Window, Word};
+use super::{NotReserved, PlaceSeen, Window, Word};
 use crate::domain::{DecisionId, Usd};
 use crate::policy::{BudgetRule, BudgetStanding};
 use std::collections::HashMap;
@@ -51,6 +54,7 @@ pub struct Budgets(Arc<Inner>);
 struct Inner {
     accounts: Mutex<Accounts>,
     book: OnceLock<Book>,
+    replicas: Option<Replicas>,
 }
 
 /// The right to spend up to an amount. Dropping it unsettled gives all of it back.
@@ -60,6 +64,8 @@ pub struct Reservation {
     places: Vec<(Place, Usd)>,
     amount: Usd,
     decision: DecisionId,
+    /// The store that replicas share was asked, and is to hear what became of it.
+    is_shared: bool,
 }
 
 /// For whom money is set aside.
@@ -105,6 +111,19 @@ impl From<&BudgetRule> for Budget {
 }
 
 impl Budgets {
+    /// Budgets that replicas share, where there are any.
+    pub(super) fn new(replicas: Option<Replicas>) -> Self {
+        Self(Arc::new(Inner {
+            replicas,
+            ..Inner::default()
+        }))
+    }
+
+    /// The budgets that replicas share.
+    pub(super) fn replicas(&self) -> Option<&Replicas> {
+        self.0.replicas.as_ref()
+    }
+
     /// Writes every reservation into a book from now on, too. Only the first book counts.
     pub(super) fn keep(&self, book: Book) {
         // A second one would be a mistake of this room, and the first goes on.
@@ -132,6 +151,7 @@ impl Budgets {
             places: places.collect(),
             amount: Usd::ZERO,
             decision,
+            is_shared: false,
         };
         reservation.resize(amount)?;
         Ok(reservation)
@@ -143,17 +163,17 @@ impl Budgets {
         budgets: impl Iterator<Item = Budget>,
         unix_seconds: u64,
     ) -> Vec<BudgetStanding> {
-        let mut accounts = self.lock();
-        let standing = |budget: Budget| BudgetStanding {
-            used: accounts
-                .tally(
-                    &Word::from(&budget.name),
-                    budget.per,
-                    budget.per.number(unix_seconds),
-                )
-                .used(),
-            name: budget.name,
-            limit: budget.limit,
+        let standing = |budget: Budget| {
+            let place = Place {
+                budget: Word::from(&budget.name),
+                per: budget.per,
+                window: budget.per.number(unix_seconds),
+            };
+            BudgetStanding {
+                used: self.used(&place),
+                name: budget.name,
+                limit: budget.limit,
+            }
         };
         budgets.map(standing).collect()
     }
@@ -161,6 +181,13 @@ impl Budgets {
     /// Counts a cost of the past, as when the book or the journal is read at the start.
     pub(super) fn restore(&self, place: &Place, cost: Usd) {
         self.lock().at(place).spent += cost;
+    }
+
+    /// What is used as far as this process knows: by itself, or by all replicas where that is more.
+    fn used(&self, place: &Place) -> Usd {
+        let here = self.lock().at(place).used();
+        let all = self.replicas().map(|replicas| replicas.used(place));
+        all.unwrap_or_default().max(here)
     }
 
     fn write(&self, line: impl FnOnce() -> Line) {
@@ -196,13 +223,39 @@ impl Reservation {
                 });
             }
         }
-        for (place, _) in &self.places {
-            let tally = accounts.at(place);
-            tally.reserved = tally.reserved.saturating_sub(self.amount) + amount;
-        }
+        accounts.hold(&self.places, self.amount, amount);
         drop(accounts);
         self.amount = amount;
         Ok(())
+    }
+
+    /// What it holds.
+    pub(super) fn amount(&self) -> Usd {
+        self.amount
+    }
+
+    /// Sets it aside in the store that replicas share, too; `before` is what was set aside there so far, and what it holds
+    /// again where the store does not hold so much.
+    pub(super) async fn shared(&mut self, before: Usd, holder: Holder) -> Result<(), NotReserved> {
+        let replicas = self.budgets.replicas().cloned();
+        let Some(replicas) = replicas.filter(|_| !self.places.is_empty()) else {
+            return Ok(());
+        };
+        self.is_shared = true;
+        // Nothing is sent before the whole amount stands in the book. Killed until then, the next process finds this, and
+        // tells the store that no more than before was spent.
+        let amount = std::mem::replace(&mut self.amount, before);
+        self.budgets.write(|| self.line(holder));
+        self.amount = amount;
+        let decision = self.decision.as_str();
+        let held = replicas.hold(decision, &self.places, before, amount).await;
+        if held.is_err() {
+            let mut accounts = self.budgets.lock();
+            accounts.hold(&self.places, amount, before);
+            drop(accounts);
+            self.amount = before;
+        }
+        held
     }
 
     /// Waits until it is in the book, with what there is to say of its holder, so that not even a killed process forgets
@@ -232,9 +285,10 @@ impl Reservation {
             return;
         }
         let amount = self.amount;
+        let places: Vec<Place> = self.places.drain(..).map(|(place, _)| place).collect();
         let mut accounts = self.budgets.lock();
-        for (place, _) in self.places.drain(..) {
-            let tally = accounts.at(&place);
+        for place in &places {
+            let tally = accounts.at(place);
             tally.reserved = tally.reserved.saturating_sub(amount);
             tally.spent += cost;
         }
@@ -244,6 +298,15 @@ impl Reservation {
             decision: decision(),
             micro_usd: cost.0,
         });
+        if let Some(replicas) = self.budgets.replicas().filter(|_| self.is_shared) {
+            let decision = decision();
+            let settlement = Settlement {
+                decision,
+                places,
+                cost,
+            };
+            replicas.settle(settlement, amount);
+        }
     }
 }
 
@@ -254,6 +317,14 @@ impl Drop for Reservation {
 }
 
 impl Accounts {
+    /// Holds an amount in all these places where another was held before.
+    fn hold(&mut self, places: &[(Place, Usd)], before: Usd, amount: Usd) {
+        for (place, _) in places {
+            let tally = self.at(place);
+            tally.reserved = tally.reserved.saturating_sub(before) + amount;
+        }
+    }
+
     fn at(&mut self, place: &Place) -> &mut Tally {
         self.tally(&place.budget, place.per, place.window)
     }

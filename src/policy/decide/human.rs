@@ -38,6 +38,7 @@ impl Case<'_> {
             set_back: Vec::new(),
             hedge: None,
             may_keep: false,
+            may_share: false,
             local_limit: self.local_limit(),
             may_match: false,
             lot: None,

@@ -76,6 +76,7 @@ impl Case<'_> {
             .never_from
             .as_ref()
             .is_none_or(|from| class.rank < from.rank);
+        let may_share = may_keep && self.may_share(&class);
         let may_match = self.may_match(&class);
         let lot = self.draw(&mut chosen);
         // What a lot brought about is this request's alone: kept for others, one lot would decide for many.
@@ -100,6 +101,7 @@ impl Case<'_> {
             rejected,
             set_back,
             hedge,
+            may_share: may_share && plain,
             may_keep: may_keep && plain,
             local_limit: self.local_limit(),
             may_match: may_match && plain,

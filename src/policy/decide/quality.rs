@@ -155,6 +155,15 @@ impl Case<'_> {
         &*self.request.model == crate::policy::AUTO
     }
 
+    /// True where the store that replicas share may hold what such a request brings.
+    pub(super) fn may_share(&self, class: &DataClass) -> bool {
+        let shared = self.settings.cache.shared.as_ref();
+        shared.is_some_and(|place| {
+            let privacy = &self.settings.privacy;
+            privacy.may_hold(class, place.tier, &place.residency, self.standing.today)
+        })
+    }
+
     /// True where answers may be shared with similar questions: the class allows it, and nothing in the question tries
     /// to steer the answer, or what it steers would be given to others.
     pub(super) fn may_match(&self, class: &DataClass) -> bool {
