@@ -324,12 +324,13 @@ async fn check_38_a_cache_store_that_is_down_slow_or_talks_nonsense_is_a_miss_an
     server.revive();
     shares_again(&one, &other, &mut fresh).await;
 
-    let text = fresh();
     let keys = || server.list("KEYS firstline:answer:*");
-    let before = keys().len();
-    assert_eq!(route(&one, &text).await, "remote");
-    until("the answer is in the store", async || {
-        (keys().len() > before).then_some(())
+    // One that a busy machine did not bring within the five milliseconds is not kept: another is asked.
+    let text = until("an answer is in the store", async || {
+        let (text, before) = (fresh(), keys().len());
+        assert_eq!(route(&one, &text).await, "remote");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (keys().len() > before).then_some(text)
     })
     .await;
     for key in keys() {
@@ -365,7 +366,7 @@ async fn shares_again(one: &Sender, other: &Sender, fresh: &mut impl FnMut() -> 
             break;
         }
         assert!(
-            began.elapsed() < Duration::from_secs(20),
+            began.elapsed() < Duration::from_secs(5),
             "it is not used again"
         );
     }
