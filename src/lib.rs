@@ -28,6 +28,8 @@ pub mod similar;
 
 pub mod cache;
 
+pub mod limits;
+
 pub mod ledger;
 
 pub mod replay;

@@ -13,9 +13,10 @@ use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Seen, StartError,
 };
+use crate::limits::Limits;
 use crate::pipeline::{Pipeline, Rooms};
 use crate::policy::{self, Offer};
-use crate::server::Readiness;
+use crate::server::{Readiness, Tls};
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
@@ -36,6 +37,7 @@ pub struct App {
     pub(super) handle: Handle,
     pub(super) api: Option<TcpListener>,
     pub(super) admin: Option<TcpListener>,
+    pub(super) tls: Option<Tls>,
     pub(super) pipeline: Pipeline,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
@@ -54,6 +56,8 @@ pub struct Handle {
     pub api: SocketAddr,
     /// Health and metrics: the admin listener, or the API's where there is none.
     pub admin: SocketAddr,
+    /// The API is encrypted.
+    pub tls: bool,
 }
 
 /// Builds a gateway. `file` is watched for changes where the settings came from one.
@@ -73,7 +77,10 @@ pub async fn build(
     let handle = Handle {
         api: api.local_addr()?,
         admin: admin.as_ref().unwrap_or(&api).local_addr()?,
+        tls: settings.server.tls.is_some(),
     };
+    let tls = settings.server.tls.as_ref();
+    let tls = tls.map(super::tls::begin).transpose()?;
     super::own::refuse_unknown_topics(&settings, places)?;
     let measuring = measuring(
         &settings.encoder,
@@ -101,12 +108,14 @@ pub async fn build(
         similar: similar.is_some(),
         collector: settings.telemetry.otlp.clone(),
         untraced,
+        tls: tls.clone(),
     };
     let rooms = Rooms {
         upstream,
         cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
         similar,
         handoff,
+        limits: Limits::default(),
         ledger,
     };
     let reloader = file
@@ -117,6 +126,7 @@ pub async fn build(
         handle,
         api: Some(api),
         admin,
+        tls,
         pipeline: Pipeline::new(watching, rooms),
         metrics,
         readiness: Readiness::default(),

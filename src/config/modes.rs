@@ -8,7 +8,7 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Canary, Settings};
 use crate::policy::{self, Share};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Reads both into `settings`, and notes what a file beside this one may not say.
@@ -113,10 +113,11 @@ fn joined(place: &Value<'_>, this: &Settings, mut other: Box<Settings>) -> Box<S
     other
 }
 
-fn who(settings: &Settings) -> BTreeMap<Arc<str>, [u8; 32]> {
+fn who(settings: &Settings) -> BTreeMap<Arc<str>, BTreeSet<[u8; 32]>> {
     let callers = settings.policy.callers.iter();
+    let keys = |caller: &policy::CallerRule| caller.keys.iter().map(|key| key.digest.0).collect();
     callers
-        .map(|caller| (caller.name.clone(), caller.key.0))
+        .map(|caller| (caller.name.clone(), keys(caller)))
         .collect()
 }
 

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Settings {
     /// What decides.
     pub policy: policy::Settings,
+    /// The file of callers' keys; `None` where all keys stand in the config itself.
+    pub keys: Option<PathBuf>,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
     /// Where the price of each model with an `upstream` is from.
@@ -116,6 +118,12 @@ pub struct ServerSettings {
     pub api: SocketAddr,
     /// Where operators are served; `None` serves them on `api` too.
     pub admin: Option<SocketAddr>,
+    /// Encrypts `api`; `None` serves it in the clear.
+    pub tls: Option<TlsFiles>,
+    /// The file says that whoever reaches `api` may ask, callers or none.
+    pub allow_anonymous: bool,
+    /// Whoever started the process has said the same.
+    pub anonymous_confirmed: bool,
     /// The largest request body.
     pub max_body_bytes: usize,
     /// The time a request's headers may take.
@@ -134,6 +142,17 @@ pub struct ServerSettings {
     pub debug_headers: bool,
 }
 
+/// What a listener proves itself with, and whom it believes. All are PEM files, read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those that lead from it to its authority.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// Authorities of clients' certificates; `None` asks clients for none.
+    pub client_ca: Option<PathBuf>,
+}
+
 /// The model that measures requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncoderSettings {
@@ -143,6 +162,8 @@ pub struct EncoderSettings {
     pub workers: usize,
     /// Requests that may wait to be measured.
     pub queue: usize,
+    /// Loaded for callers' own texts, too, where nothing in the policy needs it.
+    pub serve: bool,
 }
 
 /// The operator's own topics.

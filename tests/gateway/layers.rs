@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("handoff", &["domain", "privacy"]),
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
+    ("limits", &["domain"]),
     ("ledger", &["domain", "policy"]),
     ("replay", &["domain", "policy", "calibration", "ledger"]),
     ("telemetry", &["domain", "handoff", "ledger"]),
@@ -34,6 +35,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "upstream",
             "handoff",
             "cache",
+            "limits",
             "ledger",
             "telemetry",
         ],
@@ -43,7 +45,9 @@ const ROOMS: [(&str, &[&str]); 24] = [
         &[
             "domain",
             "policy",
+            "signals",
             "upstream",
+            "limits",
             "ledger",
             "pipeline",
             "telemetry",
@@ -89,6 +93,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "handoff",
             "similar",
             "cache",
+            "limits",
             "ledger",
             "telemetry",
             "pipeline",

@@ -132,6 +132,7 @@ impl Random {
             base_url: "https://model.example/v1".into(),
             upstream_model: "model".into(),
             credential: None,
+            key_header: firstline::domain::KeyHeader::default(),
             residency: self.residency(),
             price: Price::default(),
             limits: firstline::domain::TokenLimits::default(),
