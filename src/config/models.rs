@@ -88,6 +88,13 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
         all.members.push(before..all.models.len());
     }
     refuse_twice("model name", &given);
+    for (value, name) in &given {
+        let mut of_pools = all.models.iter().filter(|model| model.pool.is_some());
+        if of_pools.any(|model| model.name == *name) {
+            let message = format!("`{name}` is the name of an endpoint of another model");
+            value.wrong(message, "choose another name");
+        }
+    }
     all
 }
 

@@ -99,6 +99,10 @@ pub(super) fn read(
         let Some((endpoint, source)) = read else {
             continue;
         };
+        if all.models.iter().any(|model| model.name == member) {
+            let message = format!("`{member}` is an endpoint's name already");
+            entry.wrong(message, "give each endpoint a name of its own");
+        }
         // Of the whole the worst is told: one endpoint that nobody can count.
         if all.prices.get(&name) != Some(&PriceSource::Unknown) {
             all.prices.insert(name.clone(), source);

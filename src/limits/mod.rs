@@ -21,8 +21,10 @@ const ANOTHER_TRY: Duration = Duration::from_secs(1);
 /// The allowances of all callers. A handle: clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
-    callers: Arc<Mutex<HashMap<Arc<str>, Arc<Mutex<Allowance>>>>>,
+    callers: Arc<Mutex<HashMap<Arc<str>, Shared>>>,
 }
+
+type Shared = Arc<Mutex<Allowance>>;
 
 /// What one caller has used.
 #[derive(Debug, Default)]
@@ -70,7 +72,7 @@ pub enum Met {
 /// Leave to work on one request. Dropping it ends the work: what it was not [charged](Pass::charge) is given back.
 #[derive(Debug)]
 pub struct Pass {
-    allowance: Arc<Mutex<Allowance>>,
+    allowance: Shared,
     taken: Taken,
     used: u64,
 }
@@ -118,7 +120,7 @@ impl Limits {
         }
     }
 
-    fn of(&self, caller: &Caller) -> Arc<Mutex<Allowance>> {
+    fn of(&self, caller: &Caller) -> Shared {
         let mut callers = lock(&self.callers);
         let known = callers.entry(caller.name.clone());
         known.or_default().clone()

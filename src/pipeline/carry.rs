@@ -8,13 +8,13 @@ use super::told::{Fault, Refusal, Reply, Told};
 use super::watched::{Bill, Watched};
 use crate::cache::{self, Keep, Slot};
 use crate::domain::{
-    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usage, Usd, Wanted,
+    Answer, ChatRequest, DataClass, Demand, Endpoint, Served, Signals, Tier, Usd, Wanted,
 };
 use crate::handoff::Ticket;
 use crate::ledger::{
-    Asked, Attempt, CacheOutcome, Entry, Outcome, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
+    Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
 };
-use crate::limits::{Left, Pass, Weight};
+use crate::limits::{Left, Pass};
 use crate::local;
 use crate::policy::{
     Admission, Decision, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
@@ -46,7 +46,7 @@ pub(super) struct Journey<'a> {
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
     /// Leave to work on it, where its caller has limits.
-    pass: Option<Pass>,
+    pub(super) pass: Option<Pass>,
     /// The time that reading may take.
     pub(super) reading: Duration,
     /// The request with stand-ins in the place of personal data, once a step needed it.
@@ -101,31 +101,6 @@ impl<'a> Journey<'a> {
     pub(super) fn passed(&mut self, phase: Phase, took: Duration) {
         self.entry.note_phase(phase, took);
         self.told.phases.add(phase, took);
-    }
-
-    /// Takes the request from what its caller may ask for at most.
-    pub(super) fn weigh(&mut self) -> Result<(), Refused> {
-        let caller = self.visit.caller();
-        let limits = self.visit.settings().limits_of(caller);
-        let weight = Weight {
-            input: self.request.estimated_input_tokens(),
-            output: self.request.max_output_tokens.unwrap_or_default(),
-        };
-        let desk = &self.visit.rooms.limits;
-        let (entered, left) = desk.enter(caller, &limits, weight, Instant::now());
-        self.told.left = left;
-        let met = match entered {
-            Ok(pass) => {
-                self.pass = pass;
-                return Ok(());
-            }
-            Err(met) => met,
-        };
-        Err(Refused {
-            code: RefusalCode::PolicyRateLimited,
-            rule: "callers".into(),
-            message: met.in_words(&limits),
-        })
     }
 
     pub(super) fn admitted(&mut self, admission: &Admission) {
@@ -227,33 +202,6 @@ impl<'a> Journey<'a> {
         }
         self.told.reason = Some(undecided.refused.code.as_str().into());
         self.refuse(Fault::Policy(undecided.refused))
-    }
-
-    /// Closes the record of a request that the encoder itself answered.
-    pub(super) fn measured_here(mut self, model: &str, tokens: u64) -> Told {
-        let model: Arc<str> = model.into();
-        self.told.route = Route::Local;
-        self.told.model = Some(model.clone());
-        self.entry.note_answer(Route::Local, &model);
-        self.entry.note_usage(&Usage {
-            input: tokens,
-            ..Usage::default()
-        });
-        self.entry.note_cost(Usd::ZERO, Usd::ZERO);
-        self.entry.note_first_byte();
-        self.told.phases.own = self.own_time();
-        if let Some(pass) = &mut self.pass {
-            pass.charge(tokens);
-        }
-        self.entry.close(Outcome::Served);
-        self.told
-    }
-
-    /// Closes the record of a request that the encoder cannot answer, by the caller's own doing.
-    pub(super) fn given_back(mut self, code: &'static str) -> Told {
-        self.told.phases.own = self.own_time();
-        self.entry.refuse(code);
-        self.told
     }
 
     /// Closes the record, then says no.
@@ -553,7 +501,7 @@ impl<'a> Journey<'a> {
             .saturating_sub(self.told.phases.accounted())
     }
 
-    fn own_time(&self) -> u64 {
+    pub(super) fn own_time(&self) -> u64 {
         let waiting = self.told.phases.upstream + self.told.phases.local;
         let total = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         total.saturating_sub(waiting)

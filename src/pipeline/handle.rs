@@ -5,7 +5,7 @@ use super::matching::Matching;
 use super::shadow::{Outlook, Shadow};
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
-use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, Wanted};
+use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, RateLimits, Wanted};
 use crate::handoff;
 use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::limits::Limits;
@@ -78,6 +78,8 @@ pub struct Visit {
     pub(super) generation: Arc<Generation>,
     pub(super) rooms: Arc<Rooms>,
     admitted: Admitted,
+    /// The live file's, whatever holds for the caller: who comes in, and how often, is said once.
+    pub(super) limits: RateLimits,
 }
 
 impl Pipeline {
@@ -94,6 +96,7 @@ impl Pipeline {
         let live = self.live.borrow().clone();
         let admitted = live.policy.identify(key, super::now())?;
         Ok(Visit {
+            limits: live.policy.settings().limits_of(&admitted.caller),
             generation: live.holding_for(&admitted.caller),
             rooms: self.rooms.clone(),
             admitted,

@@ -6,12 +6,14 @@
 use super::carry::Journey;
 use super::handle::Visit;
 use super::told::{Fault, GatewayFault, Refusal, Told};
-use crate::domain::{ChatRequest, Message, PersonalKind, Role, Wanted};
-use crate::ledger::{self, Phase};
-use crate::policy::Standing;
+use crate::domain::{ChatRequest, Message, PersonalKind, Role, Usage, Usd, Wanted};
+use crate::ledger::{self, Outcome, Phase, Route};
+use crate::limits::Weight;
+use crate::policy::{RefusalCode, Refused, Standing};
 use crate::signals::{Embedded, NotEmbedded};
 use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The encoder, by the name under which it is listed.
@@ -173,6 +175,60 @@ impl Visit {
                 Err(Unmeasured::Refused(Box::new(refusal)))
             }
         }
+    }
+}
+
+impl Journey<'_> {
+    /// Takes the request from what its caller may ask for at most.
+    pub(super) fn weigh(&mut self) -> Result<(), Refused> {
+        let caller = self.visit.caller();
+        let limits = self.visit.limits;
+        let weight = Weight {
+            input: self.request.estimated_input_tokens(),
+            output: self.request.max_output_tokens.unwrap_or_default(),
+        };
+        let desk = &self.visit.rooms.limits;
+        let (entered, left) = desk.enter(caller, &limits, weight, Instant::now());
+        self.told.left = left;
+        let met = match entered {
+            Ok(pass) => {
+                self.pass = pass;
+                return Ok(());
+            }
+            Err(met) => met,
+        };
+        Err(Refused {
+            code: RefusalCode::PolicyRateLimited,
+            rule: "callers".into(),
+            message: met.in_words(&limits),
+        })
+    }
+
+    /// Closes the record of a request that the encoder itself answered.
+    pub(super) fn measured_here(mut self, model: &str, tokens: u64) -> Told {
+        let model: Arc<str> = model.into();
+        self.told.route = Route::Local;
+        self.told.model = Some(model.clone());
+        self.entry.note_answer(Route::Local, &model);
+        self.entry.note_usage(&Usage {
+            input: tokens,
+            ..Usage::default()
+        });
+        self.entry.note_cost(Usd::ZERO, Usd::ZERO);
+        self.entry.note_first_byte();
+        self.told.phases.own = self.own_time();
+        if let Some(pass) = &mut self.pass {
+            pass.charge(tokens);
+        }
+        self.entry.close(Outcome::Served);
+        self.told
+    }
+
+    /// Closes the record of a request that the encoder cannot answer, by the caller's own doing.
+    pub(super) fn given_back(mut self, code: &'static str) -> Told {
+        self.told.phases.own = self.own_time();
+        self.entry.refuse(code);
+        self.told
     }
 }
 

@@ -132,21 +132,21 @@ fn read(page: Page, bytes: &[u8]) -> Result<Wanted, Told> {
     let Value::Object(body) = body else {
         return Err(invalid("the body has to be a JSON object", None));
     };
-    match body.get("model") {
-        None | Some(Value::Null) if page == Page::Moderations => {}
-        Some(Value::String(name)) if name == AUTO || name == ENCODER => {}
-        Some(Value::String(_)) => return Err(no_such_model()),
-        _ => return Err(invalid("`model` has to be a text", Some("model"))),
+    let stated = |name: &str| body.get(name).filter(|value| !value.is_null());
+    match stated("model").map(Value::as_str) {
+        None if page == Page::Moderations => {}
+        Some(Some(AUTO | ENCODER)) => {}
+        Some(Some(_)) => return Err(no_such_model()),
+        Some(None) | None => return Err(invalid("`model` has to be a text", Some("model"))),
     }
-    if page == Page::Embeddings && body.get("dimensions").is_some_and(|value| !value.is_null()) {
+    if page == Page::Embeddings && stated("dimensions").is_some() {
         let message = "`dimensions` is not taken: shortened vectors of this encoder were never measured; leave it out for all 384";
         return Err(invalid(message, Some("dimensions")));
     }
-    let base64 = match body.get("encoding_format").unwrap_or(&Value::Null) {
-        Value::Null => false,
-        Value::String(form) if form == "float" => false,
-        Value::String(form) if form == "base64" => true,
-        _ => {
+    let base64 = match stated("encoding_format").map(Value::as_str) {
+        None | Some(Some("float")) => false,
+        Some(Some("base64")) => true,
+        Some(_) => {
             let message = "`encoding_format` has to be `float` or `base64`";
             return Err(invalid(message, Some("encoding_format")));
         }
@@ -157,24 +157,20 @@ fn read(page: Page, bytes: &[u8]) -> Result<Wanted, Told> {
 
 fn texts(page: Page, input: &Value) -> Result<Vec<String>, Told> {
     let bad = |message: &str| Err(invalid(message, Some("input")));
-    let texts = match input {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => {
-            if items.iter().any(|item| item.is_number() || item.is_array()) {
-                return bad(
-                    "`input` holds tokens, which are those of another model; send the text itself",
-                );
+    let items = input.as_array();
+    let is_token = |item: &Value| item.is_number() || item.is_array();
+    if items.is_some_and(|items| items.iter().any(is_token)) {
+        return bad("`input` holds tokens, which are those of another model; send the text itself");
+    }
+    let items = items.map_or(std::slice::from_ref(input), Vec::as_slice);
+    let texts: Option<Vec<String>> = items.iter().map(|item| text_of(page, item)).collect();
+    let Some(texts) = texts else {
+        return bad(match page {
+            Page::Embeddings => "`input` has to be a text or a list of texts",
+            Page::Moderations => {
+                "`input` has to be texts or parts of text; pictures cannot be read here"
             }
-            let texts: Option<Vec<String>> = items.iter().map(|item| text_of(page, item)).collect();
-            match texts {
-                Some(texts) => texts,
-                None if page == Page::Moderations => {
-                    return bad("`input` holds what is no text; pictures cannot be read here");
-                }
-                None => return bad("`input` has to be a text or a list of texts"),
-            }
-        }
-        _ => return bad("`input` has to be a text or a list of texts"),
+        });
     };
     if texts.is_empty() || texts.len() > MOST_TEXTS {
         return bad(&format!("`input` has to hold 1 to {MOST_TEXTS} texts"));
@@ -187,13 +183,14 @@ fn texts(page: Page, input: &Value) -> Result<Vec<String>, Told> {
 
 /// A text, or for moderation a part that is one.
 fn text_of(page: Page, item: &Value) -> Option<String> {
-    match item {
-        Value::String(text) => Some(text.clone()),
-        Value::Object(part) if page == Page::Moderations && part.get("type")? == "text" => {
-            Some(part.get("text")?.as_str()?.to_owned())
-        }
-        _ => None,
+    if let Some(text) = item.as_str() {
+        return Some(text.to_owned());
     }
+    let part = item.as_object().filter(|_| page == Page::Moderations)?;
+    let text = part
+        .get("text")
+        .filter(|_| part.get("type").is_some_and(|kind| kind == "text"));
+    text?.as_str().map(str::to_owned)
 }
 
 fn embeddings(measured: &Measured<Embedded>, base64: bool) -> Value {

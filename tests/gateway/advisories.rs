@@ -146,8 +146,8 @@ async fn advisory_cve_2026_42271_and_48710_no_host_and_no_page_goes_around_a_key
     // Nothing that ships starts another program.
     for file in sources(&repository("src")) {
         let text = fs::read_to_string(&file).unwrap();
-        let starts =
-            text.contains("std::process::Command") || text.contains("process::Command::new");
+        let is_test = file.to_string_lossy().ends_with("tests.rs");
+        let starts = !is_test && text.contains("process::Command");
         assert!(!starts, "{} starts programs", file.display());
     }
 }
@@ -467,7 +467,7 @@ async fn advisory_cve_2026_33626_and_22773_a_pictures_address_is_never_fetched()
         StandIn::always(Act::Answer(200, "", completion("a picture"))).await,
         answering().await,
     );
-    let gateway = Gateway::start(&one(&far, "", "encoder: {serve: true}"));
+    let gateway = Gateway::start(&one(&far, "", ""));
     let picture = format!("http://{}/latest/meta-data", inside.address);
     let body = json!({"model": "auto", "messages": [{"role": "user", "content": [
         {"type": "text", "text": "what is it?"},

@@ -82,7 +82,8 @@ async fn both_versions_of_http_are_spoken_under_tls_and_nothing_in_the_clear() {
     assert!(!answer.starts_with(b"HTTP/"), "an answer in the clear");
     // One who shakes no hands is let go.
     let mut silent = TcpStream::connect(gateway.api).await.unwrap();
-    let gone = silent.read(&mut [0; 16]);
+    let mut nothing = [0; 16];
+    let gone = silent.read(&mut nothing);
     let gone = tokio::time::timeout(Duration::from_secs(15), gone).await;
     assert!(matches!(gone, Ok(Ok(0) | Err(_))), "it waits for ever");
 }

@@ -97,7 +97,8 @@ async fn opened(gateway: &Gateway, settings: &[u8]) -> TcpStream {
 /// Sends as long as the gateway takes it, and reads what it says, for at most so long. Gives the bytes that were taken.
 async fn pour(stream: TcpStream, bytes: Vec<u8>, at_most: Duration) -> usize {
     let (mut from, mut to) = stream.into_split();
-    let reading = tokio::spawn(async move {
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
         let mut buffer = vec![0; 64 << 10];
         while matches!(from.read(&mut buffer).await, Ok(1..)) {}
     });
@@ -112,7 +113,7 @@ async fn pour(stream: TcpStream, bytes: Vec<u8>, at_most: Duration) -> usize {
     };
     // One that is held back or thrown out has done what it can.
     let _ = tokio::time::timeout(at_most, writing).await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), reading).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), reading.join_next()).await;
     sent
 }
 
@@ -161,9 +162,10 @@ async fn check_28_floods_of_frames_cost_others_little() {
         let total = bytes.len();
         let began = Instant::now();
         let stream = opened(&gateway, &[]).await;
-        let flood = tokio::spawn(pour(stream, bytes, Duration::from_secs(10)));
+        let mut flood = JoinSet::new();
+        flood.spawn(pour(stream, bytes, Duration::from_secs(10)));
         let during = ordinary(&sender, 60).await;
-        let sent = flood.await.unwrap();
+        let sent = flood.join_next().await.unwrap().unwrap();
         let (took, used) = (began.elapsed(), busy(&gateway) - work);
         let grown = resident_kib(&gateway).saturating_sub(memory);
         let (before, slowest) = (quiet[quiet.len() - 1], during[during.len() - 1]);
@@ -205,7 +207,8 @@ async fn check_28_who_opens_no_window_holds_one_connection_and_nobody_else() {
         stream.write_all(&[open, data].concat()).await.unwrap();
     }
     let (mut from, _to) = stream.into_split();
-    tokio::spawn(async move {
+    let mut reader = JoinSet::new();
+    reader.spawn(async move {
         let mut buffer = vec![0; 64 << 10];
         while matches!(from.read(&mut buffer).await, Ok(1..)) {}
     });

@@ -128,7 +128,6 @@ async fn a_bad_key_rests_and_the_others_serve() {
     }
     assert_eq!((bad.seen().len(), good.seen().len()), (1, 30));
     // No breakdown of the endpoint: its breaker is closed, and it is asked where nobody else is left.
-    good.now(Act::Answer(400, "", "{}".into()));
     bad.now(Act::Answer(200, "", completion("mended")));
     good.now(Act::Close);
     until("it is asked again, last", async || {
@@ -160,7 +159,7 @@ async fn an_overload_rests_as_long_as_it_says() {
     }
     let refused = full.seen().len();
     assert!(
-        refused <= 2,
+        refused <= 4,
         "{refused} calls to one that asked for a second"
     );
     full.now(Act::Answer(200, "", completion("free again")));
