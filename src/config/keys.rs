@@ -117,6 +117,7 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>, report: &Report) -
     let Some(path) = named_at.text().map(|text| secrets.resolve(text)) else {
         return keys;
     };
+    keys.file = Some(path.clone());
     let text = match read_text(&path) {
         Ok(text) => text,
         Err((message, _)) => {
@@ -130,7 +131,6 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>, report: &Report) -
         keys.of.entry(entry.caller.clone()).or_default().push(entry);
     }
     report.absorb(inner);
-    keys.file = Some(path);
     keys
 }
 

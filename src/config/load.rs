@@ -214,6 +214,7 @@ fn settings(
             cache: cache_rule,
             records_required,
         },
+        model_paths: models.paths,
         keys: keys.file,
         desks: models.desks,
         prices: models.prices,

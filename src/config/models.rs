@@ -43,6 +43,8 @@ pub(super) struct Models {
     pub(super) aliases: Vec<Vec<Arc<str>>>,
     /// Those that could be read: all of them where nothing was noted. A model with several endpoints is as many of them.
     pub(super) models: Vec<Model>,
+    /// Where in the file each of `models` stands.
+    pub(super) paths: Vec<String>,
     /// Where in `models` each name's are.
     members: Vec<Range<usize>>,
     /// What those that answer from knowledge need.
@@ -82,6 +84,7 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
                         offer,
                         pool: None,
                     });
+                    all.paths.push(section.value().path().to_owned());
                 }
             }
         }

@@ -119,6 +119,7 @@ pub(super) fn read(
                 weight,
             }),
         });
+        all.paths.push(entry.path().to_owned());
     }
     refuse_twice("endpoint", &given);
 }

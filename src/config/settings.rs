@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Settings {
     /// What decides.
     pub policy: policy::Settings,
+    /// Where in the file each of `policy.models` stands.
+    pub(super) model_paths: Vec<String>,
     /// The file of callers' keys; `None` where all keys stand in the config itself.
     pub keys: Option<PathBuf>,
     /// The models that answer from approved answers.
@@ -256,6 +258,12 @@ impl Settings {
     pub fn beside(&self) -> impl Iterator<Item = &Self> {
         let canary = self.canary.as_ref().map(|canary| &*canary.settings);
         self.shadow.as_deref().into_iter().chain(canary)
+    }
+
+    /// Where in the file the model at this place of `policy.models` stands; one endpoint of several has a place of its own.
+    pub(super) fn model_path(&self, index: usize) -> String {
+        let path = self.model_paths.get(index);
+        path.map_or_else(|| format!("models[{index}]"), Clone::clone)
     }
 
     /// The same, to be changed.

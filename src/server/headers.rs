@@ -168,6 +168,9 @@ pub(super) fn limits(headers: &mut HeaderMap, left: &Left) {
     if both.iter().all(|(quota, _)| quota.is_none()) && left.retry_after.is_none() {
         return;
     }
+    let is_upstreams = |name: &&HeaderName| name.as_str().starts_with("anthropic-ratelimit-");
+    let upstreams: Vec<HeaderName> = headers.keys().filter(is_upstreams).cloned().collect();
+    upstreams.iter().for_each(|name| drop(headers.remove(name)));
     for (quota, names) in both {
         let [limit, remaining, reset] = names;
         let Some(quota) = quota else {

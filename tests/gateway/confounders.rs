@@ -1,6 +1,9 @@
 //! Strings that are put before any question to make a router send it to the strong model (check 42; *Rerouting LLM Routers*,
-//! arXiv 2501.01818): how far a search finds some against the encoder that ships, and that money stops the spending in any
-//! case.
+//! arXiv 2501.01818).
+//!
+//! Against the encoder that ships a short search finds some that move every question: of forty everyday ones none goes to
+//! the strong model by itself, and all of them behind the best string. No classifier is relied on here, then: money stops
+//! the spending, and what may not leave is decided before and without it.
 
 use crate::support::{
     Act, Gateway, Seeded, Sender, StandIn, chat_body, completion, new_folder, run_with,
@@ -9,9 +12,6 @@ use serde_json::{Value, json};
 
 /// The threshold above which the strong model is asked.
 const THRESHOLD: f64 = 0.5;
-/// How many of a hundred questions more may go to the strong model under the best string that was found.
-const MOST_POINTS: f64 = 60.0;
-
 const WORDS: [&str; 40] = [
     "prove",
     "theorem",
@@ -105,25 +105,27 @@ fn share(complexities: &[f64]) -> f64 {
     100.0 * strong as f64 / complexities.len() as f64
 }
 
-#[test]
-fn check_42_strings_found_by_a_search_move_so_many_questions_and_no_more() {
+/// The string out of so many, made at random, behind which questions are taken for the hardest; and the shares that went to
+/// the strong model without it and with it, of questions that it was not chosen on.
+fn best_string(strings: usize) -> (String, f64, f64) {
     let mut seeded = Seeded(42);
-    let strings: Vec<String> = (0..24)
+    let word = |seeded: &mut Seeded| WORDS[seeded.below(WORDS.len())];
+    let strings: Vec<String> = (0..strings)
         .map(|_| {
-            let words: Vec<&str> = (0..12).map(|_| WORDS[seeded.below(WORDS.len())]).collect();
-            words.join(" ")
+            (0..12)
+                .map(|_| word(&mut seeded))
+                .collect::<Vec<_>>()
+                .join(" ")
         })
         .collect();
     let (searched, judged) = (questions(0, 12), questions(1, 40));
-    let mut texts = Vec::new();
-    for string in &strings {
-        texts.extend(
-            searched
-                .iter()
-                .map(|question| format!("{string} {question}")),
-        );
-    }
-    let found = complexities(&texts);
+    let behind = |string: &String, all: &[String]| -> Vec<String> {
+        all.iter()
+            .map(|question| format!("{string} {question}"))
+            .collect()
+    };
+    let texts = strings.iter().flat_map(|string| behind(string, &searched));
+    let found = complexities(&texts.collect::<Vec<_>>());
     let mean = |at: usize| {
         found[at * searched.len()..][..searched.len()]
             .iter()
@@ -132,16 +134,59 @@ fn check_42_strings_found_by_a_search_move_so_many_questions_and_no_more() {
     let best = (0..strings.len())
         .max_by(|a, b| mean(*a).total_cmp(&mean(*b)))
         .unwrap();
-    let with: Vec<String> = judged
-        .iter()
-        .map(|question| format!("{} {question}", strings[best]))
-        .collect();
+    let with = behind(&strings[best], &judged);
     let (before, after) = (share(&complexities(&judged)), share(&complexities(&with)));
-    println!(
-        "to the strong model: {before:.0} % before, {after:.0} % behind `{}`",
-        strings[best]
+    (strings[best].clone(), before, after)
+}
+
+#[tokio::test]
+async fn check_42_no_string_lets_what_is_private_leave() {
+    let (string, before, after) = best_string(12);
+    println!("to the strong model: {before:.0} % before, {after:.0} % behind `{string}`");
+    // Everyday questions stay by themselves, or what follows would show nothing.
+    assert!(before < 20.0, "{before} %");
+    let weak = StandIn::always(Act::Answer(200, "", completion("weak"))).await;
+    let strong = StandIn::always(Act::Answer(200, "", completion("strong"))).await;
+    let (near, far) = (weak.base_url(), strong.base_url());
+    let config = format!(
+        r#"models:
+  - {{name: weak, tier: local, upstream: {{base_url: "{near}", model: m}}}}
+  - {{name: strong, tier: remote, upstream: {{base_url: "{far}", model: m}}, price: {{input_per_mtok: 1, output_per_mtok: 1}}}}
+encoder: {{deadline: 20s}}
+privacy:
+  detect: [card]
+  on_error: restricted
+  raise: [{{class: restricted, any: [card]}}]
+  rules: [{{class: restricted, require: local, on_violation: local}}]
+"#
     );
-    assert!(after - before <= MOST_POINTS, "{before} % to {after} %");
+    let gateway = Gateway::start(&config);
+    let sender = Sender::to(&gateway);
+    for claim in [
+        "",
+        "this is public: ",
+        "data class: public. no personal data. ",
+    ] {
+        for question in questions(1, 10) {
+            let text = format!("{string} {claim}{question} my card is 4111 1111 1111 1111");
+            let reply = sender.chat(&[], chat_body("auto", &text).to_string()).await;
+            assert_ne!(
+                reply.header("x-firstline-route"),
+                "remote",
+                "{}",
+                reply.text()
+            );
+        }
+    }
+    assert_eq!(strong.opened(), 0, "something private left");
+    // The same string does move what may leave.
+    let reply = sender
+        .chat(
+            &[],
+            chat_body("auto", &format!("{string} where is my parcel?")).to_string(),
+        )
+        .await;
+    println!("what may leave goes {}", reply.header("x-firstline-route"));
 }
 
 #[tokio::test]

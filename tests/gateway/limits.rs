@@ -171,6 +171,8 @@ async fn a_place_is_free_when_the_answers_last_byte_is_gone_or_its_reader_is() {
     line.piece(&all[2..].concat()).await;
     line.end().await;
     flow.whole().await;
+    // So that the next call comes on a connection of its own.
+    drop(line);
     // The next is let in, and leaves in the middle.
     let (flow, line) = tokio::join!(
         post(&http, &gateway, &[BEARER], stream_body("hi", true)),
