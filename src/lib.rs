@@ -30,6 +30,8 @@ pub mod shared;
 
 pub mod cache;
 
+pub mod limits;
+
 pub mod ledger;
 
 pub mod replay;

@@ -124,6 +124,7 @@ fn beside(runtime: &Runtime, decoder: &Decoder, threads: usize) {
         folder: None,
         workers: 1,
         queue: 64,
+        serve: false,
     };
     let measuring = app::measuring(&settings, &kinds, true, &app::Places::usual(None));
     let measuring = measuring.expect("the shipped encoder");

@@ -14,9 +14,10 @@ use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
     self, Budget, JournalError, JournalSettings, Keeper, Ledger, Replicas, Seen, StartError,
 };
+use crate::limits::Limits;
 use crate::pipeline::{Pipeline, Rooms};
 use crate::policy::{self, Offer};
-use crate::server::Readiness;
+use crate::server::{Readiness, Tls};
 use crate::shared;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
@@ -38,6 +39,7 @@ pub struct App {
     pub(super) handle: Handle,
     pub(super) api: Option<TcpListener>,
     pub(super) admin: Option<TcpListener>,
+    pub(super) tls: Option<Tls>,
     pub(super) pipeline: Pipeline,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
@@ -57,6 +59,8 @@ pub struct Handle {
     pub api: SocketAddr,
     /// Health and metrics: the admin listener, or the API's where there is none.
     pub admin: SocketAddr,
+    /// The API is encrypted.
+    pub tls: bool,
 }
 
 /// Builds a gateway. `file` is watched for changes where the settings came from one.
@@ -76,7 +80,10 @@ pub async fn build(
     let handle = Handle {
         api: api.local_addr()?,
         admin: admin.as_ref().unwrap_or(&api).local_addr()?,
+        tls: settings.server.tls.is_some(),
     };
+    let tls = settings.server.tls.as_ref();
+    let tls = tls.map(super::tls::begin).transpose()?;
     super::own::refuse_unknown_topics(&settings, places)?;
     let measuring = measuring(
         &settings.encoder,
@@ -117,12 +124,14 @@ pub async fn build(
             settings.shared_budgets.clone(),
             settings.cache.shared.clone(),
         ),
+        tls: tls.clone(),
     };
     let rooms = Rooms {
         upstream,
         cache: Cache::new(kept_answers).sharing(answers),
         similar,
         handoff,
+        limits: Limits::default(),
         ledger,
     };
     let reloader = file
@@ -133,6 +142,7 @@ pub async fn build(
         handle,
         api: Some(api),
         admin,
+        tls,
         pipeline: Pipeline::new(watching, rooms),
         metrics,
         readiness: Readiness::default(),

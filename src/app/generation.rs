@@ -80,5 +80,5 @@ fn looked_for(settings: &config::Settings) -> Privacy {
 pub(super) fn needs_encoder(settings: &config::Settings) -> bool {
     let all = std::iter::once(settings).chain(settings.beside());
     all.into_iter()
-        .any(|one| Policy::new(one.policy.clone()).wanted().needs_encoder())
+        .any(|one| one.encoder.serve || Policy::new(one.policy.clone()).wanted().needs_encoder())
 }

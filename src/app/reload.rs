@@ -12,6 +12,7 @@ use super::{Unkept, keep_promises};
 use crate::config;
 use crate::inference::Model;
 use crate::pipeline::Generation;
+use crate::server::Tls;
 use crate::signals::Reader;
 use crate::telemetry::Untraced;
 use crate::upstream;
@@ -60,6 +61,8 @@ pub(super) struct Kept {
     pub(super) untraced: Untraced,
     /// The stores that replicas share, which are fixed at start.
     pub(super) shared: (Option<config::SharedBudgets>, Option<config::SharedCache>),
+    /// What the listener proves itself with.
+    pub(super) tls: Option<Tls>,
 }
 
 /// Watches the file that `settings` came from.
@@ -169,6 +172,13 @@ impl Watch {
         let model = self.kept.model.as_ref();
         let stays = (&self.kept.reader, &self.kept.engines);
         let generation = generation(&settings, model, stays, &unkept)?;
+        settings.server.anonymous_confirmed = self.server.anonymous_confirmed;
+        settings
+            .refuse_open()
+            .map_err(|problem| anyhow!("{problem}"))?;
+        if let (Some(tls), Some(files)) = (&self.kept.tls, &settings.server.tls) {
+            super::tls::replace(tls, files)?;
+        }
         if settings.server != self.server {
             tracing::warn!(
                 "listen, limits and debug_headers changed; they take effect at the next start"
@@ -227,7 +237,18 @@ fn named_by(settings: &config::Settings) -> impl Iterator<Item = PathBuf> {
     let calibration = settings.promise.iter().flat_map(|promise| &promise.file);
     let answers = settings.desks.iter().flat_map(|desk| &desk.files);
     let files = answers.chain(calibration).cloned();
-    files.chain(settings.topics.file())
+    let tls = settings.server.tls.iter();
+    let tls = tls.flat_map(|tls| {
+        [
+            Some(&tls.certificate),
+            Some(&tls.key),
+            tls.client_ca.as_ref(),
+        ]
+    });
+    let files = files.chain(tls.flatten().cloned());
+    files
+        .chain(settings.keys.clone())
+        .chain(settings.topics.file())
 }
 
 /// The digests of the sources: of the files beside the first one as they were loaded, which need not be what is there by

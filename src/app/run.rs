@@ -3,7 +3,9 @@
 use super::build::App;
 use crate::config::ServerSettings;
 use crate::inference::{DecoderThreads, Workers};
-use crate::server::{self, ConnectionLimits, Gate, GateLimits, RequestLimits, Site, Stop, Surface};
+use crate::server::{
+    self, ConnectionLimits, Gate, GateLimits, RequestLimits, Site, Stop, Surface, Tls,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -62,9 +64,9 @@ impl App {
         let own_admin = self.admin.is_some();
         let api = site(Surface::Api, self.metrics.clone().filter(|_| !own_admin));
         let admin = site(Surface::Admin, self.metrics.clone());
-        let start = |listener: TcpListener, site: Site| {
+        let start = |listener: TcpListener, tls: Option<Tls>, site: Site| {
             tasks.spawn(server::serve(
-                listener,
+                (listener, tls),
                 site,
                 limits,
                 stop.clone(),
@@ -72,10 +74,10 @@ impl App {
             ));
         };
         if let Some(listener) = self.admin.take() {
-            start(listener, admin);
+            start(listener, None, admin);
         }
         if let Some(listener) = self.api.take() {
-            start(listener, api);
+            start(listener, self.tls.take(), api);
         }
     }
 

@@ -6,6 +6,7 @@ use super::{Failed, number};
 use crate::domain::{Day, Tier, Tightening, Usd};
 use crate::policy::{self, AUTO, BudgetStanding, InFlight, LatencySeen, Standing};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A case, read.
@@ -26,6 +27,7 @@ pub(super) struct Case {
     spent: Vec<(String, Usd, usize)>,
     seen: Vec<LatencySeen>,
     in_flight: Vec<InFlight>,
+    resting: Vec<Arc<str>>,
     elapsed: Duration,
     records_ok: bool,
     higher_tier_answered: bool,
@@ -95,6 +97,7 @@ impl Case {
             budgets: budgets.iter().map(standing).collect(),
             latencies: self.seen.clone().into(),
             in_flight: self.in_flight.clone(),
+            resting: self.resting.clone(),
             elapsed: self.elapsed,
             floor: self.higher_tier_answered.then_some(Tier::Remote),
             records_ok: self.records_ok,
@@ -116,6 +119,7 @@ impl Case {
             spent: Vec::new(),
             seen: Vec::new(),
             in_flight: Vec::new(),
+            resting: Vec::new(),
             elapsed: Duration::ZERO,
             records_ok: true,
             higher_tier_answered: false,
@@ -147,6 +151,7 @@ impl Case {
             }
             "seen" => self.seen.push(latency(value)?),
             "in flight" => self.in_flight.push(in_flight(value)?),
+            "resting" => self.resting.push(value.into()),
             "after ms" => self.elapsed = Duration::from_millis(number(value)?),
             "before" if value == "answered by the higher tier" => self.higher_tier_answered = true,
             "records" if value == "failing" => self.records_ok = false,

@@ -7,6 +7,7 @@ mod calibrate;
 mod cases;
 mod check;
 mod explain;
+mod keys;
 mod learn;
 mod models;
 mod modes;
@@ -67,6 +68,8 @@ enum Command {
     Similar(Similar),
     /// Puts recorded requests to another policy: what would go elsewhere, what it would cost, what must not have left
     Replay(Replay),
+    /// Looks after the keys of callers
+    Keys(keys::Keys),
     /// Looks after the models that ship
     Models(Models),
     /// Says what was spent and saved, who answered, and how long it took
@@ -93,6 +96,10 @@ struct Serve {
     /// Where to listen, over what the configuration says
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Serve everyone who reaches an address open to other machines, where the configuration names no callers and says
+    /// `listen.allow_anonymous: true` too
+    #[arg(long)]
+    allow_anonymous: bool,
     /// Log as JSON lines
     #[arg(long)]
     log_json: bool,
@@ -292,6 +299,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),
+        Command::Keys(asked) => keys::keys(asked),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

@@ -19,15 +19,27 @@ pub(super) fn serve(asked: Serve) -> anyhow::Result<bool> {
             .listen_on(address)
             .map_err(|problem| anyhow!("{problem}"))?;
     }
+    settings.server.anonymous_confirmed = asked.allow_anonymous;
+    settings
+        .refuse_open()
+        .map_err(|problem| anyhow!("{problem}"))?;
     let places = places();
     runtime()?.block_on(async {
         let app = app::build(settings, asked.config, &places).await?;
         let handle = app.handle();
+        let scheme = if handle.tls { "https" } else { "http" };
         show::line(&format!(
-            "listening on http://{}  (OpenAI base URL: http://{}/v1)",
+            "listening on {scheme}://{}  (OpenAI base URL: {scheme}://{}/v1)",
             handle.api, handle.api
         ));
-        show::line(&format!("health and metrics on http://{}", handle.admin));
+        let scheme = match handle.admin == handle.api {
+            true => scheme,
+            false => "http",
+        };
+        show::line(&format!(
+            "health and metrics on {scheme}://{}",
+            handle.admin
+        ));
         let lost = app.run(asked_to_end()).await;
         if lost > 0 {
             show::error(&format!("{lost} records could not be saved"));

@@ -1,38 +1,12 @@
 //! Moments as people type them.
 
-use crate::local::Day;
+use crate::domain::Moment;
 
 /// Milliseconds since 1970 of a day or a moment in UTC: `2026-11-21`, `2026-11-21T08:30`, `2026-11-21T08:30:00Z`.
 pub(super) fn millis(text: &str) -> Result<u64, String> {
-    let (day, time) = text.split_once('T').unwrap_or((text, "00:00"));
-    let day = Day::parse(day).map(|day| u64::from(day.0));
-    let seconds = day.zip(seconds(time.trim_end_matches('Z')));
-    let seconds = seconds.map(|(day, seconds)| day * 86_400 + seconds);
-    seconds
-        .map(|seconds| seconds * 1_000)
+    let moment = Moment::parse(text).map(|moment| moment.0 * 1_000);
+    moment
         .ok_or_else(|| "a day or a moment in UTC is 2026-11-21 or 2026-11-21T08:30:00Z".to_owned())
-}
-
-fn seconds(text: &str) -> Option<u64> {
-    let whole = if text.len() == 5 {
-        format!("{text}:00")
-    } else {
-        text.to_owned()
-    };
-    let [hour, minute, second] = numbers(&whole)?;
-    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3_600 + minute * 60 + second)
-}
-
-/// Three numbers of two digits.
-fn numbers(text: &str) -> Option<[u64; 3]> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let parts: [&str; 3] = parts.try_into().ok()?;
-    let mut read = [0; 3];
-    for (part, number) in parts.iter().zip(&mut read) {
-        let is_number = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-        *number = part.parse().ok().filter(|_| is_number)?;
-    }
-    Some(read)
 }
 
 #[cfg(test)]

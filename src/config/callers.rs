@@ -1,11 +1,13 @@
 //! `callers`: who may ask, for what, and for how much.
 
 use super::cost;
+use super::keys::{Keys, end};
 use super::known::{one_of, refuse_twice, word};
 use super::models::Models;
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
-use crate::policy::{AUTO, BudgetRule, CallerRule};
+use crate::domain::RateLimits;
+use crate::policy::{AUTO, BudgetRule, CallerRule, KeyRule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,14 +30,31 @@ impl Callers {
     }
 }
 
-/// Reads `callers`.
-pub(super) fn read(root: &Section<'_>, models: &Models, secrets: &Secrets<'_>) -> Callers {
+/// Every key of a caller.
+const KEYS: &[&str] = &[
+    "name",
+    "key_sha256",
+    "tenant",
+    "models",
+    "expires",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "concurrency",
+    "budget",
+];
+
+/// Reads `callers`, with the keys that a file of them brings.
+pub(super) fn read(
+    root: &Section<'_>,
+    models: &Models,
+    secrets: &Secrets<'_>,
+    keys: &Keys,
+) -> Callers {
     let mut all = Callers::default();
     let mut given = Vec::new();
     let entries = root.get("callers").and_then(|value| value.list());
     for entry in entries.unwrap_or_default() {
-        let Some(section) = entry.section(&["name", "key_sha256", "tenant", "models", "budget"])
-        else {
+        let Some(section) = entry.section(KEYS) else {
             continue;
         };
         let name = section.required("name", "shop").and_then(|value| {
@@ -43,30 +62,90 @@ pub(super) fn read(root: &Section<'_>, models: &Models, secrets: &Secrets<'_>) -
             given.push((value, name.clone()));
             Some(name)
         });
-        let key = section
-            .required("key_sha256", "{env: SHOP_KEY_SHA256}")
-            .and_then(|value| Some((secrets.digest(&value)?, value)));
-        let tenant = section.get("tenant").and_then(|value| word(&value));
-        let may_ask = section.get("models").map(|value| asked(&value, models));
+        let keys = self::keys(&section, name.as_ref(), secrets, keys);
+        let rule = CallerRule {
+            name: name.clone().unwrap_or_default(),
+            keys: keys.iter().map(|(rule, _)| rule.clone()).collect(),
+            expires: section.get("expires").and_then(|value| end(&value)),
+            limits: limits(&section),
+            tenant: section.get("tenant").and_then(|value| word(&value)),
+            models: section.get("models").map(|value| asked(&value, models)),
+        };
         let Some(name) = name else { continue };
         all.names.push(name.clone());
         let budget = section.get("budget");
         all.budgets
             .extend(budget.and_then(|value| cost::of_caller(&value, &name)));
-        let Some((key, place)) = key else { continue };
-        if let Some(other) = all.rules.iter().find(|other| other.key == key) {
-            let message = format!("`{}` has the same key", other.name);
-            place.wrong(message, "give each caller a key of its own");
-        }
-        all.rules.push(CallerRule {
-            name,
-            key,
-            tenant,
-            models: may_ask,
-        });
+        refuse_shared(&all.rules, &keys);
+        all.rules.push(rule);
     }
     refuse_twice("caller", &given);
     all
+}
+
+/// The keys that stand in the config, then those of the file; each with the place to complain about.
+fn keys<'a>(
+    section: &Section<'a>,
+    name: Option<&Arc<str>>,
+    secrets: &Secrets<'_>,
+    file: &Keys,
+) -> Vec<(KeyRule, Value<'a>)> {
+    let stated = match file.file {
+        Some(_) => section.get("key_sha256"),
+        None => section.required("key_sha256", "{env: SHOP_KEY_SHA256}"),
+    };
+    let stated = stated.map_or_else(Vec::new, |value| match value.is_list() {
+        true => value.list().unwrap_or_default(),
+        false => vec![value],
+    });
+    let stated = stated.into_iter().filter_map(|place| {
+        let rule = KeyRule {
+            id: None,
+            digest: secrets.digest(&place)?,
+            models: None,
+            expires: None,
+        };
+        Some((rule, place))
+    });
+    let of_file = name
+        .and_then(|name| file.of.get(name))
+        .into_iter()
+        .flatten();
+    let of_file = of_file.map(|entry| {
+        let models = entry.models.as_ref();
+        let rule = KeyRule {
+            id: Some(entry.id.clone()),
+            digest: entry.digest,
+            models: models.map(|models| Arc::new(models.iter().cloned().collect())),
+            expires: entry.expires,
+        };
+        (rule, section.value().clone())
+    });
+    stated.chain(of_file).collect()
+}
+
+/// Two callers with one key would be one caller, and nobody could say which.
+fn refuse_shared(before: &[CallerRule], keys: &[(KeyRule, Value<'_>)]) {
+    for (index, (key, place)) in keys.iter().enumerate() {
+        let same = |other: &KeyRule| other.digest == key.digest;
+        let mut owners = before.iter();
+        if let Some(owner) = owners.find(|owner| owner.keys.iter().any(same)) {
+            let message = format!("`{}` has the same key", owner.name);
+            place.wrong(message, "give each caller a key of its own");
+        }
+        if keys[..index].iter().any(|(other, _)| same(other)) {
+            place.wrong("the caller has this key already", "keep one of the two");
+        }
+    }
+}
+
+fn limits(section: &Section<'_>) -> RateLimits {
+    let most = |key, most| section.get(key).and_then(|value| value.whole(1..=most));
+    RateLimits {
+        requests_per_minute: most("requests_per_minute", 1_000_000),
+        tokens_per_minute: most("tokens_per_minute", 1_000_000_000),
+        concurrency: most("concurrency", 1_000_000),
+    }
 }
 
 /// The names a caller may ask for. Who may ask for a model may ask for it by each of its names.

@@ -131,6 +131,7 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets<'_>) -> Option<Endpoint> {
         base_url: safe_address(section, Some(tier), &value, place),
         upstream_model: WEBHOOK.into(),
         credential: credential.flatten(),
+        key_header: crate::domain::KeyHeader::default(),
         residency: section
             .get("residency")
             .map_or_else(Residency::default, |value| residency(&value)),

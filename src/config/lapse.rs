@@ -38,7 +38,7 @@ fn doubt(settings: &Settings, index: usize, endpoint: &Endpoint, today: Day) -> 
         }
         format!("what is stated of `{name}` ends on {last}, {days} days from now")
     };
-    let path = format!("models[{index}].residency.valid_until");
+    let path = format!("{}.residency.valid_until", settings.model_path(index));
     let remedy = Some("renew the agreement, then write its new last day");
     let source = &settings.source;
     Some(source.problem(Severity::Warning, path, message, remedy))

@@ -137,7 +137,7 @@ impl Doubts<'_> {
         for (index, model) in policy.models.iter().enumerate() {
             if self.settings.prices.get(&model.name) == Some(&PriceSource::Unknown) {
                 self.doubt(
-                    &format!("models[{index}]"),
+                    &self.settings.model_path(index),
                     format!(
                         "`{}` has no price and is not in the price table: what it costs is counted as nothing",
                         model.name
@@ -147,7 +147,7 @@ impl Doubts<'_> {
             }
             if !self.used(index, model) {
                 self.doubt(
-                    &format!("models[{index}]"),
+                    &self.settings.model_path(index),
                     format!(
                         "`{}` is never used: no route leads to it and no caller may ask for it",
                         model.name
@@ -184,7 +184,8 @@ impl Doubts<'_> {
         let models = &settings.policy.models;
         for engine in &settings.engines {
             let index = models.iter().position(|model| model.name == engine.model);
-            let path = format!("models[{}].engine", index.unwrap_or_default());
+            let path = settings.model_path(index.unwrap_or_default());
+            let path = format!("{path}.engine");
             if engine.sureness.min_confidence == 0.0 {
                 let message =
                     "how sure the model is of its words is not asked: 0 lets everything pass";

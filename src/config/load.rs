@@ -6,7 +6,9 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Settings, Source};
 use super::tree::{self, Kind, MAX_BYTES, Node};
-use super::{callers, cost, human, latency, models, modes, privacy, reach, route, server, topics};
+use super::{
+    callers, cost, human, keys, latency, models, modes, privacy, reach, route, server, topics,
+};
 use crate::domain::Day;
 use crate::policy;
 use sha2::{Digest, Sha256};
@@ -25,6 +27,7 @@ const KEYS: &[&str] = &[
     "topics",
     "models",
     "callers",
+    "keys",
     "guard",
     "privacy",
     "routes",
@@ -164,9 +167,10 @@ fn settings(
 ) -> Settings {
     let name = head(root);
     let models = models::read(root, secrets);
-    let mut callers = callers::read(root, &models, secrets);
+    let keys = keys::read(root, secrets, report);
+    let mut callers = callers::read(root, &models, secrets, &keys);
     let budgets = std::mem::take(&mut callers.budgets);
-    let server = server::server(root, callers.names.len());
+    let server = server::server(root, callers.names.len(), secrets);
     let (encoder, signals_deadline) = server::encoder(root, secrets);
     let topics = topics::read(root, secrets, report);
     let guard = route::guard(root);
@@ -175,10 +179,19 @@ fn settings(
         models: &models.names,
         classes: &privacy.classes,
     };
-    let routes = route::read(root, known, &callers.names);
+    let mut routes = route::read(root, known, &callers.names);
     let (cost, shared_budgets) = cost::read(root, &name, &callers, budgets, secrets);
     cost::refuse_unpriced(root, &cost, &models);
-    let (deadline, latency) = latency::read(root, known);
+    let (deadline, mut latency) = latency::read(root, known);
+    let of_routes = routes
+        .iter_mut()
+        .flat_map(|route| route.latency.hedge.iter_mut());
+    for hedge in of_routes.chain([&mut latency.hedge]).flatten() {
+        models.spread(&mut hedge.to);
+    }
+    for route in &mut routes {
+        models.spread(&mut route.models);
+    }
     let (quality, promise) = route::quality(root, secrets);
     let (human, handoff) = human::read(root, secrets);
     human::refuse_unanswered(root, human.as_ref(), &quality, &routes);
@@ -203,6 +216,8 @@ fn settings(
             cache: cache_rule,
             records_required,
         },
+        model_paths: models.paths,
+        keys: keys.file,
         desks: models.desks,
         prices: models.prices,
         engines: models.engines,

@@ -14,6 +14,7 @@ mod defaults;
 mod engine;
 mod example;
 mod human;
+mod keys;
 mod known;
 mod lapse;
 mod latency;
@@ -26,6 +27,7 @@ mod load;
 mod models;
 mod modes;
 mod place;
+mod pool;
 mod prices;
 mod privacy;
 mod problem;
@@ -43,6 +45,7 @@ mod topics;
 mod tree;
 
 pub use defaults::defaults;
+pub use keys::{KeyEntry, keys_file, keys_text, read_keys};
 pub use lapse::lapsed;
 pub use lint::lint;
 pub use load::{load, parse};
@@ -53,7 +56,7 @@ pub use schema::schema;
 pub use settings::{
     CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,
     PromiseSettings, RecordSettings, SemanticSettings, ServerSettings, Settings, SharedBudgets,
-    SharedCache, Source, TelemetrySettings, TopicSettings, TopicSource, UpstreamSettings,
+    SharedCache, Source, TelemetrySettings, TlsFiles, TopicSettings, TopicSource, UpstreamSettings,
 };
 pub use topics::unknown_topics;
 

@@ -3,17 +3,18 @@
 use super::engine;
 use super::known::{model_name, refuse_twice};
 use super::place::{self, Place};
+use super::pool;
 use super::prices::{self, PriceSource};
 use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Desk, Engine};
 use crate::domain::{
-    Agreement, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
-    TokenLimits,
+    Agreement, Day, Dialect, Endpoint, KeyHeader, LimitKey, Region, Residency, Retention, Tier,
+    Timeouts, TokenLimits,
 };
 use crate::policy::{Model, Offer};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,12 @@ pub(super) struct Models {
     pub(super) names: Vec<Arc<str>>,
     /// The other names of each.
     pub(super) aliases: Vec<Vec<Arc<str>>>,
-    /// Those that could be read: all of them where nothing was noted.
+    /// Those that could be read: all of them where nothing was noted. A model with several endpoints is as many of them.
     pub(super) models: Vec<Model>,
+    /// Where in the file each of `models` stands.
+    pub(super) paths: Vec<String>,
+    /// Where in `models` each name's are.
+    members: Vec<Range<usize>>,
     /// What those that answer from knowledge need.
     pub(super) desks: Vec<Desk>,
     /// Where the price of each with an `upstream` is from.
@@ -68,16 +73,40 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
         let (name, aliases) = names(&section, &mut given);
         all.names.push(name.clone());
         all.aliases.push(aliases.clone());
-        if let Some(offer) = offer(&section, &name, secrets, &mut all) {
-            all.models.push(Model {
-                name,
-                aliases,
-                offer,
-            });
+        let before = all.models.len();
+        match pool::endpoints(&section) {
+            Some(endpoints) => pool::read(&section, &endpoints, (name, aliases), secrets, &mut all),
+            None => {
+                if let Some(offer) = offer(&section, &name, secrets, &mut all) {
+                    all.models.push(Model {
+                        name,
+                        aliases,
+                        offer,
+                        pool: None,
+                    });
+                    all.paths.push(section.value().path().to_owned());
+                }
+            }
         }
+        all.members.push(before..all.models.len());
     }
     refuse_twice("model name", &given);
+    for (value, name) in &given {
+        let mut of_pools = all.models.iter().filter(|model| model.pool.is_some());
+        if of_pools.any(|model| model.name == *name) {
+            let message = format!("`{name}` is the name of an endpoint of another model");
+            value.wrong(message, "choose another name");
+        }
+    }
     all
+}
+
+impl Models {
+    /// From places in `names` to places in `models`: who names a model names all its endpoints.
+    pub(super) fn spread(&self, named: &mut Vec<usize>) {
+        let members = |at: &usize| self.members.get(*at).cloned().unwrap_or_default();
+        *named = named.iter().flat_map(members).collect();
+    }
 }
 
 fn names<'a>(
@@ -107,9 +136,7 @@ fn offer(
     secrets: &Secrets<'_>,
     all: &mut Models,
 ) -> Option<Offer> {
-    let tier = section.required("tier", "local");
-    let tier =
-        tier.and_then(|value| value.choice(&[("local", Tier::Local), ("remote", Tier::Remote)]));
+    let tier = tier(section);
     let (knowledge, engine) = (section.get("knowledge"), section.get("engine"));
     match (knowledge, engine, section.get("upstream")) {
         (Some(knowledge), None, None) => {
@@ -129,7 +156,10 @@ fn offer(
         }
         (None, None, Some(upstream)) => {
             refuse_keys(section, &["answer"], "knowledge");
-            let (endpoint, source) = endpoint(section, name, tier, &upstream, secrets)?;
+            let keys = upstream.section(OF_UPSTREAM)?;
+            refuse_keys(&keys, &["balance"], "endpoints");
+            let whole = section.get("residency");
+            let (endpoint, source) = endpoint(section, name, tier, (&keys, &keys, whole), secrets)?;
             all.prices.insert(name.clone(), source);
             Some(Offer::Endpoint(Arc::new(endpoint)))
         }
@@ -149,6 +179,11 @@ fn offer(
     }
 }
 
+pub(super) fn tier(section: &Section<'_>) -> Option<Tier> {
+    let tier = section.required("tier", "local");
+    tier.and_then(|value| value.choice(&[("local", Tier::Local), ("remote", Tier::Remote)]))
+}
+
 /// Keys of a model that only one behind an HTTP API has.
 const OF_UPSTREAMS: &[&str] = &["price", "residency", "timeouts"];
 
@@ -158,7 +193,7 @@ fn refuse_remote(value: &Value<'_>, tier: Option<Tier>, message: &str) {
     }
 }
 
-fn refuse_keys(section: &Section<'_>, keys: &[&'static str], other: &str) {
+pub(super) fn refuse_keys(section: &Section<'_>, keys: &[&'static str], other: &str) {
     for value in keys.iter().filter_map(|key| section.get(key)) {
         let message = format!("this is for models with `{other}`");
         value.wrong(message, "leave it out");
@@ -179,40 +214,45 @@ fn desk(section: &Section<'_>, name: &Arc<str>, files: &Value<'_>, secrets: &Sec
     }
 }
 
-fn endpoint(
+/// Every key of `upstream`.
+pub(super) const OF_UPSTREAM: &[&str] = &[
+    "dialect",
+    "endpoints",
+    "balance",
+    "base_url",
+    "model",
+    "api_key",
+    "key_header",
+    "allow_plain_http",
+    "trusted",
+    "parallel",
+    "max_input_tokens",
+    "max_output_tokens",
+    "limit_key",
+];
+
+/// One endpoint: what is said of `it`, and for the rest what is said of the whole `upstream`, which may be the same.
+pub(super) fn endpoint(
     section: &Section<'_>,
     name: &Arc<str>,
     tier: Option<Tier>,
-    upstream: &Value<'_>,
+    (upstream, it, residency): (&Section<'_>, &Section<'_>, Option<Value<'_>>),
     secrets: &Secrets<'_>,
 ) -> Option<(Endpoint, PriceSource)> {
-    let upstream = upstream.section(&[
-        "dialect",
-        "base_url",
-        "model",
-        "api_key",
-        "allow_plain_http",
-        "trusted",
-        "parallel",
-        "max_input_tokens",
-        "max_output_tokens",
-        "limit_key",
-    ])?;
     let dialect = upstream.read("dialect", Dialect::OpenAi, |value| {
         value.choice(&[("openai", Dialect::OpenAi)])
     });
-    let base_url = base_url(&upstream, tier);
-    let upstream_model = upstream
-        .required("model", "gpt-4o-mini")
+    let base_url = base_url(it, tier);
+    let upstream_model = it
+        .get("model")
+        .or_else(|| upstream.required("model", "gpt-4o-mini"))
         .and_then(|value| value.text());
-    let credential = upstream.get("api_key").map(|value| secrets.key(&value));
+    let credential = it.get("api_key").map(|value| secrets.key(&value));
     let price = prices::read(section, tier, upstream_model);
-    let limits = limits(&upstream, base_url.as_deref());
-    let residency = section
-        .get("residency")
-        .map_or_else(Residency::default, |value| residency(&value));
+    let limits = limits(upstream, base_url.as_deref());
+    let residency = residency.map_or_else(Residency::default, |value| self::residency(&value));
     let timeouts = timeouts(section);
-    let parallel = upstream.get("parallel");
+    let parallel = it.get("parallel");
     let parallel = parallel.map(|value| value.whole(1..=100_000));
     let (price, source) = price?;
     let endpoint = Endpoint {
@@ -223,6 +263,12 @@ fn endpoint(
         upstream_model: upstream_model?.into(),
         // An unreadable key is a problem of its own, so that the outcome is never used without it.
         credential: credential.flatten(),
+        key_header: it.read("key_header", KeyHeader::Bearer, |value| {
+            value.choice(&[
+                ("authorization", KeyHeader::Bearer),
+                ("api-key", KeyHeader::ApiKey),
+            ])
+        }),
         residency,
         price,
         limits,

@@ -234,10 +234,11 @@ fn joined(place: &Value<'_>, this: &Settings, mut other: Box<Settings>) -> Box<S
     other
 }
 
-fn who(settings: &Settings) -> BTreeMap<Arc<str>, [u8; 32]> {
+fn who(settings: &Settings) -> BTreeMap<Arc<str>, BTreeSet<[u8; 32]>> {
     let callers = settings.policy.callers.iter();
+    let keys = |caller: &policy::CallerRule| caller.keys.iter().map(|key| key.digest.0).collect();
     callers
-        .map(|caller| (caller.name.clone(), caller.key.0))
+        .map(|caller| (caller.name.clone(), keys(caller)))
         .collect()
 }
 

@@ -202,6 +202,11 @@ impl<'a> Value<'a> {
             .collect()
     }
 
+    /// True for a list.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(&self.node.kind, Kind::List(_))
+    }
+
     /// True for a list without items; notes nothing.
     pub(super) fn list_is_empty(&self) -> bool {
         matches!(&self.node.kind, Kind::List(items) if items.is_empty())

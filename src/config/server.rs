@@ -8,7 +8,7 @@ use super::redis;
 use super::secrets::Secrets;
 use super::settings::{
     CacheSettings, Collector, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
-    ServerSettings, SharedCache, TelemetrySettings, UpstreamSettings,
+    ServerSettings, SharedCache, TelemetrySettings, TlsFiles, UpstreamSettings,
 };
 use crate::domain::{DataClass, Tier};
 use crate::policy::{CacheRule, Privacy, ScopeRule, SharedPlace};
@@ -27,8 +27,10 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 const SIGNALS_DEADLINE: Duration = Duration::from_millis(150);
 
 /// Reads `listen`, `limits` and `debug_headers`.
-pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {
-    let (api, admin) = listeners(root, callers);
+pub(super) fn server(root: &Section<'_>, callers: usize, secrets: &Secrets<'_>) -> ServerSettings {
+    let listen = root.section("listen", &["api", "admin", "tls", "allow_anonymous"]);
+    let (api, admin) = listeners(listen.as_ref(), callers);
+    let tls = listen.as_ref().and_then(|listen| tls(listen, secrets));
     let limits = root.section(
         "limits",
         &[
@@ -51,6 +53,10 @@ pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {
     ServerSettings {
         api,
         admin,
+        tls,
+        allow_anonymous: listen
+            .is_some_and(|listen| listen.read("allow_anonymous", false, |value| value.flag())),
+        anonymous_confirmed: false,
         max_body_bytes: whole("max_body_mb", 10, 1024) as usize * MEBIBYTE as usize,
         header_timeout: span("header_timeout", 10),
         body_timeout: span("body_timeout", 30),
@@ -64,8 +70,21 @@ pub(super) fn server(root: &Section<'_>, callers: usize) -> ServerSettings {
     }
 }
 
-fn listeners(root: &Section<'_>, callers: usize) -> (SocketAddr, Option<SocketAddr>) {
-    let Some(listen) = root.section("listen", &["api", "admin", "allow_anonymous"]) else {
+/// Where the listener's certificate, its key and the authorities of clients are.
+fn tls(listen: &Section<'_>, secrets: &Secrets<'_>) -> Option<TlsFiles> {
+    let section = listen.section("tls", &["certificate", "key", "client_ca"])?;
+    let certificate = section.required("certificate", "tls/server.pem");
+    let key = section.required("key", "tls/server.key");
+    let client_ca = section.get("client_ca");
+    Some(TlsFiles {
+        certificate: path(&certificate?, secrets)?,
+        key: path(&key?, secrets)?,
+        client_ca: client_ca.and_then(|value| path(&value, secrets)),
+    })
+}
+
+fn listeners(listen: Option<&Section<'_>>, callers: usize) -> (SocketAddr, Option<SocketAddr>) {
+    let Some(listen) = listen else {
         return (API, None);
     };
     let anonymous = listen.read("allow_anonymous", false, |value| value.flag());
@@ -77,7 +96,7 @@ fn listeners(root: &Section<'_>, callers: usize) -> (SocketAddr, Option<SocketAd
         && !anonymous
     {
         let message = format!("{address} is open to other machines, and no callers are named");
-        let remedy = "name `callers` with their keys, or say `listen.allow_anonymous: true`";
+        let remedy = "name `callers` with their keys, or say `listen.allow_anonymous: true` here and `--allow-anonymous` at the start";
         api.wrong(message, remedy);
     }
     let admin = listen.get("admin");
@@ -94,13 +113,17 @@ fn listeners(root: &Section<'_>, callers: usize) -> (SocketAddr, Option<SocketAd
 
 /// Reads `encoder`, and the time that measuring may take.
 pub(super) fn encoder(root: &Section<'_>, secrets: &Secrets<'_>) -> (EncoderSettings, Duration) {
-    let section = root.section("encoder", &["folder", "workers", "queue", "deadline"]);
+    let section = root.section(
+        "encoder",
+        &["folder", "workers", "queue", "deadline", "serve"],
+    );
     let section = section.as_ref();
     let folder = section.and_then(|section| section.get("folder"));
     let settings = EncoderSettings {
         folder: folder.and_then(|value| path(&value, secrets)),
         workers: limit(section, "workers", 2, |value| value.whole(1..=64)) as usize,
         queue: limit(section, "queue", 256, |value| value.whole(1..=65_536)) as usize,
+        serve: limit(section, "serve", false, |value| value.flag()),
     };
     let deadline = limit(section, "deadline", SIGNALS_DEADLINE, |value| {
         value.duration(Duration::from_millis(1)..=SECOND * 60)

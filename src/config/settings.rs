@@ -21,6 +21,10 @@ use std::time::Duration;
 pub struct Settings {
     /// What decides.
     pub policy: policy::Settings,
+    /// Where in the file each of `policy.models` stands.
+    pub(super) model_paths: Vec<String>,
+    /// The file of callers' keys; `None` where all keys stand in the config itself.
+    pub keys: Option<PathBuf>,
     /// The models that answer from approved answers.
     pub desks: Vec<Desk>,
     /// Where the price of each model with an `upstream` is from.
@@ -122,6 +126,12 @@ pub struct ServerSettings {
     pub api: SocketAddr,
     /// Where operators are served; `None` serves them on `api` too.
     pub admin: Option<SocketAddr>,
+    /// Encrypts `api`; `None` serves it in the clear.
+    pub tls: Option<TlsFiles>,
+    /// The file says that whoever reaches `api` may ask, callers or none.
+    pub allow_anonymous: bool,
+    /// Whoever started the process has said the same.
+    pub anonymous_confirmed: bool,
     /// The largest request body.
     pub max_body_bytes: usize,
     /// The time a request's headers may take.
@@ -140,6 +150,17 @@ pub struct ServerSettings {
     pub debug_headers: bool,
 }
 
+/// What a listener proves itself with, and whom it believes. All are PEM files, read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those that lead from it to its authority.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// Authorities of clients' certificates; `None` asks clients for none.
+    pub client_ca: Option<PathBuf>,
+}
+
 /// The model that measures requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncoderSettings {
@@ -149,6 +170,8 @@ pub struct EncoderSettings {
     pub workers: usize,
     /// Requests that may wait to be measured.
     pub queue: usize,
+    /// Loaded for callers' own texts, too, where nothing in the policy needs it.
+    pub serve: bool,
 }
 
 /// The operator's own topics.
@@ -269,6 +292,12 @@ impl Settings {
     pub fn beside(&self) -> impl Iterator<Item = &Self> {
         let canary = self.canary.as_ref().map(|canary| &*canary.settings);
         self.shadow.as_deref().into_iter().chain(canary)
+    }
+
+    /// Where in the file the model at this place of `policy.models` stands; one endpoint of several has a place of its own.
+    pub(super) fn model_path(&self, index: usize) -> String {
+        let path = self.model_paths.get(index);
+        path.map_or_else(|| format!("models[{index}]"), Clone::clone)
     }
 
     /// The same, to be changed.

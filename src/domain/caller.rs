@@ -14,11 +14,34 @@ pub struct Caller {
     pub name: Arc<str>,
 }
 
+/// What a caller may ask for at most; `None` does not limit. All its keys draw on the same limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateLimits {
+    /// Requests a minute.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute, of questions and answers together.
+    pub tokens_per_minute: Option<u32>,
+    /// Requests under way at the same time.
+    pub concurrency: Option<u32>,
+}
+
 /// The hard partition of a cached answer: no answer crosses from one scope into another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CacheScope(pub Arc<str>);
 
+impl RateLimits {
+    /// True where nothing is limited.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl KeyDigest {
+    /// The 64 hexadecimal digits that [`KeyDigest::parse`] reads.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Parses 64 hexadecimal digits.
     pub fn parse(hex: &str) -> Option<Self> {
         let hex = hex.trim();

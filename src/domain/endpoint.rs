@@ -79,6 +79,16 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+/// The header in which an endpoint wants its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyHeader {
+    /// `authorization: Bearer KEY`, as OpenAI wants it.
+    #[default]
+    Bearer,
+    /// `api-key: KEY`, as Azure wants it.
+    ApiKey,
+}
+
 /// How many tokens an endpoint takes and writes at most, as the operator states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TokenLimits {
@@ -115,6 +125,8 @@ pub struct Endpoint {
     pub upstream_model: Arc<str>,
     /// The provider's key, where it wants one.
     pub credential: Option<Secret>,
+    /// The header that the key goes in.
+    pub key_header: KeyHeader,
     /// Where data goes.
     pub residency: Residency,
     /// What it charges; free when the operator states no price for a local model.

@@ -9,6 +9,7 @@ mod day;
 mod endpoint;
 mod ids;
 mod message;
+mod moment;
 mod money;
 mod personal;
 mod request;
@@ -20,14 +21,15 @@ mod wishes;
 pub use answer::{
     Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, TokenSaid, Verbatim,
 };
-pub use caller::{CacheScope, Caller, KeyDigest};
+pub use caller::{CacheScope, Caller, KeyDigest, RateLimits};
 pub use day::Day;
 pub use endpoint::{
-    Agreement, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
-    TokenLimits,
+    Agreement, Dialect, Endpoint, KeyHeader, LimitKey, Region, Residency, Retention, Tier,
+    Timeouts, TokenLimits,
 };
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
+pub use moment::Moment;
 pub use money::{Price, Usd};
 pub use personal::{Certainty, Counted, DataClass, Finding, Findings, PersonalKind};
 pub use request::{

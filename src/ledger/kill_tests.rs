@@ -72,6 +72,7 @@ fn far() -> Endpoint {
         base_url: "https://provider.example/v1".into(),
         upstream_model: "m".into(),
         credential: None,
+        key_header: crate::domain::KeyHeader::default(),
         residency: Residency::default(),
         price: Price::default(),
         limits: TokenLimits::default(),

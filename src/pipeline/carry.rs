@@ -14,6 +14,7 @@ use crate::handoff::Ticket;
 use crate::ledger::{
     Asked, Attempt, CacheOutcome, Entry, Phase, Phases, Route, ShadowSeen, UnderWay, Word,
 };
+use crate::limits::{Left, Pass};
 use crate::local;
 use crate::policy::{
     Admission, Decision, Handover, Offer, RefusalCode, Refused, Standing, Step, Undecided,
@@ -44,6 +45,8 @@ pub(super) struct Journey<'a> {
     pub(super) told: Told,
     /// The data class, once policy has said it.
     class: Option<Arc<str>>,
+    /// Leave to work on it, where its caller has limits.
+    pub(super) pass: Option<Pass>,
     /// The time that reading may take.
     pub(super) reading: Duration,
     /// The request with stand-ins in the place of personal data, once a step needed it.
@@ -70,6 +73,7 @@ impl<'a> Journey<'a> {
             attempts: 0,
             evidence: None,
             confidence: None,
+            left: Left::default(),
             receipt: Arc::default(),
         };
         let deadline = visit.generation.policy.settings().deadline;
@@ -85,6 +89,7 @@ impl<'a> Journey<'a> {
             asked: began,
             told,
             class: None,
+            pass: None,
             reading: deadline,
             disguised: None,
         };
@@ -462,8 +467,9 @@ impl<'a> Journey<'a> {
         bill: Bill,
     ) -> Reply {
         self.told.phases.own = self.own_time();
-        let watched =
-            Watched::new(body, self.entry, bill, self.told.receipt.clone()).busy(self.under_way);
+        let watched = Watched::new(body, self.entry, bill, self.told.receipt.clone())
+            .busy(self.under_way)
+            .holding(self.pass);
         Reply {
             told: self.told,
             answer: Answer {
@@ -495,7 +501,7 @@ impl<'a> Journey<'a> {
             .saturating_sub(self.told.phases.accounted())
     }
 
-    fn own_time(&self) -> u64 {
+    pub(super) fn own_time(&self) -> u64 {
         let waiting = self.told.phases.upstream + self.told.phases.local;
         let total = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         total.saturating_sub(waiting)

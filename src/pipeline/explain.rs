@@ -132,6 +132,7 @@ impl Visit {
         let generation = &self.generation;
         let standing = self.standing(request);
         let admission = generation.policy.admit(request, &standing)?;
+        self.key_allows(&request.model)?;
         let reader = &generation.signals;
         let signals = reader
             .read(

@@ -5,14 +5,15 @@ use super::matching::Matching;
 use super::shadow::{Outlook, Shadow};
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
-use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, Wanted};
+use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, RateLimits, Wanted};
 use crate::handoff;
 use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
+use crate::limits::Limits;
 use crate::local;
-use crate::policy::{self, AUTO, Admission, Decision, Policy, Refused, Standing};
+use crate::policy::{self, AUTO, Admission, Admitted, Decision, Policy, Refused, Standing};
 use crate::signals;
 use crate::upstream;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -66,6 +67,8 @@ pub struct Rooms {
     pub similar: Option<SimilarCache>,
     /// Tells people of what is theirs.
     pub handoff: handoff::Desk,
+    /// What callers may ask for at most, and have asked for.
+    pub limits: Limits,
     /// Budgets and records.
     pub ledger: Ledger,
 }
@@ -74,7 +77,9 @@ pub struct Rooms {
 pub struct Visit {
     pub(super) generation: Arc<Generation>,
     pub(super) rooms: Arc<Rooms>,
-    caller: Caller,
+    admitted: Admitted,
+    /// The live file's, whatever holds for the caller: who comes in, and how often, is said once.
+    pub(super) limits: RateLimits,
 }
 
 impl Pipeline {
@@ -89,11 +94,12 @@ impl Pipeline {
     /// Lets a caller in by its key, or says why not. The policy taken here holds to the end of the request.
     pub fn enter(&self, key: Option<&KeyDigest>) -> Result<Visit, Refused> {
         let live = self.live.borrow().clone();
-        let caller = live.policy.identify(key)?;
+        let admitted = live.policy.identify(key, super::now())?;
         Ok(Visit {
-            generation: live.holding_for(&caller),
+            limits: live.policy.settings().limits_of(&admitted.caller),
+            generation: live.holding_for(&admitted.caller),
             rooms: self.rooms.clone(),
-            caller,
+            admitted,
         })
     }
 
@@ -122,7 +128,12 @@ impl Generation {
 impl Visit {
     /// Who was let in.
     pub fn caller(&self) -> &Caller {
-        &self.caller
+        &self.admitted.caller
+    }
+
+    /// Whether the key that was shown may be used to ask for that model. Whether its caller may is asked of policy.
+    pub(super) fn key_allows(&self, model: &str) -> Result<(), Refused> {
+        self.admitted.ask_for(model)
     }
 
     /// The policy that holds.
@@ -136,26 +147,29 @@ impl Visit {
         let rule = settings
             .callers
             .iter()
-            .find(|rule| rule.name == self.caller.name);
+            .find(|rule| rule.name == self.caller().name);
         let allowed = rule.and_then(|rule| rule.models.as_ref());
-        let names = settings
-            .models
-            .iter()
-            .flat_map(|model| std::iter::once(&model.name).chain(&model.aliases));
+        let names = settings.models.iter().flat_map(|model| {
+            let own = model.pool.is_none().then_some(&model.name);
+            own.into_iter().chain(&model.aliases)
+        });
+        let mut seen = BTreeSet::new();
         let all = std::iter::once(Arc::from(AUTO)).chain(names.cloned());
-        all.filter(|name| allowed.is_none_or(|allowed| allowed.contains(name)))
+        all.filter(|name| seen.insert(name.clone()))
+            .filter(|name| allowed.is_none_or(|allowed| allowed.contains(name)))
+            .filter(|name| self.admitted.may_ask_for(name))
             .collect()
     }
 
     /// Notes what the caller says of an answer that it got. `None` while the ledger has no time for it.
     pub async fn judge(&self, decision: DecisionId, verdict: Verdict) -> Option<Judged> {
         let ledger = &self.rooms.ledger;
-        ledger.judge(decision, &self.caller, verdict).await
+        ledger.judge(decision, self.caller(), verdict).await
     }
 
     /// One of the caller's latest decisions; the outer `None` while the ledger has no time for it.
     pub async fn decision(&self, decision: DecisionId) -> Option<Option<Decided>> {
-        self.rooms.ledger.find(decision, &self.caller).await
+        self.rooms.ledger.find(decision, self.caller()).await
     }
 
     /// The way of one request, from parsed to answered. `began` is when its first byte came.
@@ -168,7 +182,13 @@ impl Visit {
         let demand = request.demand();
         journey.asked(&demand, &standing);
         let policy = &self.generation.policy;
-        let admission = match policy.admit_demand(&demand, &standing) {
+        let admitted = policy.admit_demand(&demand, &standing);
+        let admitted = admitted.and_then(|admission| {
+            self.key_allows(&demand.model)?;
+            journey.weigh()?;
+            Ok(admission)
+        });
+        let admission = match admitted {
             Ok(admission) => admission,
             Err(refused) => return Err(journey.refuse(Fault::Policy(refused))),
         };
@@ -214,6 +234,7 @@ impl Visit {
         let ledger = &self.rooms.ledger;
         let sticky = self.settings().quality.sticky;
         Standing {
+            resting: self.resting(),
             floor: sticky.and_then(|within| ledger.floor(request, within)),
             ..ledger.standing(self.settings().budgets_of(&request.caller))
         }
@@ -250,6 +271,18 @@ impl Visit {
             slot.fill_from_shared(recorded.clone(), left);
         }
         Ok(recorded)
+    }
+
+    /// The endpoints of models with several that are given a rest.
+    fn resting(&self) -> Vec<Arc<str>> {
+        let models = self.settings().models.iter();
+        let pooled = models.filter(|model| model.pool.is_some());
+        let endpoints = pooled.filter_map(|model| match &model.offer {
+            policy::Offer::Endpoint(endpoint) => Some(endpoint),
+            policy::Offer::Desk | policy::Offer::Engine => None,
+        });
+        let resting = endpoints.filter(|endpoint| self.rooms.upstream.rests(endpoint));
+        resting.map(|endpoint| endpoint.name.clone()).collect()
     }
 
     /// The answer given before, or the right to keep the one to come. Whoever asks what is just being answered waits.

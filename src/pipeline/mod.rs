@@ -10,24 +10,29 @@ mod generate;
 mod handle;
 mod hedge;
 mod matching;
+mod measure;
 mod paying;
 mod restored;
 mod shadow;
 mod told;
 mod watched;
 
-use crate::domain::Day;
+use crate::domain::{Day, Moment};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use explain::{Asked, Explained, Planned};
 pub use handle::{Canary, Generation, Pipeline, Rooms, Visit};
+pub use measure::{ENCODER, Examined, Measured, Unmeasured};
 pub use shadow::Shadow;
 pub use told::{Fault, GatewayFault, Receipt, Refusal, Reply, Told};
 
 /// Today in UTC: what the end of an approved answer, or of what is stated of an endpoint, is compared with.
 pub fn today() -> Day {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Day::of_unix_seconds(since.as_secs())
+    Day::of_unix_seconds(now().0)
+}
+
+/// This moment: what the end of a key is compared with.
+pub fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Moment(since.unwrap_or_default().as_secs())
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::{Answer, DecisionId, Usd};
 use crate::ledger::{CacheOutcome, Phases, Route};
+use crate::limits::Left;
 use crate::policy::Refused;
 use crate::upstream::UpstreamError;
 use http::{HeaderName, HeaderValue};
@@ -44,6 +45,12 @@ pub enum GatewayFault {
     EngineBusy,
     /// The engine failed, and no other model may answer.
     EngineFailed,
+    /// The encoder is not loaded, because nothing in the policy needs it and nobody said that callers do.
+    NoEncoder,
+    /// As many texts wait for the encoder as may.
+    EncoderBusy,
+    /// The encoder failed.
+    EncoderFailed,
 }
 
 /// What the caller may be told of how its request was handled.
@@ -77,6 +84,8 @@ pub struct Told {
     pub evidence: Option<Arc<str>>,
     /// How sure the engine was that wrote the answer, 0 to 1.
     pub confidence: Option<f32>,
+    /// How the caller stands with its limits, where it has any.
+    pub left: Left,
     /// What it cost, once the answer has ended.
     pub receipt: Arc<OnceLock<Receipt>>,
 }
@@ -108,6 +117,9 @@ impl GatewayFault {
             Self::DeadlinePassed => "gateway_deadline",
             Self::EngineBusy => "gateway_engine_busy",
             Self::EngineFailed => "gateway_engine_failed",
+            Self::NoEncoder => "gateway_encoder_absent",
+            Self::EncoderBusy => "gateway_encoder_busy",
+            Self::EncoderFailed => "gateway_encoder_failed",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::told::Receipt;
 use crate::domain::{AnswerBody, BrokenOff, Chunk, FinishReason, Price, Usage, Usd};
 use crate::ledger::{Entry, Outcome, UnderWay};
+use crate::limits::Pass;
 use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,8 @@ pub(super) struct Watched {
     complete: bool,
     /// Held until the answer has ended.
     under_way: Option<UnderWay>,
+    /// The caller's leave to work on it, charged with what was used.
+    pass: Option<Pass>,
 }
 
 /// What an answer costs, worked out when it has ended.
@@ -152,7 +155,14 @@ impl Watched {
             finish: None,
             complete: false,
             under_way: None,
+            pass: None,
         }
+    }
+
+    /// Charges this pass when the answer has ended.
+    pub(super) fn holding(mut self, pass: Option<Pass>) -> Self {
+        self.pass = pass;
+        self
     }
 
     /// Counts as under way at its endpoint until it has ended.
@@ -178,6 +188,10 @@ impl Watched {
             return;
         };
         self.under_way = None;
+        if let Some(mut pass) = self.pass.take() {
+            let (usage, _) = self.bill.amounts();
+            pass.charge(usage.input.saturating_add(usage.output));
+        }
         // Set once: an entry is taken only once.
         let _ = self.receipt.set(self.bill.note(&mut entry));
         if let Some(reason) = self.finish {

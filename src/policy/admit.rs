@@ -1,35 +1,94 @@
 //! What can be said before anything is measured: who it is, what they may ask for, which cache they share.
 
 use super::decision::{Admission, RefusalCode, Refused};
-use super::settings::{CacheRule, CallerRule, Offer, ScopeRule, Settings};
+use super::settings::{CacheRule, CallerRule, KeyRule, Offer, ScopeRule, Settings};
 use super::standing::Standing;
 use crate::domain::{
-    CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, PersonalKind, Tier, Wanted,
+    CacheScope, CacheWish, Caller, DataClass, Demand, KeyDigest, Moment, PersonalKind, Tier, Wanted,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
-/// The caller that a key belongs to. Where the config names no callers, everyone is `anonymous`.
-pub(super) fn identify(callers: &[CallerRule], key: Option<&KeyDigest>) -> Result<Caller, Refused> {
+/// Who was let in, and by which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Who it is.
+    pub caller: Caller,
+    /// The key's name, where it has one.
+    pub key: Option<Arc<str>>,
+    /// The names that the key may be used to ask for, as far as its caller may; `None` is all that its caller may.
+    models: Option<Arc<BTreeSet<Arc<str>>>>,
+}
+
+impl Admitted {
+    /// Whether this key may be used to ask for that name. Whether its caller may is another question.
+    pub fn may_ask_for(&self, name: &str) -> bool {
+        let models = self.models.as_ref();
+        models.is_none_or(|models| models.contains(name))
+    }
+
+    /// [`Admitted::may_ask_for`] as a refusal.
+    pub fn ask_for(&self, name: &str) -> Result<(), Refused> {
+        match self.may_ask_for(name) {
+            true => Ok(()),
+            false => Err(not_allowed(name)),
+        }
+    }
+}
+
+/// The caller that a key belongs to at this moment. Where the config names no callers, everyone is `anonymous`.
+pub(super) fn identify(
+    callers: &[CallerRule],
+    key: Option<&KeyDigest>,
+    now: Moment,
+) -> Result<Admitted, Refused> {
     if callers.is_empty() {
-        return Ok(Caller {
-            name: "anonymous".into(),
+        return Ok(Admitted {
+            caller: Caller {
+                name: "anonymous".into(),
+            },
+            key: None,
+            models: None,
         });
     }
     let Some(key) = key else {
         let message = "an API key is required: send `authorization: Bearer KEY`";
         return Err(refused(RefusalCode::CallerKeyRequired, "callers", message));
     };
-    // Digests of whole keys are compared, so the time taken tells nothing about a key.
-    match callers.iter().find(|caller| caller.key == *key) {
-        Some(caller) => Ok(Caller {
-            name: caller.name.clone(),
-        }),
-        None => Err(refused(
-            RefusalCode::CallerKeyUnknown,
-            "callers",
-            "this API key is not known here",
-        )),
+    let Some((caller, key)) = owner(callers, key) else {
+        let message = "this API key is not known here";
+        return Err(refused(RefusalCode::CallerKeyUnknown, "callers", message));
+    };
+    let is_over = |end: Option<Moment>| end.is_some_and(|end| end <= now);
+    if is_over(caller.expires) || is_over(key.expires) {
+        let message = "this API key has expired";
+        return Err(refused(RefusalCode::CallerKeyExpired, "callers", message));
     }
+    Ok(Admitted {
+        caller: Caller {
+            name: caller.name.clone(),
+        },
+        key: key.id.clone(),
+        models: key.models.clone(),
+    })
+}
+
+/// The key of this digest. Every key is looked at to its last byte, so that the time taken tells nothing about any.
+fn owner<'a>(
+    callers: &'a [CallerRule],
+    digest: &KeyDigest,
+) -> Option<(&'a CallerRule, &'a KeyRule)> {
+    let all = callers
+        .iter()
+        .flat_map(|caller| caller.keys.iter().map(move |key| (caller, key)));
+    let mut found = None;
+    for (caller, key) in all {
+        if bool::from(key.digest.0.ct_eq(&digest.0)) {
+            found = Some((caller, key));
+        }
+    }
+    found
 }
 
 /// Admits a request, or says why not.
@@ -153,7 +212,12 @@ fn may_ask_for(settings: &Settings, request: &Demand) -> Result<(), Refused> {
         &**name == super::AUTO || settings.models.iter().any(|model| model.answers_to(name));
     if !known {
         let mut names = vec![super::AUTO];
-        names.extend(settings.models.iter().map(|model| &*model.name));
+        for model in &settings.models {
+            let name = model.pool.as_ref().map_or(&model.name, |pool| &pool.name);
+            if !names.contains(&&**name) {
+                names.push(name);
+            }
+        }
         let message = format!(
             "there is no model of that name here; there is {}",
             names.join(", ")
@@ -168,12 +232,12 @@ fn may_ask_for(settings: &Settings, request: &Demand) -> Result<(), Refused> {
     if allowed.is_none_or(|models| models.contains(name)) {
         return Ok(());
     }
+    Err(not_allowed(name))
+}
+
+fn not_allowed(name: &str) -> Refused {
     let message = format!("this key may not ask for `{name}`");
-    Err(refused(
-        RefusalCode::CallerModelNotAllowed,
-        "callers",
-        message,
-    ))
+    refused(RefusalCode::CallerModelNotAllowed, "callers", message)
 }
 
 fn cache_scope(rule: &CacheRule, caller: &Caller) -> CacheScope {
@@ -189,5 +253,65 @@ pub(super) fn refused(code: RefusalCode, rule: &str, message: impl Into<String>)
         code,
         rule: rule.into(),
         message: message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(last: u8, expires: Option<u64>) -> KeyRule {
+        let mut digest = [7; 32];
+        digest[31] = last;
+        KeyRule {
+            id: None,
+            digest: KeyDigest(digest),
+            models: None,
+            expires: expires.map(Moment),
+        }
+    }
+
+    fn caller(name: &str, keys: Vec<KeyRule>, expires: Option<u64>) -> CallerRule {
+        CallerRule {
+            name: name.into(),
+            keys,
+            expires: expires.map(Moment),
+            limits: crate::domain::RateLimits::default(),
+            tenant: None,
+            models: None,
+        }
+    }
+
+    #[test]
+    fn digests_that_differ_in_their_last_byte_are_two_callers_and_each_key_of_one_lets_it_in() {
+        let callers = [
+            caller("shop", vec![key(1, None), key(2, None)], None),
+            caller("desk", vec![key(3, None)], None),
+        ];
+        let who = |last| {
+            let digest = key(last, None).digest;
+            identify(&callers, Some(&digest), Moment(0)).map(|one| one.caller.name.to_string())
+        };
+        assert_eq!(who(1), Ok("shop".into()));
+        assert_eq!(who(2), Ok("shop".into()));
+        assert_eq!(who(3), Ok("desk".into()));
+        assert_eq!(who(4).unwrap_err().code, RefusalCode::CallerKeyUnknown);
+    }
+
+    #[test]
+    fn a_key_ends_at_its_moment_and_with_its_caller_by_the_clock_handed_in() {
+        let callers = [caller(
+            "shop",
+            vec![key(1, Some(100)), key(2, None)],
+            Some(200),
+        )];
+        let lets_in = |last, now| {
+            let digest = key(last, None).digest;
+            identify(&callers, Some(&digest), Moment(now)).map_err(|refused| refused.code)
+        };
+        assert!(lets_in(1, 99).is_ok());
+        assert_eq!(lets_in(1, 100), Err(RefusalCode::CallerKeyExpired));
+        assert!(lets_in(2, 199).is_ok());
+        assert_eq!(lets_in(2, 200), Err(RefusalCode::CallerKeyExpired));
     }
 }

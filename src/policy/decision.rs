@@ -206,6 +206,7 @@ pub struct Refused {
 pub enum RefusalCode {
     CallerKeyRequired,
     CallerKeyUnknown,
+    CallerKeyExpired,
     CallerModelUnknown,
     CallerModelNotAllowed,
     CallerDataClassUnknown,
@@ -214,6 +215,7 @@ pub enum RefusalCode {
     PolicyQuality,
     PolicyCostCap,
     PolicyBudgetExceeded,
+    PolicyRateLimited,
     GatewayRecords,
 }
 
@@ -223,6 +225,7 @@ impl RefusalCode {
         match self {
             Self::CallerKeyRequired => "caller_key_required",
             Self::CallerKeyUnknown => "caller_key_unknown",
+            Self::CallerKeyExpired => "caller_key_expired",
             Self::CallerModelUnknown => "caller_model_not_found",
             Self::CallerModelNotAllowed => "caller_model_not_allowed",
             Self::CallerDataClassUnknown => "caller_data_class_unknown",
@@ -231,6 +234,7 @@ impl RefusalCode {
             Self::PolicyQuality => "policy_quality",
             Self::PolicyCostCap => "policy_cost_cap",
             Self::PolicyBudgetExceeded => "policy_budget_exceeded",
+            Self::PolicyRateLimited => "policy_rate_limited",
             Self::GatewayRecords => "gateway_records_unavailable",
         }
     }

@@ -13,6 +13,7 @@ mod share;
 mod standing;
 mod time;
 
+pub use admit::Admitted;
 pub use condition::Condition;
 pub use decide::Undecided;
 pub use decision::{
@@ -21,16 +22,16 @@ pub use decision::{
 };
 pub use egress::Egress;
 pub use settings::{
-    Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard, HumanRule,
-    Model, Near, Offer, OnViolation, Period, Privacy, PrivacyRule, Quality, Requirement, RouteRule,
-    ScopeRule, Settings, SharedPlace, Stamp, Unmet,
+    Balance, Bar, BudgetRule, CacheRule, Calibrated, CallerRule, ClassRule, Cost, Cue, Guard,
+    HumanRule, KeyRule, Model, Near, Offer, OnViolation, Period, Pool, Privacy, PrivacyRule,
+    Quality, Requirement, RouteRule, ScopeRule, Settings, SharedPlace, Stamp, Unmet,
 };
 pub use share::Share;
 pub use standing::{BudgetStanding, InFlight, LatencySeen, Standing};
 pub use time::{Hedge, Latency, Objective, RouteLatency};
 
 use crate::domain::{
-    Caller, ChatRequest, DataClass, Demand, KeyDigest, Residency, Signals, Tier, Wanted,
+    ChatRequest, DataClass, Demand, KeyDigest, Moment, Residency, Signals, Tier, Wanted,
 };
 
 /// The model name by which a client lets policy decide.
@@ -68,9 +69,9 @@ impl Policy {
         self.class_of(&request.demand(), signals)
     }
 
-    /// Who asks.
-    pub fn identify(&self, key: Option<&KeyDigest>) -> Result<Caller, Refused> {
-        admit::identify(&self.settings.callers, key)
+    /// Who asks at this moment.
+    pub fn identify(&self, key: Option<&KeyDigest>, now: Moment) -> Result<Admitted, Refused> {
+        admit::identify(&self.settings.callers, key, now)
     }
 
     /// Whether the request may come in, and what has to be measured. Needs no signals.

@@ -5,8 +5,8 @@
 use super::condition::Condition;
 use super::time::{Latency, RouteLatency};
 use crate::domain::{
-    Agreement, Caller, Certainty, DataClass, Day, Demand, Endpoint, KeyDigest, PersonalKind,
-    Probability, Region, Residency, Retention, Tier, Usd,
+    Agreement, Caller, Certainty, DataClass, Day, Demand, Endpoint, KeyDigest, Moment,
+    PersonalKind, Probability, RateLimits, Region, Residency, Retention, Tier, Usd,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,6 +65,32 @@ pub struct Model {
     pub aliases: Vec<Arc<str>>,
     /// Who answers for it.
     pub offer: Offer,
+    /// Which model it is one endpoint of, where that has several; clients ask for that one.
+    pub pool: Option<Pool>,
+}
+
+/// Endpoints that answer for one model. Each is a [`Model`] of its own, with its own place, price and key, so that every
+/// question of a model is asked of each of them, and only those who may answer are chosen among.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// The model's name.
+    pub name: Arc<str>,
+    /// How one of them is chosen.
+    pub balance: Balance,
+    /// This endpoint's share of the load, beside the others' weights. Above 0.
+    pub weight: f64,
+}
+
+/// How one of several endpoints is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Balance {
+    /// By lot, each as often as its weight says.
+    #[default]
+    Weighted,
+    /// The one with the fewest requests under way for its weight.
+    LeastBusy,
+    /// The one that was the quickest of late; who was seen too seldom is tried first.
+    Fastest,
 }
 
 /// Who answers for a model.
@@ -83,12 +109,29 @@ pub enum Offer {
 pub struct CallerRule {
     /// The caller's name.
     pub name: Arc<str>,
-    /// Digest of its key.
-    pub key: KeyDigest,
+    /// Its keys, any of which lets it in.
+    pub keys: Vec<KeyRule>,
+    /// From this moment on none of them does; `None` does not end.
+    pub expires: Option<Moment>,
+    /// What it may ask for at most.
+    pub limits: RateLimits,
     /// The tenant it belongs to, for budgets that several callers share.
     pub tenant: Option<Arc<str>>,
     /// The names it may ask for; `None` is all.
     pub models: Option<BTreeSet<Arc<str>>>,
+}
+
+/// One of a caller's keys. It lets nobody do more than its caller may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRule {
+    /// What the key is called where it is listed and revoked; `None` for one that stands in the config itself.
+    pub id: Option<Arc<str>>,
+    /// Digest of the whole key.
+    pub digest: KeyDigest,
+    /// The names that it may be used to ask for, as far as its caller may; `None` is all that its caller may.
+    pub models: Option<Arc<BTreeSet<Arc<str>>>>,
+    /// From this moment on it lets nobody in; `None` does not end.
+    pub expires: Option<Moment>,
 }
 
 /// What to do about prompt injection and jailbreaks.
@@ -341,7 +384,12 @@ impl Settings {
                 .iter()
                 .filter_map(|route| route.latency.objective)
         };
+        let balanced = |model: &Model| {
+            let balance = model.pool.as_ref().map(|pool| pool.balance);
+            matches!(balance, Some(Balance::LeastBusy | Balance::Fastest))
+        };
         request.tightening.max_latency.is_some()
+            || self.models.iter().any(balanced)
             || self.latency.deadline_stated
             || !self.latency.objective.is_none()
             || of_routes().any(|objective| !objective.is_none())
@@ -360,6 +408,12 @@ impl Stamp {
 }
 
 impl Settings {
+    /// What this caller may ask for at most.
+    pub fn limits_of(&self, caller: &Caller) -> RateLimits {
+        let rule = self.callers.iter().find(|rule| rule.name == caller.name);
+        rule.map_or_else(RateLimits::default, |rule| rule.limits)
+    }
+
     /// The budgets that this caller's requests may count against; which of them do depends on the topic, too.
     pub fn budgets_of(&self, caller: &Caller) -> impl Iterator<Item = &BudgetRule> {
         let rule = self.callers.iter().find(|rule| rule.name == caller.name);
@@ -397,9 +451,10 @@ impl Model {
         }
     }
 
-    /// True when a client may ask for it by this name.
+    /// True when a client may ask for it by this name. One endpoint of several is not asked for by itself.
     pub fn answers_to(&self, name: &str) -> bool {
-        &*self.name == name || self.aliases.iter().any(|alias| &**alias == name)
+        (&*self.name == name && self.pool.is_none())
+            || self.aliases.iter().any(|alias| &**alias == name)
     }
 }
 

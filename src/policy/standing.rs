@@ -16,6 +16,8 @@ pub struct Standing {
     pub latencies: Arc<[LatencySeen]>,
     /// Requests under way at each endpoint that has any.
     pub in_flight: Vec<InFlight>,
+    /// Endpoints that are given a rest, by their names: of several that answer for one model they come last.
+    pub resting: Vec<Arc<str>>,
     /// Time since the first byte of the request.
     pub elapsed: Duration,
     /// The lowest tier that this conversation is still sent to; `None` where it is free.
@@ -91,6 +93,7 @@ impl Default for Standing {
             budgets: Vec::new(),
             latencies: Arc::default(),
             in_flight: Vec::new(),
+            resting: Vec::new(),
             elapsed: Duration::ZERO,
             floor: None,
             records_ok: true,

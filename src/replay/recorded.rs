@@ -160,6 +160,8 @@ fn standing(record: &Record, asked: &Asked) -> Standing {
         floor: record.floor.as_deref().and_then(tier),
         records_ok: !asked.records_failing,
         in_flight: asked.in_flight.iter().map(busy).collect(),
+        // Of several endpoints for one model a record does not say which were at rest; only their order rests on it.
+        resting: Vec::new(),
         elapsed: Duration::from_micros(asked.elapsed_micros.unwrap_or(0)),
         lot: Some(ledger::lot(&record.decision)),
         today: Day::of_unix_seconds(record.started_at / 1_000),

@@ -238,7 +238,7 @@ fn parsed(body: Bytes, caller: Caller, decision: DecisionId) -> Result<ChatReque
 }
 
 /// Compressed request bodies are refused: their size cannot be told before they are unpacked.
-fn uncompressed(head: &HeaderMap) -> Result<(), errors::Told> {
+pub(super) fn uncompressed(head: &HeaderMap) -> Result<(), errors::Told> {
     let mut codings = head.get_all(header::CONTENT_ENCODING).iter();
     if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Ok(());

@@ -6,7 +6,7 @@ use crate::domain::BrokenOff;
 use crate::pipeline::{Fault, GatewayFault};
 use crate::policy::RefusalCode;
 use crate::upstream::UpstreamError;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 use std::time::Duration;
 
@@ -167,6 +167,16 @@ pub(super) fn overloaded() -> Told {
     }
 }
 
+/// Tells an SDK to try again after so long.
+pub(super) fn come_again(headers: &mut HeaderMap, wait: Duration) {
+    headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("true"));
+    // Whole seconds are rounded up: who comes a moment too early is refused once more.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    let millis = u64::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(1000);
+    headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis.max(1)));
+}
+
 fn told(told: Told) -> Told {
     tracing::debug!(code = told.code, status = told.status.as_u16(), "refused");
     told
@@ -174,9 +184,9 @@ fn told(told: Told) -> Told {
 
 fn policy(code: RefusalCode, message: String) -> Told {
     let (status, kind, param) = match code {
-        RefusalCode::CallerKeyRequired | RefusalCode::CallerKeyUnknown => {
-            (StatusCode::UNAUTHORIZED, "authentication_error", None)
-        }
+        RefusalCode::CallerKeyRequired
+        | RefusalCode::CallerKeyUnknown
+        | RefusalCode::CallerKeyExpired => (StatusCode::UNAUTHORIZED, "authentication_error", None),
         RefusalCode::CallerModelUnknown => (
             StatusCode::NOT_FOUND,
             "invalid_request_error",
@@ -195,12 +205,14 @@ fn policy(code: RefusalCode, message: String) -> Told {
         RefusalCode::PolicyBudgetExceeded => {
             (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", None)
         }
+        RefusalCode::PolicyRateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", None),
         RefusalCode::GatewayRecords => (StatusCode::SERVICE_UNAVAILABLE, "server_error", None),
     };
     let retry = match code {
         RefusalCode::GatewayRecords => Retry::After(Duration::from_secs(5)),
         RefusalCode::CallerKeyRequired
         | RefusalCode::CallerKeyUnknown
+        | RefusalCode::CallerKeyExpired
         | RefusalCode::CallerModelUnknown
         | RefusalCode::CallerModelNotAllowed
         | RefusalCode::CallerDataClassUnknown
@@ -208,7 +220,9 @@ fn policy(code: RefusalCode, message: String) -> Told {
         | RefusalCode::PolicyAttack
         | RefusalCode::PolicyQuality
         | RefusalCode::PolicyCostCap
-        | RefusalCode::PolicyBudgetExceeded => Retry::Useless,
+        | RefusalCode::PolicyBudgetExceeded
+        // When to come again is known to the limits, and `headers` says it.
+        | RefusalCode::PolicyRateLimited => Retry::Useless,
     };
     Told {
         status,
@@ -269,6 +283,21 @@ fn gateway(fault: GatewayFault) -> Told {
             "the engine failed, and no other model may answer",
             Retry::Useless,
         ),
+        GatewayFault::NoEncoder => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this gateway runs without its encoder; its operator can say `encoder: {serve: true}`",
+            Retry::Useless,
+        ),
+        GatewayFault::EncoderBusy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the encoder is busy; try again in a moment",
+            Retry::After(OVERLOADED_FOR),
+        ),
+        GatewayFault::EncoderFailed => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the encoder failed on a text",
+            Retry::Useless,
+        ),
     };
     Told {
         status,
@@ -295,17 +324,7 @@ impl Told {
             Retry::Useless => {
                 headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
             }
-            Retry::After(wait) => {
-                headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("true"));
-                headers.insert(
-                    header::RETRY_AFTER,
-                    HeaderValue::from(wait.as_secs().max(1)),
-                );
-                headers.insert(
-                    RETRY_AFTER_MS,
-                    HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(1000)),
-                );
-            }
+            Retry::After(wait) => come_again(headers, wait),
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,7 +1,9 @@
 //! Headers in and out, by the names of the interface.
 
+use super::errors;
 use crate::domain::{CacheWish, DecisionId, RequestId, Tightening};
 use crate::ledger::{CacheOutcome, Phases};
+use crate::limits::Left;
 use crate::pipeline::Told;
 use crate::policy;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +19,17 @@ const POLICY: HeaderName = HeaderName::from_static("x-firstline-policy");
 const CACHE: HeaderName = HeaderName::from_static("x-firstline-cache");
 const SIMILARITY: HeaderName = HeaderName::from_static("x-firstline-similarity");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+static REQUEST_LIMITS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+static TOKEN_LIMITS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
 
 /// What a client may ask to be stricter.
 const TIGHTENING: [&str; 3] = [
@@ -123,6 +136,7 @@ pub(super) fn tell(headers: &mut HeaderMap, told: &Told, debug: bool) {
     for (name, value) in &told.relayed {
         headers.insert(name.clone(), value.clone());
     }
+    limits(headers, &told.left);
     headers.insert(ROUTE, HeaderValue::from_static(told.route.as_str()));
     put(headers, POLICY, &told.policy);
     match &told.model {
@@ -141,6 +155,44 @@ pub(super) fn tell(headers: &mut HeaderMap, told: &Told, debug: bool) {
     put(headers, SERVER_TIMING, &server_timing(&told.phases));
     if debug {
         debug_headers(headers, told);
+    }
+}
+
+/// How the caller stands with its own limits, in OpenAI's words. Where it has any, an upstream's say nothing to it: they
+/// are this gateway's, shared by all its callers.
+pub(super) fn limits(headers: &mut HeaderMap, left: &Left) {
+    let both = [
+        (left.requests, &REQUEST_LIMITS),
+        (left.tokens, &TOKEN_LIMITS),
+    ];
+    if both.iter().all(|(quota, _)| quota.is_none()) && left.retry_after.is_none() {
+        return;
+    }
+    let is_upstreams = |name: &&HeaderName| name.as_str().starts_with("anthropic-ratelimit-");
+    let upstreams: Vec<HeaderName> = headers.keys().filter(is_upstreams).cloned().collect();
+    upstreams.iter().for_each(|name| drop(headers.remove(name)));
+    for (quota, names) in both {
+        let [limit, remaining, reset] = names;
+        let Some(quota) = quota else {
+            names.iter().for_each(|name| drop(headers.remove(name)));
+            continue;
+        };
+        headers.insert(limit, HeaderValue::from(quota.limit));
+        headers.insert(remaining, HeaderValue::from(quota.remaining));
+        put(headers, reset.clone(), &span(quota.reset));
+    }
+    if let Some(wait) = left.retry_after {
+        errors::come_again(headers, wait);
+    }
+}
+
+/// A span as OpenAI writes it: `6m0s`, `1.5s`, `20ms`.
+fn span(span: Duration) -> String {
+    let millis = span.as_millis();
+    match (millis / 60_000, millis % 60_000) {
+        (0, rest @ 0..1_000) => format!("{rest}ms"),
+        (0, rest) => format!("{}s", rest as f64 / 1000.0),
+        (minutes, rest) => format!("{minutes}m{}s", rest as f64 / 1000.0),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::body::ResponseBody;
 use super::routes::Site;
+use super::tls::Tls;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -10,8 +11,10 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,9 +41,9 @@ pub struct Stop {
 
 /// Serves connections until `stop.drain` is cancelled. Each connection is a task of `tasks`.
 ///
-/// The listener is passed in, so that a test can bind port 0.
+/// The listener is passed in, so that a test can bind port 0; with TLS, what it proves itself with.
 pub async fn serve(
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Tls>),
     site: Site,
     limits: ConnectionLimits,
     stop: Stop,
@@ -56,14 +59,18 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, place)) => {
-                let task = connection(
-                    stream,
+                let open = Open {
                     place,
-                    connections.clone(),
-                    site.clone(),
-                    stop.clone(),
-                );
-                tasks.spawn(task);
+                    builder: connections.clone(),
+                    site: site.clone(),
+                    stop: stop.clone(),
+                };
+                match &tls {
+                    None => tasks.spawn(open.serve(stream)),
+                    Some(tls) => {
+                        tasks.spawn(open.shake_hands(stream, tls.acceptor(), limits.header_timeout))
+                    }
+                };
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -100,30 +107,57 @@ fn builder(limits: ConnectionLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(
-    stream: TcpStream,
+/// A connection that was accepted.
+struct Open {
     place: Option<OwnedSemaphorePermit>,
     builder: Arc<Builder<TokioExecutor>>,
     site: Arc<Site>,
     stop: Stop,
-) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let site = site.clone();
-        async move { Ok::<http::Response<ResponseBody>, Infallible>(site.answer(request).await) }
-    });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.drain.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.abort.cancelled() => Ok(()),
-            }
+}
+
+impl Open {
+    /// Whoever does not come to terms within the time that a head may take is let go.
+    async fn shake_hands(self, stream: TcpStream, acceptor: TlsAcceptor, at_most: Duration) {
+        let shaken = tokio::time::timeout(at_most, acceptor.accept(stream));
+        let shaken = tokio::select! {
+            shaken = shaken => shaken,
+            () = self.stop.drain.cancelled() => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
+            Err(_) => tracing::debug!("no TLS came about in time"),
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
     }
-    drop(place);
+
+    async fn serve<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            place,
+            builder,
+            site,
+            stop,
+        } = self;
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let site = site.clone();
+            async move { Ok::<http::Response<ResponseBody>, Infallible>(site.answer(request).await) }
+        });
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = stop.abort.cancelled() => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop(place);
+    }
 }

@@ -14,6 +14,8 @@ mod health;
 mod listen;
 mod outcomes;
 mod routes;
+mod texts;
+mod tls;
 mod wire;
 
 pub use body::ResponseBody;
@@ -23,3 +25,4 @@ pub use gate::{Gate, GateLimits};
 pub use health::Readiness;
 pub use listen::{ConnectionLimits, Stop, serve};
 pub use routes::{RequestLimits, Site, Surface};
+pub use tls::{Tls, TlsError, TlsPem};

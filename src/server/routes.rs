@@ -5,6 +5,7 @@ use super::errors;
 use super::gate::Gate;
 use super::headers::{self, REQUEST_ID};
 use super::health::{Readiness, VERSION};
+use super::texts::Page;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{CONTENT_TYPE, Metrics};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -79,6 +80,12 @@ impl Site {
         let api = self.surface == Surface::Api;
         match (request.method(), path) {
             (&Method::POST, "/v1/chat/completions") if api => self.chat(request, began).await,
+            (&Method::POST, "/v1/embeddings") if api => {
+                self.texts(Page::Embeddings, request, began).await
+            }
+            (&Method::POST, "/v1/moderations") if api => {
+                self.texts(Page::Moderations, request, began).await
+            }
             (&Method::POST, "/v1/explain") if api => self.explain(request).await,
             (&Method::POST, "/v1/outcomes") if api => self.outcome(request).await,
             (&Method::GET, path) if api && decision_of(path).is_some() => {
@@ -144,7 +151,15 @@ fn decision_of(path: &str) -> Option<&str> {
 
 fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
     let allowed = match path {
-        "/v1/chat/completions" | "/v1/explain" | "/v1/outcomes" if api => "POST",
+        "/v1/chat/completions"
+        | "/v1/embeddings"
+        | "/v1/moderations"
+        | "/v1/explain"
+        | "/v1/outcomes"
+            if api =>
+        {
+            "POST"
+        }
         "/v1/models" if api => "GET",
         path if api && decision_of(path).is_some() => "GET",
         "/livez" | "/healthz" | "/readyz" => "GET, HEAD",

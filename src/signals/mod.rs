@@ -7,6 +7,7 @@
 mod attack;
 mod calibration;
 mod disguise;
+mod embed;
 mod features;
 mod heads;
 mod language;
@@ -21,6 +22,7 @@ mod tokens;
 mod wording;
 
 pub use disguise::Withheld;
+pub use embed::{Embedded, NotEmbedded};
 pub use features::Surface;
 pub use heads::{Heads, HeadsError, Thresholds};
 pub use own::{

@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Reads signals. A cheap handle.
 #[derive(Clone)]
 pub struct Reader {
-    encoder: Option<(Model, Arc<Heads>)>,
+    pub(super) encoder: Option<(Model, Arc<Heads>)>,
     own: Option<Arc<OwnHeads>>,
     scan: Arc<dyn PersonalScan>,
     /// `None` where the encoder says nothing of tokens.
@@ -327,7 +327,7 @@ impl Reader {
     }
 
     /// The kinds that are looked for.
-    pub(super) fn kinds(&self) -> &BTreeSet<PersonalKind> {
+    pub fn kinds(&self) -> &BTreeSet<PersonalKind> {
         self.scan.wanted()
     }
 

@@ -51,6 +51,7 @@ pub(super) fn endpoint() -> Endpoint {
         base_url: "https://eu.api.openai.com/v1".into(),
         upstream_model: "gpt-4o".into(),
         credential: None,
+        key_header: crate::domain::KeyHeader::default(),
         residency: Residency::default(),
         price: crate::domain::Price::default(),
         limits: crate::domain::TokenLimits::default(),

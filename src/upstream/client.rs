@@ -5,9 +5,10 @@ use super::breaker::{Breaker, BreakerSettings};
 use super::deadline::Deadline;
 use super::dialect;
 use super::error::{Lost, StartError, UpstreamError};
+use super::rest::Rest;
 use super::retry::{self, Again, RetryBudget, RetrySettings};
 use super::transport::{self, Address, Connections};
-use crate::domain::{AnswerBody, Endpoint, Secret};
+use crate::domain::{AnswerBody, Endpoint, KeyHeader, Secret};
 use crate::privacy::Outbound;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -16,7 +17,7 @@ use reqwest::{Response, StatusCode};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
 /// Sends requests to endpoints. A handle: clones share connections, breakers and retry budgets.
@@ -65,6 +66,7 @@ struct Shared {
 struct Route {
     base_url: Arc<str>,
     credential: Option<Secret>,
+    key_header: KeyHeader,
     connect: Duration,
     address: Result<Address, &'static str>,
     health: Arc<Health>,
@@ -74,6 +76,7 @@ struct Route {
 struct Health {
     breaker: Breaker,
     budget: RetryBudget,
+    rest: Rest,
 }
 
 impl Client {
@@ -152,6 +155,16 @@ impl Client {
             .is_some_and(|route| route.health.breaker.is_open(Instant::now()))
     }
 
+    /// True while others are better asked: its breaker is open, it said when to come again, or it refused our key. It may
+    /// still be asked, where there is nobody else.
+    pub fn rests(&self, endpoint: &Endpoint) -> bool {
+        let known = self.shared.known(endpoint);
+        known.is_some_and(|route| {
+            let now = Instant::now();
+            route.health.breaker.is_open(now) || route.health.rest.holds(now)
+        })
+    }
+
     async fn attempt(
         &self,
         outbound: &Outbound,
@@ -191,7 +204,7 @@ impl Client {
             between: endpoint.timeouts.between_tokens,
             total,
         };
-        let headers = transport::kept_headers(response.headers());
+        let headers = transport::kept_headers(response.headers(), SystemTime::now());
         let body = if payload.stream && !is_json(&response) {
             body::streamed(response, reading).await
         } else {
@@ -305,9 +318,14 @@ impl Shared {
         let health = before
             .filter(|route| route.base_url == endpoint.base_url)
             .map_or_else(|| self.new_health(), |route| route.health.clone());
+        if before.is_some_and(|route| route.credential != endpoint.credential) {
+            // What was said of the old key is nothing against the new one.
+            health.rest.ends();
+        }
         let route = Arc::new(Route {
             base_url: endpoint.base_url.clone(),
             credential: endpoint.credential.clone(),
+            key_header: endpoint.key_header,
             connect: endpoint.timeouts.connect,
             address,
             health,
@@ -320,6 +338,7 @@ impl Shared {
         Arc::new(Health {
             breaker: Breaker::new(self.settings.breaker),
             budget: RetryBudget::new(self.settings.retry.budget_ratio),
+            rest: Rest::default(),
         })
     }
 
@@ -340,6 +359,7 @@ impl Route {
     fn leads_to(&self, endpoint: &Endpoint) -> bool {
         self.base_url == endpoint.base_url
             && self.credential == endpoint.credential
+            && self.key_header == endpoint.key_header
             && self.connect == endpoint.timeouts.connect
     }
 }
@@ -348,13 +368,16 @@ impl Health {
     fn succeeded(&self) {
         self.breaker.succeeded();
         self.budget.succeeded();
+        self.rest.ends();
     }
 
     /// A refusal of this request, this key or this rate shows that the endpoint lives, so the breaker takes it as a
     /// success; the retry budget does not.
     fn note(&self, error: &UpstreamError, is_first: bool) {
+        let now = Instant::now();
+        self.rest.note(error, now);
         if error.is_endpoint_failing() {
-            self.breaker.failed(Instant::now());
+            self.breaker.failed(now);
         } else {
             self.breaker.succeeded();
         }

@@ -14,6 +14,8 @@ mod client;
 mod deadline;
 mod dialect;
 mod error;
+mod rate_limits;
+mod rest;
 mod retry;
 mod sse;
 mod transport;

@@ -142,7 +142,7 @@ fn again_after(reply: &ErrorReply, settings: &RetrySettings) -> Again {
 }
 
 /// The wait that the upstream asks for: none asked, or asked (and understood).
-fn wished_wait(reply: &ErrorReply) -> Option<Option<Duration>> {
+pub(super) fn wished_wait(reply: &ErrorReply) -> Option<Option<Duration>> {
     if let Some(millis) = reply.header("retry-after-ms") {
         return Some(seconds(millis, 1000.0));
     }

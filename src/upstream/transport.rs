@@ -4,7 +4,8 @@
 //! is taken from the environment (no proxy), no redirect is followed, and no compressed answer is asked for.
 
 use super::error::{ErrorReply, Lost, StartError, UpstreamError};
-use crate::domain::{Endpoint, Secret};
+use super::rate_limits::in_openai_words;
+use crate::domain::{Endpoint, KeyHeader, Secret};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -13,7 +14,7 @@ use reqwest::{Body, Request, Response, Url};
 use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Two clients with the same connect time limit: one that keeps connections for reuse, one that never reuses any.
 #[derive(Debug, Clone)]
@@ -74,11 +75,13 @@ impl Address {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("its base_url holds credentials; they belong in api_key");
         }
-        let credential = endpoint.credential.as_ref().map(bearer).transpose()?;
+        let key = endpoint.credential.as_ref();
+        let key = key.map(|key| credential(key, endpoint.key_header));
+        let key = key.transpose()?;
         Ok(Self {
             url,
-            whole_headers: headers("application/json", credential.as_ref()),
-            stream_headers: headers("text/event-stream", credential.as_ref()),
+            whole_headers: headers("application/json", key.as_ref()),
+            stream_headers: headers("text/event-stream", key.as_ref()),
             connections,
             may_be_stale: AtomicU32::new(0),
         })
@@ -153,30 +156,35 @@ fn was_closed_early(answer: &Result<Response, UpstreamError>) -> bool {
     )
 }
 
-fn bearer(key: &Secret) -> Result<HeaderValue, &'static str> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.reveal()))
+/// The key in the header in which the endpoint wants it.
+fn credential(key: &Secret, header: KeyHeader) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let (name, text) = match header {
+        KeyHeader::Bearer => (AUTHORIZATION, format!("Bearer {}", key.reveal())),
+        KeyHeader::ApiKey => (HeaderName::from_static("api-key"), key.reveal().to_owned()),
+    };
+    let mut value = HeaderValue::from_str(&text)
         .map_err(|_| "its key holds characters that no header can carry")?;
     value.set_sensitive(true);
-    Ok(value)
+    Ok((name, value))
 }
 
-fn headers(accept: &'static str, authorization: Option<&HeaderValue>) -> HeaderMap {
+fn headers(accept: &'static str, key: Option<&(HeaderName, HeaderValue)>) -> HeaderMap {
     const OURS: &str = concat!("firstline/", env!("CARGO_PKG_VERSION"));
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(OURS));
-    if let Some(value) = authorization {
-        headers.insert(AUTHORIZATION, value.clone());
+    if let Some((name, value)) = key {
+        headers.insert(name, value.clone());
     }
     headers
 }
 
 /// The headers of an answer that a client may rely on; all others stay here.
-pub(super) fn kept_headers(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn kept_headers(headers: &HeaderMap, now: SystemTime) -> Vec<(HeaderName, HeaderValue)> {
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
-    kept.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+    kept.chain(in_openai_words(headers, now)).collect()
 }
 
 fn is_kept(name: &str) -> bool {
@@ -202,7 +210,7 @@ pub(super) async fn error_reply(
     credential: Option<&Secret>,
 ) -> ErrorReply {
     let status = response.status();
-    let headers = kept_headers(response.headers());
+    let headers = kept_headers(response.headers(), SystemTime::now());
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {
         if body.len() + piece.len() > max_bytes {

@@ -251,6 +251,54 @@ async fn check_24_a_body_that_is_too_large_is_refused_early() {
     );
 }
 
+/// So many bodies of ten megabytes at once, of which few have a place: memory stays bounded, and everyone is answered.
+async fn large_at_once(count: usize) {
+    let stand_in = answering().await;
+    let limits = "limits: {max_body_mb: 11, max_in_flight: 8, max_wait: 0ms}";
+    let gateway = Gateway::start(&one(&stand_in, "", limits));
+    let sender = Sender::to(&gateway);
+    let before = resident(&gateway);
+    let large =
+        json!({"model": "auto", "messages": [{"role": "user", "content": "x".repeat(10 << 20)}]});
+    let large = bytes::Bytes::from(large.to_string());
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let (sender, large) = (sender.clone(), large.clone());
+        running.spawn(async move { sender.try_chat(&[], large).await });
+    }
+    let (mut served, mut shed, mut most) = (0, 0, 0);
+    while let Some(done) = running.join_next().await {
+        most = most.max(resident(&gateway).saturating_sub(before));
+        match done.unwrap() {
+            Ok(reply) if reply.status == 200 => served += 1,
+            Ok(reply) => {
+                assert_eq!(reply.code(), "gateway_overloaded");
+                shed += 1;
+            }
+            // Closed while it still sends, which is no answer but an end.
+            Err(_) => shed += 1,
+        }
+    }
+    println!(
+        "{count} of 10 MB at once: {served} served, {shed} turned away, {most} kB more at most"
+    );
+    assert!(served > 0 && served + shed == count);
+    // Eight places, each with a body and its copy on the way out, and what the allocator keeps.
+    assert!(most < 400 * 1024, "memory grew by {most} kB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_24_many_large_bodies_at_once_take_bounded_memory() {
+    large_at_once(40).await;
+}
+
+/// `ulimit -n 8192; cargo test --test gateway -- --ignored check_24`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a thousand bodies of ten megabytes"]
+async fn check_24_in_full() {
+    large_at_once(1_000).await;
+}
+
 #[tokio::test]
 async fn check_25_a_body_is_only_asked_for_when_it_will_be_read() {
     let stand_in = answering().await;

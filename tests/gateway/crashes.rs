@@ -19,11 +19,21 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_firstline");
 
 #[tokio::test]
 async fn check_36_a_killed_process_leaves_a_journal_that_holds() {
-    const KILLS: usize = 20;
+    killed(20).await;
+}
+
+/// `cargo test --test gateway -- --ignored check_36`.
+#[tokio::test]
+#[ignore = "a thousand kills"]
+async fn check_36_in_full() {
+    killed(1_000).await;
+}
+
+async fn killed(kills: usize) {
     let stand_in = StandIn::always(Act::Answer(200, "", completion("hi"))).await;
     let (folder, rest) = (new_folder(), remote_at(stand_in.address, ""));
     let (mut settled, client) = (BTreeSet::new(), client());
-    for round in 0..KILLS {
+    for round in 0..kills {
         let mut gateway = Gateway::start_in(folder.clone(), &rest, |_| {});
         let address = gateway.url("/v1/chat/completions");
         let mut load = JoinSet::new();
@@ -77,7 +87,7 @@ async fn check_36_a_killed_process_leaves_a_journal_that_holds() {
         .iter()
         .map(|record| record.decision.as_str().to_owned())
         .collect();
-    println!("{} records after {KILLS} kills", all.len());
+    println!("{} records after {kills} kills", all.len());
     assert_eq!(decisions.len(), all.len(), "no record is written twice");
     assert!(
         settled.is_subset(&decisions),

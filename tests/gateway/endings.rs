@@ -160,6 +160,32 @@ fn given_up(gateway: Gateway) -> Record {
     record
 }
 
+/// A caller who leaves is noticed within 100 ms, and what a machine under load adds to that.
+fn soon(took: Duration) {
+    println!("closed {took:?} after the caller left");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+/// Ten who leave in the middle of a stream, one after the other: half of them are noticed within 100 ms.
+#[tokio::test]
+async fn check_15_a_call_upstream_ends_within_100_ms() {
+    let hand = Hand::new().await;
+    let gateway = Gateway::start(&remote_at(hand.address, ""));
+    let mut took = Vec::new();
+    for _ in 0..10 {
+        let mut stream = sent(&gateway, &stream_body("hi", false)).await;
+        let mut line = hand.take().await;
+        line.open().await;
+        line.piece(&events(&["one"], false)[..2].concat()).await;
+        read_until(&mut stream, "one").await;
+        drop(stream);
+        took.push(line.closed().await);
+    }
+    took.sort();
+    println!("{took:?}");
+    assert!(took[5] < Duration::from_millis(100), "{took:?}");
+}
+
 #[tokio::test]
 async fn check_15_who_leaves_before_an_answer_began_ends_the_call_upstream() {
     for body in [
@@ -171,9 +197,7 @@ async fn check_15_who_leaves_before_an_answer_began_ends_the_call_upstream() {
         let stream = sent(&gateway, &body).await;
         let mut line = hand.take().await;
         drop(stream);
-        let took = line.closed().await;
-        println!("closed {took:?} after the caller left");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        soon(line.closed().await);
         let record = given_up(gateway);
         assert_eq!(record.usage.unwrap().output, 0);
         assert_eq!(record.attempts[0].code.as_str(), "abandoned");
@@ -192,9 +216,7 @@ async fn check_15_who_leaves_in_the_middle_ends_the_call_upstream() {
     }
     read_until(&mut stream, "the last").await;
     drop(stream);
-    let took = line.closed().await;
-    println!("closed {took:?} after the caller left");
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    soon(line.closed().await);
     let record = given_up(gateway);
     assert!(record.usage.unwrap().output >= 4);
     assert_eq!(record.attempts[0].code.as_str(), "ok");
@@ -208,9 +230,7 @@ async fn check_15_who_leaves_in_the_middle_of_a_whole_answer_ends_the_call_upstr
     let mut line = hand.take().await;
     line.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"id\":").await;
     drop(stream);
-    let took = line.closed().await;
-    println!("closed {took:?} after the caller left");
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    soon(line.closed().await);
     given_up(gateway);
 }
 
@@ -268,8 +288,51 @@ async fn check_16_a_slow_reader_holds_the_far_end_back() {
     assert_eq!(gateway.stop()[0].outcome, Outcome::Abandoned);
 }
 
+/// Readers that take nothing cost less than a megabyte each, on top of what the system's own buffers hold.
+#[tokio::test]
+async fn check_16_twenty_slow_readers_cost_less_than_a_megabyte_each() {
+    const READERS: u64 = 20;
+    let hand = Hand::new().await;
+    let gateway = Gateway::start(&remote_at(hand.address, ""));
+    let event = events(&[&"x".repeat(16 << 10)], false)[1].clone();
+    let (mut streams, mut lines) = (Vec::new(), Vec::new());
+    let before = resident_kib(&gateway);
+    for _ in 0..READERS {
+        streams.push(sent(&gateway, &stream_body("hi", false)).await);
+        let mut line = hand.take().await;
+        line.open().await;
+        lines.push(line);
+    }
+    for line in &mut lines {
+        // Until it is held back.
+        let push = async {
+            loop {
+                line.piece(&event).await
+            }
+        };
+        let held = tokio::time::timeout(Duration::from_millis(400), push).await;
+        assert!(held.is_err());
+    }
+    let grown = resident_kib(&gateway).saturating_sub(before);
+    println!("{READERS} readers of nothing: {grown} KiB");
+    assert!(grown < READERS << 10, "{grown} KiB");
+    drop(streams);
+}
+
 #[tokio::test]
 async fn check_08_no_stream_ever_holds_a_byte_of_another() {
+    streams_at_once(300).await;
+}
+
+/// `ulimit -n 8192; cargo test --test gateway -- --ignored check_08`.
+#[tokio::test]
+#[ignore = "a thousand streams at once"]
+async fn check_08_in_full() {
+    streams_at_once(1_000).await;
+}
+
+/// So many at once, three in ten given up.
+async fn streams_at_once(streams: usize) {
     let speaker = Speaker::new(|seen| {
         let body: Value = serde_json::from_slice(&seen.body).unwrap();
         let nonce = body["messages"][0]["content"].as_str().unwrap().to_owned();
@@ -279,7 +342,7 @@ async fn check_08_no_stream_ever_holds_a_byte_of_another() {
     let gateway = std::sync::Arc::new(Gateway::start(&remote_at(speaker.address, "")));
     let client = client();
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..200 {
+    for number in 0..streams {
         let (client, gateway) = (client.clone(), gateway.clone());
         tasks.spawn(async move {
             let nonce = format!(
@@ -303,12 +366,12 @@ async fn check_08_no_stream_ever_holds_a_byte_of_another() {
         done.unwrap();
     }
     let records = std::sync::Arc::into_inner(gateway).unwrap().stop();
-    assert_eq!(records.len(), 200);
+    assert_eq!(records.len(), streams);
     let served = records
         .iter()
         .filter(|record| record.outcome == Outcome::Served)
         .count();
-    assert!(served >= 140, "{served}");
+    assert!(served >= streams * 7 / 10, "{served}");
 }
 
 /// How often the nonce came; nothing else may have.

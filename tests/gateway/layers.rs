@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -20,6 +20,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("similar", &[]),
     ("shared", &["domain"]),
     ("cache", &["domain", "similar", "shared"]),
+    ("limits", &["domain"]),
     ("ledger", &["domain", "policy", "shared"]),
     ("replay", &["domain", "policy", "calibration", "ledger"]),
     ("telemetry", &["domain", "handoff", "shared", "ledger"]),
@@ -35,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "upstream",
             "handoff",
             "cache",
+            "limits",
             "ledger",
             "telemetry",
         ],
@@ -44,7 +46,9 @@ const ROOMS: [(&str, &[&str]); 25] = [
         &[
             "domain",
             "policy",
+            "signals",
             "upstream",
+            "limits",
             "ledger",
             "pipeline",
             "telemetry",
@@ -92,6 +96,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "similar",
             "shared",
             "cache",
+            "limits",
             "ledger",
             "telemetry",
             "pipeline",

@@ -10,30 +10,39 @@
     reason = "clippy.toml allows them in tests, and does not see that what tests share is one"
 )]
 
+mod advisories;
 mod bad_input;
 mod bodies;
 mod budgets;
 mod caching;
 mod cases;
 mod cli;
+mod clock;
+mod confounders;
 mod crashes;
 mod deadlines;
+mod encryption;
 mod endings;
 mod engine;
 mod errors;
 mod explaining;
+mod faults;
+mod floods;
 mod framing;
 mod handover;
 mod hedging;
 mod isolation;
+mod keys;
 mod layers;
 mod lifecycle;
+mod limits;
 mod local_answers;
 mod modes;
 mod observability;
 mod overload;
 mod own_topics;
 mod planted;
+mod pools;
 mod promise;
 mod properties;
 mod pseudonyms;
@@ -46,3 +55,4 @@ mod similar;
 mod smoke;
 mod streaming;
 mod support;
+mod texts;

@@ -76,13 +76,24 @@ async fn check_20_a_retry_waits_as_it_is_told_and_never_follows_a_first_byte() {
 
 #[tokio::test]
 async fn check_31_connections_closed_at_the_moment_of_reuse_are_nobodys_error() {
+    closed_at_reuse(250).await;
+}
+
+/// `cargo test --test gateway -- --ignored check_31`.
+#[tokio::test]
+#[ignore = "ten thousand requests"]
+async fn check_31_in_full() {
+    closed_at_reuse(2_500).await;
+}
+
+async fn closed_at_reuse(each: usize) {
     let stand_in = StandIn::always(Act::AnswerAndClose(200, "", completion("yes"))).await;
     let gateway = Gateway::start(&one(&stand_in, "", ""));
     let mut running = tokio::task::JoinSet::new();
     for worker in 0..4 {
         let sender = Sender::to(&gateway);
         running.spawn(async move {
-            for number in 0..75 {
+            for number in 0..each {
                 let text = format!("question {worker} {number}");
                 let reply = sender.chat(&[], chat_body("auto", &text).to_string()).await;
                 assert_eq!(reply.status, 200, "{text}: {}", reply.text());
@@ -92,5 +103,9 @@ async fn check_31_connections_closed_at_the_moment_of_reuse_are_nobodys_error() 
     while let Some(done) = running.join_next().await {
         done.unwrap();
     }
-    assert_eq!(stand_in.seen().len(), 300, "each request was read once");
+    assert_eq!(
+        stand_in.seen().len(),
+        4 * each,
+        "each request was read once"
+    );
 }

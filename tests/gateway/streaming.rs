@@ -122,6 +122,39 @@ async fn check_11_an_event_goes_on_before_the_next_one_is_sent() {
     }
 }
 
+/// The first event through the gateway, beside the same straight from the far end, turn by turn.
+#[tokio::test]
+async fn check_11_the_first_event_comes_hardly_later() {
+    let all = events(&["one"], true);
+    let stand_in = StandIn::always(Act::Stream(all, Duration::ZERO)).await;
+    let gateway = Gateway::start(&remote_at(stand_in.address, ""));
+    let client = client();
+    let first = async |url: String| {
+        let began = std::time::Instant::now();
+        let request = client.post(url).body(stream_body("hi", true));
+        let mut response = request.send().await.unwrap();
+        assert!(response.chunk().await.unwrap().is_some());
+        let took = began.elapsed();
+        while response.chunk().await.unwrap().is_some() {}
+        took
+    };
+    let (mut through, mut straight) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        straight.push(first(format!("{}/chat/completions", stand_in.base_url())).await);
+        through.push(first(gateway.url("/v1/chat/completions")).await);
+    }
+    through.sort();
+    straight.sort();
+    let added = |at: usize| through[at].saturating_sub(straight[at]);
+    println!(
+        "added to the first event: {:?} in the middle, {:?} at p99",
+        added(50),
+        added(98)
+    );
+    // Without optimisation, and whatever else the machine does; p99 is for `benches/`.
+    assert!(added(50) < Duration::from_millis(5), "{:?}", added(50));
+}
+
 #[tokio::test]
 async fn check_12_usage_is_passed_on_when_asked_for_and_taken_out_when_not() {
     let all = events(&["one"], true);

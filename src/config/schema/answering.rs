@@ -15,6 +15,7 @@ pub(super) fn answering() -> Vec<Key> {
             some(models()),
         ),
         callers(),
+        keys(),
         cost(),
         key("cache", "Repeated questions.", cache()),
         topics(),
@@ -26,15 +27,16 @@ fn callers() -> Key {
         "callers",
         "Who may ask; without it everyone who reaches the listener.",
         list(object(
-            &["name", "key_sha256"],
+            &["name"],
             vec![
                 key("name", "Its name.", word()),
                 key(
                     "key_sha256",
-                    "SHA-256 of its key, 64 hexadecimal digits, or a reference to it.",
+                    "SHA-256 of its key, 64 hexadecimal digits, or a reference to it; or a list of them.",
                     any_of(&[
-                        json!({"type": "string", "pattern": "^\\s*[0-9a-fA-F]{64}\\s*$"}),
+                        digest(),
                         reference(),
+                        list(any_of(&[digest(), reference()])),
                     ]),
                 ),
                 key("tenant", "Whose caller it is, for budgets.", word()),
@@ -44,12 +46,51 @@ fn callers() -> Key {
                     list(model()),
                 ),
                 key(
+                    "expires",
+                    "The last day, or the moment from which on no key of it lets anybody in; UTC.",
+                    text(),
+                ),
+                key(
+                    "requests_per_minute",
+                    "Requests that it may make a minute.",
+                    whole(1, 1_000_000),
+                ),
+                key(
+                    "tokens_per_minute",
+                    "Tokens that it may use a minute, of questions and answers together.",
+                    whole(1, 1_000_000_000),
+                ),
+                key(
+                    "concurrency",
+                    "Requests that it may have under way at the same time.",
+                    whole(1, 1_000_000),
+                ),
+                key(
                     "budget",
                     "A budget of its own.",
                     object(&["usd", "per"], budget()),
                 ),
             ],
         )),
+    )
+}
+
+fn digest() -> Value {
+    json!({"type": "string", "pattern": "^\\s*[0-9a-fA-F]{64}\\s*$"})
+}
+
+fn keys() -> Key {
+    key(
+        "keys",
+        "Keys of callers that come and go without a restart.",
+        object(
+            &["file"],
+            vec![key(
+                "file",
+                "The file that `firstline keys` writes.",
+                text(),
+            )],
+        ),
     )
 }
 
@@ -292,53 +333,105 @@ fn price() -> Value {
 }
 
 fn upstream() -> Value {
-    object(
-        &["base_url", "model"],
-        vec![
-            key("dialect", "The API it speaks.", words(&["openai"])),
-            key(
-                "base_url",
-                "http(s), without user, password or query.",
-                text(),
-            ),
-            key("model", "What the endpoint itself calls the model.", text()),
-            key(
-                "api_key",
-                "The provider's key: `{env: NAME}` or `{file: PATH}`.",
-                reference(),
-            ),
-            key(
-                "allow_plain_http",
-                "Permits http to another machine.",
-                flag(false),
-            ),
-            key(
-                "max_input_tokens",
-                "What it takes at most.",
-                whole(1, u32::MAX),
-            ),
-            key(
-                "max_output_tokens",
-                "No answer is longer: a request that asks for more, or does not say, is sent with this.",
-                whole(1, u32::MAX),
-            ),
-            key(
-                "limit_key",
-                "The key by which it is told a limit that the request does not name.",
-                words(&["max_tokens", "max_completion_tokens"]),
-            ),
-            key(
-                "trusted",
-                "Permits `tier: local` at an address that is neither this machine nor private.",
-                flag(false),
-            ),
-            key(
-                "parallel",
-                "Requests that it answers at the same time; further ones wait for those.",
-                whole(1, 100_000),
-            ),
-        ],
-    )
+    let mut keys = vec![
+        key(
+            "endpoints",
+            "Several that answer for the model, each with its own address, key and place.",
+            some(one_of_several()),
+        ),
+        key(
+            "balance",
+            "How one of several is chosen.",
+            words(&["weighted", "least_busy", "fastest"]),
+        ),
+    ];
+    keys.extend(of_upstream());
+    object(&[], keys)
+}
+
+/// What is said of one endpoint, or of all.
+fn of_upstream() -> Vec<Key> {
+    vec![
+        key("dialect", "The API it speaks.", words(&["openai"])),
+        key(
+            "base_url",
+            "http(s), without user, password or query.",
+            text(),
+        ),
+        key("model", "What the endpoint itself calls the model.", text()),
+        key(
+            "api_key",
+            "The provider's key: `{env: NAME}` or `{file: PATH}`.",
+            reference(),
+        ),
+        key(
+            "key_header",
+            "The header that the key goes in; Azure wants `api-key`.",
+            words(&["authorization", "api-key"]),
+        ),
+        key(
+            "allow_plain_http",
+            "Permits http to another machine.",
+            flag(false),
+        ),
+        key(
+            "max_input_tokens",
+            "What it takes at most.",
+            whole(1, u32::MAX),
+        ),
+        key(
+            "max_output_tokens",
+            "No answer is longer: a request that asks for more, or does not say, is sent with this.",
+            whole(1, u32::MAX),
+        ),
+        key(
+            "limit_key",
+            "The key by which it is told a limit that the request does not name.",
+            words(&["max_tokens", "max_completion_tokens"]),
+        ),
+        key(
+            "trusted",
+            "Permits `tier: local` at an address that is neither this machine nor private.",
+            flag(false),
+        ),
+        key(
+            "parallel",
+            "Requests that it answers at the same time; further ones wait for those.",
+            whole(1, 100_000),
+        ),
+    ]
+}
+
+fn one_of_several() -> Value {
+    let mut keys = vec![
+        key(
+            "name",
+            "What it is called; its number where it is left out.",
+            word(),
+        ),
+        key(
+            "weight",
+            "Its share of the load beside the others' weights.",
+            json!({"type": "number", "minimum": 0.001, "maximum": 1e6, "default": 1}),
+        ),
+        key(
+            "residency",
+            "Where its data goes; what is not stated satisfies no requirement.",
+            residency(),
+        ),
+    ];
+    let own = [
+        "base_url",
+        "model",
+        "api_key",
+        "key_header",
+        "allow_plain_http",
+        "trusted",
+        "parallel",
+    ];
+    let of_upstream = of_upstream().into_iter();
+    keys.extend(of_upstream.filter(|(name, _)| own.contains(name)));
+    object(&["base_url"], keys)
 }
 
 fn engine() -> Value {

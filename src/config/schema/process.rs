@@ -29,8 +29,28 @@ fn listen() -> Key {
                     text(),
                 ),
                 key(
+                    "tls",
+                    "Encrypts `api`.",
+                    object(
+                        &["certificate", "key"],
+                        vec![
+                            key(
+                                "certificate",
+                                "The PEM file of the certificate chain.",
+                                text(),
+                            ),
+                            key("key", "The PEM file of its private key.", text()),
+                            key(
+                                "client_ca",
+                                "The PEM file of the authorities whose clients are let in; without it clients show no certificate.",
+                                text(),
+                            ),
+                        ],
+                    ),
+                ),
+                key(
                     "allow_anonymous",
-                    "Permits an `api` address open to other machines without `callers`.",
+                    "Permits an `api` address open to other machines without `callers`, where the command line says `--allow-anonymous` too.",
                     flag(false),
                 ),
             ],
@@ -99,6 +119,11 @@ fn encoder() -> Key {
                     "deadline",
                     "The time measuring may take before cautious values are assumed.",
                     span("150ms"),
+                ),
+                key(
+                    "serve",
+                    "Load it for /v1/embeddings and /v1/moderations where nothing in the policy needs it.",
+                    flag(false),
                 ),
             ],
         ),

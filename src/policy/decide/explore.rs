@@ -20,7 +20,7 @@ impl Case<'_> {
         let mut endpoints = (0..chosen.len()).filter(is_endpoint);
         let own = endpoints.next()?;
         let others: Vec<usize> = endpoints
-            .filter(|at| self.may_be_drawn(chosen[*at]))
+            .filter(|at| self.may_be_drawn(chosen[*at]) && !same_model(chosen[own], chosen[*at]))
             .collect();
         let away = self.standing.lot.filter(|lot| *lot < share);
         let drawn = match (away, others.last()) {
@@ -57,6 +57,12 @@ impl Case<'_> {
     fn may_be_drawn(&self, model: &Model) -> bool {
         model.tier() == Tier::Remote || matches!(self.settings.quality.bar, Bar::Threshold(_))
     }
+}
+
+/// Two endpoints of one model answer alike: which of them answers teaches nothing.
+fn same_model(one: &Model, other: &Model) -> bool {
+    let names = [one, other].map(|model| model.pool.as_ref().map(|pool| &pool.name));
+    names[0].is_some() && names[0] == names[1]
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::policy::time::Objective;
 use std::time::Duration;
 
 /// Latencies seen count only after this many answers.
-const ENOUGH_SAMPLES: u32 = 8;
+pub(super) const ENOUGH_SAMPLES: u32 = 8;
 /// What is assumed where too little was seen: ten seconds to the first token, and twenty tokens a second.
 const SLOW_FIRST_TOKEN: Duration = Duration::from_secs(10);
 const SLOW_PER_TOKEN: Duration = Duration::from_millis(50);

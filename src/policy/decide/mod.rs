@@ -10,6 +10,7 @@ use super::standing::Standing;
 use crate::domain::{DataClass, Demand, Signals, Tier};
 use std::sync::Arc;
 
+mod balance;
 mod explore;
 mod hedge;
 mod human;
@@ -69,6 +70,7 @@ impl Case<'_> {
             });
         }
         self.step_up(&mut chosen, human, &mut rejected);
+        self.balance(&mut chosen);
         let set_back = self.by_time(&mut chosen, &mut rejected);
         let may_keep = self
             .settings

@@ -394,6 +394,7 @@ fn a_leave_that_carries_the_duty_lets_nothing_go_in_plain_words() {
         base_url: "https://far.example/v1".into(),
         upstream_model: "m".into(),
         credential: None,
+        key_header: crate::domain::KeyHeader::default(),
         residency: Residency::default(),
         price: Price::default(),
         limits: crate::domain::TokenLimits::default(),

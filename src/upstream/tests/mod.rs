@@ -61,6 +61,7 @@ fn endpoint(address: SocketAddr, timeouts: Timeouts) -> Endpoint {
         base_url: format!("http://{address}/v1").into(),
         upstream_model: "gpt-4o".into(),
         credential: Some(Secret::new(KEY)),
+        key_header: crate::domain::KeyHeader::default(),
         residency: Residency::default(),
         price: Price::default(),
         limits: crate::domain::TokenLimits::default(),

@@ -7,8 +7,8 @@ use firstline::domain::{
     Signals, Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Bar, ClassRule, Condition, Hedge, HumanRule, Model, Objective, Offer, OnViolation, PrivacyRule,
-    Requirement, RouteLatency, RouteRule, Settings,
+    Balance, Bar, ClassRule, Condition, Hedge, HumanRule, Model, Objective, Offer, OnViolation,
+    Pool, PrivacyRule, Requirement, RouteLatency, RouteRule, Settings,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -113,10 +113,22 @@ impl Random {
             2 => Offer::Engine,
             _ => Offer::Endpoint(Arc::new(self.endpoint(name.clone()))),
         };
+        // One of several endpoints of a model: they change places, and none goes where it may not.
+        let is_endpoint = matches!(offer, Offer::Endpoint(_));
+        let pool = self.sometimes(3, |random| Pool {
+            name: "pool".into(),
+            balance: match random.below(3) {
+                0 => Balance::Weighted,
+                1 => Balance::LeastBusy,
+                _ => Balance::Fastest,
+            },
+            weight: 1.0 + random.below(9) as f64,
+        });
         Model {
+            aliases: vec![name.clone()],
             name,
-            aliases: Vec::new(),
             offer,
+            pool: pool.filter(|_| is_endpoint),
         }
     }
 
@@ -132,6 +144,7 @@ impl Random {
             base_url: "https://model.example/v1".into(),
             upstream_model: "model".into(),
             credential: None,
+            key_header: firstline::domain::KeyHeader::default(),
             residency: self.residency(),
             price: Price::default(),
             limits: firstline::domain::TokenLimits::default(),

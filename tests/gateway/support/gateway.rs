@@ -49,7 +49,7 @@ impl Gateway {
             );
         };
         let address = line
-            .split("http://")
+            .split("://")
             .nth(1)
             .and_then(|rest| rest.split_whitespace().next())
             .unwrap();

@@ -1,0 +1,369 @@
+//! Callers who mean no good: floods of HTTP/2 frames, connections that say nothing or too little, and very many of them.
+//!
+//! What each does to others is measured by an ordinary client beside it, and what it costs is read from `/proc`.
+
+use crate::support::{
+    Act, Gateway, Hand, Sender, StandIn, answering, chat_body, completion, events, hello, one,
+    remote_at, stream_body, until,
+};
+use std::fs;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// Megabytes that a flood may make a gateway grow by.
+const MOST_GROWN_KIB: u64 = 64 << 10;
+
+fn resident_kib(gateway: &Gateway) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", gateway.process_id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse().unwrap()
+}
+
+/// Processor time used until now.
+fn busy(gateway: &Gateway) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", gateway.process_id())).unwrap();
+    // The name may hold spaces; what follows its bracket does not. Ticks are hundredths of a second.
+    let after: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = after[11].parse::<u64>().unwrap() + after[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+/// How long ordinary requests took, the slowest last.
+async fn ordinary(sender: &Sender, count: usize) -> Vec<Duration> {
+    let mut took = Vec::with_capacity(count);
+    for _ in 0..count {
+        let began = Instant::now();
+        let reply = sender.chat(&[], hello()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        took.push(began.elapsed());
+    }
+    took.sort();
+    took
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// A header block of literals without indexing (RFC 7541, section 6.2.2), behind the method and the scheme.
+fn block(method: u8, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = vec![method, 0x86];
+    let mut literal = |name: &str, value: &str| {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.bytes());
+        }
+    };
+    literal(":path", path);
+    literal(":authority", "x");
+    more.iter().for_each(|(name, value)| literal(name, value));
+    block
+}
+
+const GET: u8 = 0x82;
+const POST: u8 = 0x83;
+
+async fn opened(gateway: &Gateway, settings: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+    let begin = [PREFACE, &frame(SETTINGS, 0, 0, settings)].concat();
+    stream.write_all(&begin).await.unwrap();
+    stream
+}
+
+/// Sends as long as the gateway takes it, and reads what it says, for at most so long. Gives the bytes that were taken.
+async fn pour(stream: TcpStream, bytes: Vec<u8>, at_most: Duration) -> usize {
+    let (mut from, mut to) = stream.into_split();
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
+        let mut buffer = vec![0; 64 << 10];
+        while matches!(from.read(&mut buffer).await, Ok(1..)) {}
+    });
+    let mut sent = 0;
+    let writing = async {
+        for piece in bytes.chunks(16 << 10) {
+            if to.write_all(piece).await.is_err() {
+                return;
+            }
+            sent += piece.len();
+        }
+    };
+    // One that is held back or thrown out has done what it can.
+    let _ = tokio::time::timeout(at_most, writing).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), reading.join_next()).await;
+    sent
+}
+
+/// Ten thousand streams, each given up at once.
+fn rapid_reset() -> Vec<u8> {
+    let block = block(GET, "/v1/models", &[]);
+    let streams = (0..10_000_u32).map(|number| number * 2 + 1);
+    let each = streams.map(|stream| {
+        let open = frame(HEADERS, END_STREAM | END_HEADERS, stream, &block);
+        [open, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
+    });
+    each.collect::<Vec<_>>().concat()
+}
+
+/// A head that never ends.
+fn continuations() -> Vec<u8> {
+    let first = frame(HEADERS, END_STREAM, 1, &block(GET, "/v1/models", &[]));
+    let header = block(GET, "/", &[("x-a", &"b".repeat(100))]);
+    let next = frame(CONTINUATION, 0, 1, &header[header.len() - 106..]);
+    [first, next.repeat(200_000)].concat()
+}
+
+fn settings() -> Vec<u8> {
+    // SETTINGS_MAX_FRAME_SIZE, each time the smallest.
+    frame(SETTINGS, 0, 0, &[0, 5, 0, 0, 0x40, 0]).repeat(300_000)
+}
+
+fn pings() -> Vec<u8> {
+    frame(PING, 0, 0, b"12345678").repeat(300_000)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_28_floods_of_frames_cost_others_little() {
+    let far = answering().await;
+    let gateway = Gateway::start(&one(&far, "", ""));
+    let sender = Sender::to(&gateway);
+    ordinary(&sender, 20).await;
+    let quiet = ordinary(&sender, 60).await;
+    for (what, bytes) in [
+        ("rapid reset", rapid_reset()),
+        ("continuations", continuations()),
+        ("settings", settings()),
+        ("pings", pings()),
+    ] {
+        let (memory, work) = (resident_kib(&gateway), busy(&gateway));
+        let total = bytes.len();
+        let began = Instant::now();
+        let stream = opened(&gateway, &[]).await;
+        let mut flood = JoinSet::new();
+        flood.spawn(pour(stream, bytes, Duration::from_secs(10)));
+        let during = ordinary(&sender, 60).await;
+        let sent = flood.join_next().await.unwrap().unwrap();
+        let (took, used) = (began.elapsed(), busy(&gateway) - work);
+        let grown = resident_kib(&gateway).saturating_sub(memory);
+        let (before, slowest) = (quiet[quiet.len() - 1], during[during.len() - 1]);
+        println!(
+            "{what}: {sent} of {total} bytes in {took:?}, {used:?} of work; of 60 the slowest {slowest:?} and nine in ten {:?}, before {before:?}; {grown} KiB more",
+            during[53]
+        );
+        assert!(grown < MOST_GROWN_KIB, "{what}: {grown} KiB");
+        // A machine that does other work, too, is sometimes slow by itself: nine in ten have to be quick.
+        let most = before * 2 + Duration::from_millis(1_000);
+        assert!(during[53] < most, "{what}: {during:?}, before {before:?}");
+        // It is over when it is over.
+        let (idle, still) = (Instant::now(), busy(&gateway));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let after = busy(&gateway) - still;
+        assert!(
+            after < idle.elapsed() / 2,
+            "{what}: still working, {after:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn check_28_who_opens_no_window_holds_one_connection_and_nobody_else() {
+    let piece = events(&["x".repeat(16 << 10).as_str(); 64], true);
+    let far = StandIn::always(Act::Stream(piece, Duration::ZERO)).await;
+    let gateway = Gateway::start(&one(&far, "", ""));
+    let memory = resident_kib(&gateway);
+    let body = stream_body("hi", false);
+    // SETTINGS_INITIAL_WINDOW_SIZE of nothing: answers may begin and not go on.
+    let mut stream = opened(&gateway, &[0, 4, 0, 0, 0, 0]).await;
+    for number in 0..100_u32 {
+        let head = block(
+            POST,
+            "/v1/chat/completions",
+            &[("content-type", "application/json")],
+        );
+        let open = frame(HEADERS, END_HEADERS, number * 2 + 1, &head);
+        let data = frame(DATA, END_STREAM, number * 2 + 1, body.as_bytes());
+        stream.write_all(&[open, data].concat()).await.unwrap();
+    }
+    let (mut from, _to) = stream.into_split();
+    let mut reader = JoinSet::new();
+    reader.spawn(async move {
+        let mut buffer = vec![0; 64 << 10];
+        while matches!(from.read(&mut buffer).await, Ok(1..)) {}
+    });
+    far.wait_for_requests(100).await;
+    far.now(Act::Answer(200, "", completion("yes")));
+    let sender = Sender::to(&gateway);
+    let during = ordinary(&sender, 30).await;
+    let grown = resident_kib(&gateway).saturating_sub(memory);
+    println!(
+        "a hundred closed windows: {grown} KiB, slowest {:?}",
+        during[29]
+    );
+    // A hundred answers of a megabyte each, of which only what is under way is held.
+    assert!(grown < MOST_GROWN_KIB, "{grown} KiB");
+}
+
+/// So many who begin a head and so many who begin a body, and say no more. Good callers are served, and these let go.
+async fn slowloris(heads: usize, bodies: usize, at_most: Duration) {
+    let far = answering().await;
+    let limits = "limits: {header_timeout: 2s, body_timeout: 2s, max_connections: 12000, max_in_flight: 12000}";
+    let gateway = Gateway::start(&one(&far, "", limits));
+    let sender = Sender::to(&gateway);
+    let before = ordinary(&sender, 20).await;
+    let began = Instant::now();
+    let mut slow = JoinSet::new();
+    let half = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-a: ".as_slice();
+    let body =
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{\"model\""
+            .as_slice();
+    for (count, bytes) in [(heads, half), (bodies, body)] {
+        for _ in 0..count {
+            let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+            slow.spawn(async move {
+                let mut buffer = [0; 4096];
+                while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
+            });
+        }
+    }
+    let opened = began.elapsed();
+    let during = ordinary(&sender, 30).await;
+    let all_gone = async { while slow.join_next().await.is_some() {} };
+    tokio::time::timeout(at_most, all_gone)
+        .await
+        .expect("slow senders are kept for ever");
+    println!(
+        "{heads} + {bodies} slow senders opened in {opened:?}, gone after {:?}; slowest of 30 {:?}, before {:?}",
+        began.elapsed(),
+        during[29],
+        before[19]
+    );
+    assert_eq!(far.seen().len(), 50, "no half request goes on");
+    ordinary(&sender, 5).await;
+}
+
+#[tokio::test]
+async fn check_30_slow_senders_are_let_go_and_others_served() {
+    slowloris(500, 500, Duration::from_secs(10)).await;
+}
+
+/// `ulimit -n 25000; cargo test --test gateway -- --ignored check_30`.
+#[tokio::test]
+#[ignore = "ten thousand connections"]
+async fn check_30_in_full() {
+    slowloris(5_000, 5_000, Duration::from_secs(10)).await;
+}
+
+/// So many connections that say nothing beside so many streams under way, in so much memory.
+async fn crowd(idle: usize, active: usize, most_kib: u64) {
+    let hand = Hand::new().await;
+    let limits = "limits: {max_connections: 12000, max_in_flight: 4000}";
+    let gateway = Gateway::start(&remote_at(hand.address, limits));
+    let before = resident_kib(&gateway);
+    let mut quiet = Vec::with_capacity(idle);
+    for _ in 0..idle {
+        let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+        // One request each, so that it is a kept connection and not a new one.
+        stream
+            .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = [0; 512];
+        assert!(stream.read(&mut answer).await.unwrap() > 0);
+        quiet.push(stream);
+    }
+    let all = events(&["one", "two"], false);
+    let body = stream_body("hi", false);
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (mut lines, mut streams) = (Vec::new(), Vec::new());
+    for _ in 0..active {
+        let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut line = hand.take().await;
+        line.open().await;
+        line.piece(&all[..2].concat()).await;
+        lines.push(line);
+        streams.push(stream);
+    }
+    let held = resident_kib(&gateway);
+    println!("{idle} idle and {active} streams: {held} KiB, {before} KiB before");
+    assert!(held < most_kib, "{held} KiB");
+    for mut line in lines {
+        line.piece(&all[2..].concat()).await;
+        line.end().await;
+    }
+    for mut stream in streams {
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains("[DONE]") {
+            assert!(stream.read_buf(&mut seen).await.unwrap() > 0, "cut short");
+        }
+    }
+    drop(quiet);
+    until("what they held is given back", async || {
+        (resident_kib(&gateway) < before + (held - before) / 2 + (32 << 10)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn check_41_idle_connections_and_open_streams_take_little() {
+    crowd(500, 100, 200 << 10).await;
+}
+
+/// `ulimit -n 25000; cargo test --test gateway -- --ignored check_41`.
+#[tokio::test]
+#[ignore = "eleven thousand connections"]
+async fn check_41_in_full() {
+    crowd(8_500, 1_000, 400 << 10).await;
+}
+
+#[tokio::test]
+async fn check_28_a_flood_is_of_no_use_for_getting_in() {
+    // Whoever may not come in may not come in by the hundredth try on one connection either.
+    let far = answering().await;
+    let callers = format!(
+        "callers: [{{name: shop, key_sha256: \"{}\"}}]",
+        "ab".repeat(32)
+    );
+    let gateway = Gateway::start(&one(&far, "", &callers));
+    let body = chat_body("auto", "hi").to_string();
+    let mut stream = opened(&gateway, &[]).await;
+    for number in 0..200_u32 {
+        let bearer = format!("Bearer {number}");
+        let head = block(POST, "/v1/chat/completions", &[("authorization", &bearer)]);
+        let open = frame(HEADERS, END_HEADERS, number * 2 + 1, &head);
+        let data = frame(DATA, END_STREAM, number * 2 + 1, body.as_bytes());
+        if stream.write_all(&[open, data].concat()).await.is_err() {
+            break;
+        }
+    }
+    drop(stream);
+    assert_eq!(Sender::to(&gateway).chat(&[], hello()).await.status, 401);
+    assert_eq!(far.opened(), 0);
+}
