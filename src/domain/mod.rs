@@ -7,6 +7,7 @@ mod answer;
 mod caller;
 mod day;
 mod endpoint;
+mod form;
 mod ids;
 mod message;
 mod money;
@@ -18,14 +19,16 @@ mod usage;
 mod wishes;
 
 pub use answer::{
-    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, TokenSaid, Verbatim,
+    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Piece, Seen, Served, TokenSaid,
+    Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest};
 pub use day::Day;
 pub use endpoint::{
-    Agreement, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
-    TokenLimits,
+    Agreement, AuthHeader, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier,
+    Timeouts, TokenLimits,
 };
+pub use form::{Form, Surface};
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
 pub use money::{Price, Usd};

@@ -69,6 +69,8 @@ fn far() -> Endpoint {
         name: "far".into(),
         tier: Tier::Remote,
         dialect: Dialect::OpenAi,
+        also: std::collections::BTreeSet::new(),
+        auth: crate::domain::AuthHeader::Bearer,
         base_url: "https://provider.example/v1".into(),
         upstream_model: "m".into(),
         credential: None,

@@ -13,6 +13,7 @@ mod matching;
 mod paying;
 mod restored;
 mod shadow;
+mod staying;
 mod told;
 mod watched;
 

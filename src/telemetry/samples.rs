@@ -48,6 +48,8 @@ pub(super) fn endpoint() -> Endpoint {
         name: "gpt".into(),
         tier: Tier::Remote,
         dialect: Dialect::OpenAi,
+        also: std::collections::BTreeSet::new(),
+        auth: crate::domain::AuthHeader::Bearer,
         base_url: "https://eu.api.openai.com/v1".into(),
         upstream_model: "gpt-4o".into(),
         credential: None,

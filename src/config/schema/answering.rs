@@ -258,7 +258,21 @@ fn upstream() -> Value {
     object(
         &["base_url", "model"],
         vec![
-            key("dialect", "The API it speaks.", words(&["openai"])),
+            key(
+                "dialect",
+                "The API it speaks.",
+                words(&["openai", "anthropic"]),
+            ),
+            key(
+                "surfaces",
+                "The forms of OpenAI's API in which it takes requests as they come.",
+                list(words(&["chat", "completions", "responses"])),
+            ),
+            key(
+                "auth_header",
+                "Where its key goes: `bearer` for openai, `x-api-key` for anthropic, `api-key` for Azure.",
+                words(&["bearer", "api-key", "x-api-key"]),
+            ),
             key(
                 "base_url",
                 "http(s), without user, password or query.",

@@ -129,6 +129,8 @@ impl Random {
                 Tier::Remote
             },
             dialect: Dialect::OpenAi,
+            also: std::collections::BTreeSet::new(),
+            auth: firstline::domain::AuthHeader::Bearer,
             base_url: "https://model.example/v1".into(),
             upstream_model: "model".into(),
             credential: None,
