@@ -4,6 +4,8 @@
 
 pub mod domain;
 
+pub mod wire;
+
 pub mod policy;
 
 pub mod calibration;

@@ -134,6 +134,7 @@ fn request(turns: usize) -> ChatRequest {
             ..BodyLayout::default()
         },
         body: body.into(),
+        surface: firstline::domain::Surface::default(),
         traceparent: None,
     }
 }

@@ -3,8 +3,8 @@
 use crate::domain::{CacheScope, ChatRequest};
 use std::fmt;
 
-/// The identity of a question: BLAKE3 over the scope, the policy generation, the model asked for, the headers that
-/// change an answer, and the whole body as it came.
+/// The identity of a question: BLAKE3 over the scope, the policy generation, the form, the model asked for, the headers
+/// that change an answer, and the whole body as it came.
 ///
 /// The body is hashed byte for byte. Two bodies that mean the same and are written differently (another key order,
 /// another spacing) get different keys: that costs a miss, and never gives an answer to another question. Every field
@@ -81,6 +81,15 @@ impl Key {
         part(kind);
         part(scope.0.as_bytes());
         part(policy_hash.as_bytes());
+        part(request.surface.form.as_str().as_bytes());
+        part(
+            request
+                .surface
+                .betas
+                .as_deref()
+                .unwrap_or_default()
+                .as_bytes(),
+        );
         part(request.model.as_bytes());
         part(&[u8::from(request.stream), u8::from(request.include_usage)]);
         part(&[u8::from(data_class.is_some())]);

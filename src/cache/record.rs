@@ -120,6 +120,11 @@ impl Recording {
                 self.content_bytes += text.len();
                 (None, false)
             }
+            Chunk::Piece(piece) => {
+                self.content = true;
+                self.content_bytes += piece.bytes();
+                (None, false)
+            }
             Chunk::Finish { reason, usage } => {
                 self.usage = Some(*usage);
                 (Some(*reason), true)
@@ -212,6 +217,8 @@ fn own(chunk: &Chunk) -> Chunk {
             wire: Bytes::copy_from_slice(&verbatim.wire),
             seen: verbatim.seen,
         }),
-        Chunk::Text(_) | Chunk::Tokens { .. } | Chunk::Finish { .. } => chunk.clone(),
+        Chunk::Text(_) | Chunk::Tokens { .. } | Chunk::Piece(_) | Chunk::Finish { .. } => {
+            chunk.clone()
+        }
     }
 }

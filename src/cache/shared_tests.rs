@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    Chunk, DecisionId, FinishReason, Secret, Seen, TokenSaid, Usage, Usd, Verbatim,
+    Chunk, DecisionId, FinishReason, Piece, Secret, Seen, TokenSaid, Usage, Usd, Verbatim,
 };
 use crate::shared::redis_server::Server;
 use crate::shared::{Settings, Store};
@@ -30,6 +30,17 @@ fn answer(text: &str) -> Recorded {
                     log_probability: -0.25,
                 }],
             },
+            Chunk::Piece(Piece::Thought("hm".into())),
+            Chunk::Piece(Piece::Refusal("no".into())),
+            Chunk::Piece(Piece::Call {
+                call: 1,
+                id: "c".into(),
+                name: "look".into(),
+            }),
+            Chunk::Piece(Piece::Arguments {
+                call: 1,
+                json: "{}".into(),
+            }),
             Chunk::Verbatim(Verbatim {
                 wire: bytes::Bytes::from_static(b"data: {}\n\n"),
                 seen: Seen {

@@ -164,6 +164,8 @@ impl Recorded {
 pub(super) fn weight(chunk: &Chunk) -> usize {
     let text = match chunk {
         Chunk::Text(text) => text.len(),
+        // An id stands beside a call's name.
+        Chunk::Piece(piece) => piece.bytes() + size_of::<crate::domain::Piece>(),
         Chunk::Tokens { text, tokens } => {
             let token = |token: &TokenSaid| size_of::<TokenSaid>() + token.text.len();
             text.len() + tokens.iter().map(token).sum::<usize>()

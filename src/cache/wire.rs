@@ -4,7 +4,7 @@
 //! key is no answer. Whoever may write to the store can still put answers there: it is part of the trusted machinery.
 
 use super::{Key, Recorded};
-use crate::domain::{Chunk, DecisionId, FinishReason, Seen, TokenSaid, Usage, Usd, Verbatim};
+use crate::domain::{self, Chunk, DecisionId, FinishReason, Seen, TokenSaid, Usage, Usd, Verbatim};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,17 @@ enum Piece {
     Finish {
         reason: String,
         usage: Used,
+    },
+    Thought(String),
+    Refusal(String),
+    Call {
+        call: usize,
+        id: String,
+        name: String,
+    },
+    Arguments {
+        call: usize,
+        json: String,
     },
     Verbatim {
         wire: String,
@@ -123,6 +134,7 @@ fn piece(chunk: &Chunk) -> Option<Piece> {
             reason: reason.as_str().to_owned(),
             usage: used(*usage),
         },
+        Chunk::Piece(piece) => said(piece),
         Chunk::Verbatim(Verbatim { wire, seen }) => Piece::Verbatim {
             wire: std::str::from_utf8(wire).ok()?.to_owned(),
             seen: What {
@@ -135,6 +147,15 @@ fn piece(chunk: &Chunk) -> Option<Piece> {
             },
         },
     })
+}
+
+fn said(piece: &domain::Piece) -> Piece {
+    match piece.clone() {
+        domain::Piece::Thought(text) => Piece::Thought(text),
+        domain::Piece::Refusal(text) => Piece::Refusal(text),
+        domain::Piece::Call { call, id, name } => Piece::Call { call, id, name },
+        domain::Piece::Arguments { call, json } => Piece::Arguments { call, json },
+    }
 }
 
 fn chunk(piece: Piece) -> Option<Chunk> {
@@ -157,6 +178,10 @@ fn chunk(piece: Piece) -> Option<Chunk> {
             reason: finish(&reason)?,
             usage: usage(used),
         },
+        Piece::Thought(text) => Chunk::Piece(domain::Piece::Thought(text)),
+        Piece::Refusal(text) => Chunk::Piece(domain::Piece::Refusal(text)),
+        Piece::Call { call, id, name } => Chunk::Piece(domain::Piece::Call { call, id, name }),
+        Piece::Arguments { call, json } => Chunk::Piece(domain::Piece::Arguments { call, json }),
         Piece::Verbatim { wire, seen } => Chunk::Verbatim(Verbatim {
             wire: Bytes::from(wire),
             seen: Seen {

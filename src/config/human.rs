@@ -128,10 +128,11 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets<'_>) -> Option<Endpoint> {
         tier,
         // Messages go along as the caller wrote them.
         dialect: Dialect::OpenAi,
+        also: std::collections::BTreeSet::new(),
+        auth: crate::domain::AuthHeader::Bearer,
         base_url: safe_address(section, Some(tier), &value, place),
         upstream_model: WEBHOOK.into(),
         credential: credential.flatten(),
-        key_header: crate::domain::KeyHeader::default(),
         residency: section
             .get("residency")
             .map_or_else(Residency::default, |value| residency(&value)),

@@ -9,8 +9,8 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Desk, Engine};
 use crate::domain::{
-    Agreement, Day, Dialect, Endpoint, KeyHeader, LimitKey, Region, Residency, Retention, Tier,
-    Timeouts, TokenLimits,
+    Agreement, AuthHeader, Day, Dialect, Endpoint, Form, LimitKey, Region, Residency, Retention,
+    Tier, Timeouts, TokenLimits,
 };
 use crate::policy::{Model, Offer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,12 +217,13 @@ fn desk(section: &Section<'_>, name: &Arc<str>, files: &Value<'_>, secrets: &Sec
 /// Every key of `upstream`.
 pub(super) const OF_UPSTREAM: &[&str] = &[
     "dialect",
+    "surfaces",
     "endpoints",
     "balance",
     "base_url",
     "model",
     "api_key",
-    "key_header",
+    "auth_header",
     "allow_plain_http",
     "trusted",
     "parallel",
@@ -239,8 +240,10 @@ pub(super) fn endpoint(
     (upstream, it, residency): (&Section<'_>, &Section<'_>, Option<Value<'_>>),
     secrets: &Secrets<'_>,
 ) -> Option<(Endpoint, PriceSource)> {
-    let dialect = upstream.read("dialect", Dialect::OpenAi, |value| {
-        value.choice(&[("openai", Dialect::OpenAi)])
+    let dialect = upstream.read("dialect", Dialect::OpenAi, |value| value.choice(&DIALECTS));
+    let also = surfaces(upstream, dialect);
+    let auth = it.read("auth_header", dialect.usual_auth(), |value| {
+        value.choice(&AuthHeader::ALL.map(|auth| (auth.as_str(), auth)))
     });
     let base_url = base_url(it, tier);
     let upstream_model = it
@@ -259,16 +262,12 @@ pub(super) fn endpoint(
         name: name.clone(),
         tier: tier?,
         dialect,
+        also,
+        auth,
         base_url: base_url?,
         upstream_model: upstream_model?.into(),
         // An unreadable key is a problem of its own, so that the outcome is never used without it.
         credential: credential.flatten(),
-        key_header: it.read("key_header", KeyHeader::Bearer, |value| {
-            value.choice(&[
-                ("authorization", KeyHeader::Bearer),
-                ("api-key", KeyHeader::ApiKey),
-            ])
-        }),
         residency,
         price,
         limits,
@@ -276,6 +275,36 @@ pub(super) fn endpoint(
         parallel: parallel.flatten(),
     };
     Some((endpoint, source))
+}
+
+const DIALECTS: [(&str, Dialect); 2] = [
+    ("openai", Dialect::OpenAi),
+    ("anthropic", Dialect::Anthropic),
+];
+
+/// The forms of OpenAI's API that the endpoint has beside chat completions, which it always has.
+fn surfaces(upstream: &Section<'_>, dialect: Dialect) -> BTreeSet<Form> {
+    let Some(value) = upstream.get("surfaces") else {
+        return BTreeSet::new();
+    };
+    if dialect == Dialect::Anthropic {
+        let message = "an endpoint that speaks `anthropic` has Messages and nothing beside";
+        value.wrong(message, "leave it out");
+    }
+    let forms = [Form::Chat, Form::Completions, Form::Responses];
+    let choices = forms.map(|form| (form.as_str(), form));
+    let stated: BTreeSet<Form> = value
+        .each(|item| item.choice(&choices))
+        .into_iter()
+        .collect();
+    if !stated.contains(&Form::Chat) {
+        let message = "other forms are put into chat completions, so the endpoint needs those";
+        value.wrong(message, "add `chat`");
+    }
+    stated
+        .into_iter()
+        .filter(|form| *form != Form::Chat)
+        .collect()
 }
 
 /// How many tokens it takes and writes, and by which key it is told. OpenAI's own API wants the newer key.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 const OF_EACH: &[&str] = &[
     "base_url",
     "api_key",
-    "key_header",
+    "auth_header",
     "allow_plain_http",
     "trusted",
     "parallel",
@@ -23,7 +23,7 @@ const OF_ONE: &[&str] = &[
     "base_url",
     "model",
     "api_key",
-    "key_header",
+    "auth_header",
     "allow_plain_http",
     "trusted",
     "parallel",

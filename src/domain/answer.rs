@@ -74,6 +74,8 @@ pub enum Chunk {
         /// Its tokens, in order. One whose text is not whole yet comes with the piece that has the rest.
         tokens: Vec<TokenSaid>,
     },
+    /// What is neither text nor the end, in no wire form.
+    Piece(Piece),
     /// The end of an answer in our own words.
     Finish {
         /// Why it ended.
@@ -83,6 +85,31 @@ pub enum Chunk {
     },
     /// An upstream's own bytes, passed on unchanged to a caller that speaks the same dialect.
     Verbatim(Verbatim),
+}
+
+/// What an answer says beside its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// More of what the model thought before it answered.
+    Thought(String),
+    /// More of the words in which it declines.
+    Refusal(String),
+    /// A call of a tool begins. Calls are numbered in the order in which they begin, from 0.
+    Call {
+        /// Its number.
+        call: usize,
+        /// The id by which its result is given back.
+        id: String,
+        /// The tool.
+        name: String,
+    },
+    /// More of the arguments of a call, as JSON.
+    Arguments {
+        /// The call's number.
+        call: usize,
+        /// A part of the JSON text.
+        json: String,
+    },
 }
 
 /// A token of an answer, and how sure the model was of it.
@@ -150,6 +177,18 @@ pub enum BrokenOff {
     /// The engine in this process failed midway, or the time for the request passed.
     #[error("the engine broke off: {0}")]
     Engine(&'static str),
+}
+
+impl Piece {
+    /// What the model wrote of it, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Thought(text) | Self::Refusal(text) | Self::Arguments { json: text, .. } => {
+                text.len()
+            }
+            Self::Call { name, .. } => name.len(),
+        }
+    }
 }
 
 impl FinishReason {

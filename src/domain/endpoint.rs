@@ -2,7 +2,7 @@
 //!
 //! Address, credential and region are one value, so that no code can pair one endpoint's region with another's address.
 
-use super::{Day, Price, Secret};
+use super::{Day, Form, Price, Secret};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,24 @@ pub enum Tier {
     Remote,
 }
 
-/// The wire form an endpoint speaks.
+/// The API an endpoint speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// OpenAI's chat completions.
+    /// OpenAI's: chat completions, and further forms where the operator says so.
     OpenAi,
+    /// Anthropic's: Messages.
+    Anthropic,
+}
+
+/// The header in which an endpoint wants its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthHeader {
+    /// `authorization: Bearer KEY`.
+    Bearer,
+    /// `api-key: KEY`, as Azure has it.
+    ApiKey,
+    /// `x-api-key: KEY`, as Anthropic has it.
+    XApiKey,
 }
 
 /// A region or jurisdiction as the operator writes it, in lower case: `eu`, `us`, `eu-west-1`.
@@ -79,16 +92,6 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
-/// The header in which an endpoint wants its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KeyHeader {
-    /// `authorization: Bearer KEY`, as OpenAI wants it.
-    #[default]
-    Bearer,
-    /// `api-key: KEY`, as Azure wants it.
-    ApiKey,
-}
-
 /// How many tokens an endpoint takes and writes at most, as the operator states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TokenLimits {
@@ -117,16 +120,18 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// Local (Ollama on this machine, say) or remote.
     pub tier: Tier,
-    /// The wire form.
+    /// The API it speaks.
     pub dialect: Dialect,
+    /// Forms of that API beside its usual one in which it takes requests as they come.
+    pub also: BTreeSet<Form>,
+    /// Where its key goes.
+    pub auth: AuthHeader,
     /// The API's base, without a trailing slash: `https://eu.api.openai.com/v1`.
     pub base_url: Arc<str>,
     /// What the endpoint itself calls the model.
     pub upstream_model: Arc<str>,
     /// The provider's key, where it wants one.
     pub credential: Option<Secret>,
-    /// The header that the key goes in.
-    pub key_header: KeyHeader,
     /// Where data goes.
     pub residency: Residency,
     /// What it charges; free when the operator states no price for a local model.
@@ -137,6 +142,49 @@ pub struct Endpoint {
     pub timeouts: Timeouts,
     /// Requests that it answers at the same time; further ones wait for those. `None` where the operator does not say.
     pub parallel: Option<u32>,
+}
+
+impl Endpoint {
+    /// The form in which a request that came in `asked` goes to it: the same where it takes that.
+    pub fn form_for(&self, asked: Form) -> Form {
+        match self.dialect {
+            Dialect::Anthropic => Form::Messages,
+            Dialect::OpenAi if self.also.contains(&asked) => asked,
+            Dialect::OpenAi => Form::Chat,
+        }
+    }
+}
+
+impl Dialect {
+    /// The word for it in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// Where a key goes if the operator does not say.
+    pub fn usual_auth(self) -> AuthHeader {
+        match self {
+            Self::OpenAi => AuthHeader::Bearer,
+            Self::Anthropic => AuthHeader::XApiKey,
+        }
+    }
+}
+
+impl AuthHeader {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Bearer, Self::ApiKey, Self::XApiKey];
+
+    /// The word for it in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::ApiKey => "api-key",
+            Self::XApiKey => "x-api-key",
+        }
+    }
 }
 
 impl Region {

@@ -7,6 +7,7 @@ mod answer;
 mod caller;
 mod day;
 mod endpoint;
+mod form;
 mod ids;
 mod message;
 mod moment;
@@ -19,14 +20,16 @@ mod usage;
 mod wishes;
 
 pub use answer::{
-    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Seen, Served, TokenSaid, Verbatim,
+    Answer, AnswerBody, BrokenOff, Chunk, Evidence, FinishReason, Piece, Seen, Served, TokenSaid,
+    Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest, RateLimits};
 pub use day::Day;
 pub use endpoint::{
-    Agreement, Dialect, Endpoint, KeyHeader, LimitKey, Region, Residency, Retention, Tier,
+    Agreement, AuthHeader, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier,
     Timeouts, TokenLimits,
 };
+pub use form::{Form, Surface};
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
 pub use moment::Moment;

@@ -1,12 +1,12 @@
 //! What was asked, by whom.
 
-use super::{Caller, DecisionId, Message, RequestId, Role, Wishes};
+use super::{Caller, DecisionId, Message, RequestId, Role, Surface, Wishes};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A chat request: the fields that policy, signals and local answers read, and the caller's own bytes untouched.
+/// A request for an answer, in whatever form it came: the fields that policy, signals and local answers read, and the caller's own bytes untouched.
 ///
 /// What leaves is `body` with only those edits that policy must make (see [`BodyLayout`]); it is never rebuilt from
 /// the parsed fields, so unknown fields, number forms and key order survive.
@@ -34,6 +34,8 @@ pub struct ChatRequest {
     pub wishes: Option<Wishes>,
     /// What the caller asks to be stricter.
     pub tightening: Tightening,
+    /// The form that it came in.
+    pub surface: Surface,
     /// The body as it came.
     pub body: Bytes,
     /// Where in `body` the gateway's own edits go.
@@ -117,8 +119,10 @@ pub struct BodyLayout {
     pub stream_options: Option<Range<usize>>,
     /// The text of the last message, quotes included, where that is one plain text of the person.
     pub question: Option<Range<usize>>,
-    /// The values of the top-level `max_tokens` and `max_completion_tokens`, where they are stated, `null` too.
+    /// The values of the top-level keys that limit the output, where they are stated, `null` too.
     pub output_limits: Vec<Range<usize>>,
+    /// The value of the top-level `previous_response_id`, quotes included, where it names an endpoint's response.
+    pub previous_response: Option<Range<usize>>,
     /// Just before the closing brace of the top-level object.
     pub end: usize,
 }

@@ -78,6 +78,12 @@ struct Notice<'a> {
 struct Conversation<'a> {
     #[serde(borrow)]
     messages: Option<&'a RawValue>,
+    /// Where Responses have it.
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    /// Where legacy completions have it.
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
 }
 
 impl Ticket {
@@ -107,7 +113,7 @@ impl Ticket {
             data_class: &self.class,
             rule: &self.rule,
             policy: &self.policy,
-            messages: conversation.and_then(|conversation| conversation.messages),
+            messages: conversation.and_then(|said| said.messages.or(said.input).or(said.prompt)),
         })
     }
 }

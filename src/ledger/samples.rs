@@ -62,6 +62,7 @@ pub(crate) fn request(decision: &str) -> ChatRequest {
         tightening: Tightening::default(),
         body: bytes::Bytes::new(),
         layout: BodyLayout::default(),
+        surface: crate::domain::Surface::default(),
         traceparent: None,
     }
 }

@@ -67,6 +67,7 @@ fn request(turns: &[(Role, &str)]) -> ChatRequest {
         tightening: Tightening::default(),
         body: "{}".into(),
         layout: BodyLayout::default(),
+        surface: crate::domain::Surface::default(),
         traceparent: None,
     }
 }

@@ -3,6 +3,7 @@
 use super::carry::Journey;
 use super::matching::Matching;
 use super::shadow::{Outlook, Shadow};
+use super::staying::stay;
 use super::told::{Fault, GatewayFault, Refusal, Reply};
 use crate::cache::{self, Cache, Recall, SimilarCache, Slot};
 use crate::domain::{Caller, ChatRequest, DecisionId, KeyDigest, RateLimits, Wanted};
@@ -212,11 +213,14 @@ impl Visit {
             let live = Outlook::of(&decided, desks, request, &signals, standing.today);
             journey.shadowed(shadow.decide(request, &signals, &standing, &live));
         }
-        let decision = match decided {
+        let mut decision = match decided {
             Ok(decision) => decision,
             Err(undecided) => return Err(journey.undecided(undecided)),
         };
         journey.decided(&decision);
+        if let Err(refused) = stay(&mut decision, request) {
+            return Err(journey.refuse(Fault::Policy(refused)));
+        }
         let slot = slot.filter(|_| decision.may_keep);
         let slot = match self
             .recall_shared(&mut journey, &admission, &decision, slot)

@@ -14,6 +14,7 @@ mod measure;
 mod paying;
 mod restored;
 mod shadow;
+mod staying;
 mod told;
 mod watched;
 

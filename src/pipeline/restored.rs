@@ -13,6 +13,7 @@ pub(super) fn restored(body: AnswerBody, restorer: Restorer) -> AnswerBody {
     Box::pin(Body {
         body: Some(body),
         restorer,
+        is_told: false,
         ready: VecDeque::new(),
     })
 }
@@ -21,6 +22,8 @@ struct Body {
     /// `None` when it is over.
     body: Option<AnswerBody>,
     restorer: Restorer,
+    /// It comes in no wire form.
+    is_told: bool,
     ready: VecDeque<Result<Chunk, BrokenOff>>,
 }
 
@@ -28,13 +31,17 @@ impl Body {
     fn take(&mut self, next: Option<Result<Chunk, BrokenOff>>) {
         match next {
             Some(Ok(Chunk::Verbatim(verbatim))) => self.restore(verbatim),
-            Some(Ok(own)) => self.ready.push_back(Ok(own)),
+            Some(Ok(told)) => {
+                self.is_told = true;
+                let told = self.restorer.told(told);
+                self.ready.extend(told.into_iter().map(Ok));
+            }
             Some(Err(broken)) => {
-                self.say(|restorer| restorer.rest());
+                self.say_rest();
                 self.ready.push_back(Err(broken));
             }
             None => {
-                self.say(|restorer| restorer.rest());
+                self.say_rest();
                 self.body = None;
             }
         }
@@ -51,6 +58,17 @@ impl Body {
         };
         self.ready
             .push_back(Ok(Chunk::Verbatim(Verbatim { wire, seen })));
+    }
+
+    /// What is held back when no more comes.
+    fn say_rest(&mut self) {
+        match self.is_told {
+            true => {
+                let rest = self.restorer.told_rest();
+                self.ready.extend(rest.into_iter().map(Ok));
+            }
+            false => self.say(|restorer| restorer.rest()),
+        }
     }
 
     /// Events of our own, with what was held back. Their bytes were counted when they came.

@@ -91,6 +91,9 @@ impl Bill {
     fn see(&mut self, chunk: &Chunk) {
         match chunk {
             Chunk::Text(text) | Chunk::Tokens { text, .. } => self.output_bytes += text.len(),
+            Chunk::Piece(piece) => self.output_bytes += piece.bytes(),
+            // An endpoint that states nothing is billed as one: by what was set aside, or by an estimate of all of it.
+            Chunk::Finish { usage, .. } if usage.estimated && self.price.is_some() => {}
             Chunk::Finish { usage, .. } => self.usage = Some(*usage),
             Chunk::Verbatim(verbatim) => {
                 self.output_bytes += verbatim.seen.content_bytes;
@@ -174,7 +177,7 @@ impl Watched {
     fn see(&mut self, chunk: &Chunk) {
         self.bill.see(chunk);
         match chunk {
-            Chunk::Text(_) | Chunk::Tokens { .. } => {}
+            Chunk::Text(_) | Chunk::Tokens { .. } | Chunk::Piece(_) => {}
             Chunk::Finish { reason, .. } => (self.finish, self.complete) = (Some(*reason), true),
             Chunk::Verbatim(verbatim) => {
                 self.finish = verbatim.seen.finish.or(self.finish);

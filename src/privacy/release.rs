@@ -1,7 +1,7 @@
 //! The one way out: a request becomes fit to leave by spending the leave that policy gave.
 
 use super::pseudonym::Disguised;
-use crate::domain::{BodyLayout, ChatRequest, Endpoint};
+use crate::domain::{BodyLayout, ChatRequest, Endpoint, Surface};
 use crate::policy::Egress;
 use bytes::Bytes;
 use std::fmt;
@@ -39,6 +39,8 @@ pub struct Payload {
     pub body: Bytes,
     /// Where edits go.
     pub layout: BodyLayout,
+    /// The form of the body.
+    pub surface: Surface,
     /// The answer is wanted as a stream.
     pub stream: bool,
     /// The caller itself asked for the usage chunk.
@@ -81,6 +83,7 @@ impl Payload {
         Self {
             body: request.body.clone(),
             layout: request.layout.clone(),
+            surface: request.surface.clone(),
             stream: request.stream,
             include_usage: request.include_usage,
             output_limit: None,

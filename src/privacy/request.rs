@@ -27,8 +27,10 @@ const TALK: [&str; 6] = [
 ];
 /// Keys whose value is written by people or by a model, but stands in a tool's hands.
 const TOOL_TALK: [&str; 2] = ["arguments", "output"];
+/// How deep an object under `input` stands at least that a tool is called with; higher up it is the conversation.
+const TOOL_INPUT: usize = 4;
 /// Keys of the protocol: they say nothing about a person.
-const PROTOCOL: [&str; 10] = [
+const PROTOCOL: [&str; 13] = [
     "role",
     "type",
     "model",
@@ -39,6 +41,9 @@ const PROTOCOL: [&str; 10] = [
     "object",
     "created",
     "url",
+    "tool_use_id",
+    "media_type",
+    "signature",
 ];
 
 /// A request looked through: what has a shape, and the texts in which a model may find what has none.
@@ -93,6 +98,10 @@ struct Search<'d> {
     spread: Vec<Finding>,
     /// Below the first level: everything that was said, a line for each value.
     said: String,
+    /// Objects that are open.
+    depth: usize,
+    /// The one among them that a tool is called with.
+    tool_depth: Option<usize>,
 }
 
 /// The two ends of one text of the talk.
@@ -131,11 +140,17 @@ impl Reader for Search<'_> {
         }
     }
 
-    fn open(&mut self) -> usize {
+    fn open(&mut self, key: Option<&str>) -> usize {
+        self.depth += 1;
+        if self.tool_depth.is_none() && self.depth >= TOOL_INPUT && key == Some("input") {
+            self.tool_depth = Some(self.depth);
+        }
         self.ends.len()
     }
 
     fn close(&mut self, mark: usize, role: Option<&str>) {
+        self.tool_depth = self.tool_depth.filter(|depth| *depth < self.depth);
+        self.depth -= 1;
         if role == Some("user") {
             self.ends
                 .iter_mut()
@@ -157,6 +172,8 @@ impl<'d> Search<'d> {
             named: Vec::new(),
             spread: Vec::new(),
             said: String::new(),
+            depth: 0,
+            tool_depth: None,
         }
     }
 
@@ -177,7 +194,9 @@ impl<'d> Search<'d> {
             let label = label.map(|key| format!("{}: ", spaced(key)));
             self.said
                 .extend([label.as_deref().unwrap_or(""), said, "\n"]);
-        } else if key.is_none_or(|key| TALK.contains(&key) || TOOL_TALK.contains(&key)) {
+        } else if self.tool_depth.is_some()
+            || key.is_none_or(|key| TALK.contains(&key) || TOOL_TALK.contains(&key))
+        {
             self.prose.push(Prose {
                 text: said.into(),
                 placed: inner.is_none(),

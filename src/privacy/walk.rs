@@ -21,8 +21,8 @@ pub(super) trait Reader {
     fn text(&mut self, key: Option<&str>, text: &str);
     /// An object's key.
     fn key(&mut self, key: &str);
-    /// An object begins; what is returned comes back when it ends.
-    fn open(&mut self) -> usize;
+    /// An object begins under this key (that of the array for its items); what is returned comes back when it ends.
+    fn open(&mut self, key: Option<&str>) -> usize;
     /// The object that opened with `mark` ends, and had this role.
     fn close(&mut self, mark: usize, role: Option<&str>);
 }
@@ -108,7 +108,7 @@ impl<'de, R: Reader> Visitor<'de> for Node<'_, '_, R> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Short, A::Error> {
         let reader = self.reader;
-        let mark = reader.open();
+        let mark = reader.open(self.key);
         let mut role = None;
         while let Some(key) = entries.next_key::<String>()? {
             reader.key(&key);

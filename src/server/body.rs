@@ -1,15 +1,14 @@
 //! Bodies in and out: requests read up to a limit, answers streamed as they come.
 
-use crate::domain::{AnswerBody, BrokenOff, Chunk, DecisionId, Usage};
+use crate::domain::{AnswerBody, BrokenOff, Chunk, Form};
 use crate::server::gate::Place;
-use crate::server::wire::openai::answer::Head;
+use crate::wire::{self, Head, Telling};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -146,120 +145,75 @@ impl Body for ResponseBody {
 /// An answer as server-sent events. Pulled by the connection, so a slow reader holds back whoever answers.
 pub struct Events {
     body: AnswerBody,
-    decision: DecisionId,
-    model: Arc<str>,
-    created: u64,
+    form: Form,
     include_usage: bool,
-    stage: Stage,
+    telling: Telling,
+    /// What went out until now was an upstream's own.
+    is_verbatim: bool,
+    is_over: bool,
     place: Option<Place>,
 }
 
-/// How far a stream has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Unopened,
-    Open,
-    Over,
-}
-
 impl Events {
-    pub(super) fn new(
-        body: AnswerBody,
-        decision: DecisionId,
-        model: Arc<str>,
-        include_usage: bool,
-    ) -> Self {
-        let created = Head::now(&decision, &model).created;
+    pub(super) fn new(body: AnswerBody, form: Form, head: Head) -> Self {
         Self {
             body,
-            decision,
-            model,
-            created,
-            include_usage,
-            stage: Stage::Unopened,
+            form,
+            include_usage: head.include_usage,
+            telling: Telling::new(form, head),
+            is_verbatim: false,
+            is_over: false,
             place: None,
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        while self.stage != Stage::Over {
+        while !self.is_over {
             let next = match self.body.as_mut().poll_next(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(next) => next,
             };
             match next {
-                None => self.stage = Stage::Over,
+                None => self.is_over = true,
                 Some(Ok(chunk)) => {
                     if let Some(bytes) = self.encode(chunk) {
                         return Poll::Ready(Some(bytes));
                     }
                 }
                 Some(Err(broken)) => {
-                    self.stage = Stage::Over;
-                    return Poll::Ready(Some(error_event(&broken)));
+                    self.is_over = true;
+                    return Poll::Ready(Some(self.broken(&broken)));
                 }
             }
         }
         Poll::Ready(None)
     }
 
-    /// The bytes of one chunk; `None` for one that the caller did not ask for.
+    /// The bytes of one chunk; `None` for one that the caller did not ask for, or that its form has nothing for.
     fn encode(&mut self, chunk: Chunk) -> Option<Bytes> {
-        let opened = std::mem::replace(&mut self.stage, Stage::Open) == Stage::Open;
         match chunk {
             Chunk::Verbatim(verbatim) if verbatim.seen.usage_only && !self.include_usage => None,
-            Chunk::Verbatim(verbatim) => Some(verbatim.wire),
-            Chunk::Text(text) => {
-                let event = self.head().text(&text, None);
-                Some(Bytes::from(self.opening(opened) + &event))
+            Chunk::Verbatim(verbatim) => {
+                self.is_verbatim = true;
+                Some(verbatim.wire)
             }
-            Chunk::Tokens { text, tokens } => {
-                let event = self.head().text(&text, Some(&tokens));
-                Some(Bytes::from(self.opening(opened) + &event))
-            }
-            Chunk::Finish { reason, usage } => {
-                let usage: Option<&Usage> = self.include_usage.then_some(&usage);
-                let events = self.head().closing(reason, usage);
-                Some(Bytes::from(self.opening(opened) + &events))
+            said => {
+                let events = self.telling.chunk(&said);
+                (!events.is_empty()).then(|| events.into())
             }
         }
     }
 
-    /// The event that opens a stream in our own words, once.
-    fn opening(&self, opened: bool) -> String {
-        if opened {
-            String::new()
-        } else {
-            self.head().opening()
+    /// What a stream that breaks off says in the place of its end. An upstream's own error event goes on as it came.
+    fn broken(&mut self, broken: &BrokenOff) -> Bytes {
+        if let BrokenOff::Reported(event) = broken {
+            return event.clone();
         }
-    }
-
-    fn head(&self) -> Head<'_> {
-        Head {
-            decision: &self.decision,
-            model: &self.model,
-            created: self.created,
+        let told = super::errors::incomplete(broken);
+        match self.is_verbatim {
+            true => wire::error_event(self.form, &told.note()),
+            false => self.telling.broken(&told.note()),
         }
+        .into()
     }
-}
-
-/// What a stream that breaks off says instead of `[DONE]`. An upstream's own error event goes on as it came.
-fn error_event(broken: &BrokenOff) -> Bytes {
-    let (code, message) = match broken {
-        BrokenOff::Reported(event) => return event.clone(),
-        BrokenOff::TimedOut(_) => (
-            "upstream_timeout",
-            "the upstream took too long; the answer is incomplete",
-        ),
-        BrokenOff::Upstream(_) => (
-            "upstream_broken_off",
-            "the upstream broke off; the answer is incomplete",
-        ),
-        BrokenOff::Engine(_) => (
-            "gateway_engine_broken_off",
-            "the engine broke off; the answer is incomplete",
-        ),
-    };
-    let error = super::errors::error_json(message, "server_error", None, code);
-    Bytes::from(format!("event: error\ndata: {error}\n\n"))
 }

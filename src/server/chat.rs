@@ -1,31 +1,28 @@
-//! `POST /v1/chat/completions`.
+//! The surfaces: `POST /v1/chat/completions`, `/v1/completions`, `/v1/responses` and `/v1/messages`.
 
 use super::body::{self, Events, ResponseBody};
 use super::errors;
+use super::forms;
 use super::headers;
 use super::routes::{RequestLimits, Site};
-use super::wire::openai::answer::Head;
-use super::wire::openai::request::{self, BadBody, Parsed};
-use super::wire::openai::wishes;
-use crate::domain::{
-    Answer, BrokenOff, Caller, ChatRequest, Chunk, DecisionId, FinishReason, RequestId, Tightening,
-    TokenSaid, Usage,
-};
+use crate::domain::{Answer, BrokenOff, Caller, ChatRequest, Chunk, DecisionId, Form, RequestId};
 use crate::pipeline::{Fault, Reply, Visit};
 use crate::policy::Offer;
+use crate::wire::{Head, Telling};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body, Incoming};
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 impl Site {
-    /// Takes a chat request and gives the answer, or says why not. Every response names its request and decision.
-    pub(super) async fn chat(
+    /// Takes a request of this form and gives the answer, or says why not. Every response names its request and
+    /// decision.
+    pub(super) async fn ask(
         &self,
         request: Request<Incoming>,
         began: Instant,
+        form: Form,
     ) -> Response<ResponseBody> {
         let decision = DecisionId::new(uuid::Uuid::now_v7().to_string());
         let (head, mut body) = request.into_parts();
@@ -35,16 +32,17 @@ impl Site {
         let key = super::auth::key_digest(&head.headers);
         let mut response = match self.pipeline.enter(key.as_ref()) {
             Err(refused) => {
-                let mut response = errors::response(Fault::Policy(refused));
+                let mut response = errors::response(Fault::Policy(refused), form);
                 let live = self.pipeline.generation();
                 headers::refused(response.headers_mut(), live.policy.settings(), began);
                 response
             }
             Ok(visit) => {
                 let named = (id, decision.clone());
-                let answered = self.admitted(&visit, (&head.headers, &mut body), named, began);
+                let answered =
+                    self.admitted(&visit, (&head.headers, &mut body), named, (began, form));
                 answered.await.unwrap_or_else(|told| {
-                    let mut response = told.into_response();
+                    let mut response = told.into_response_in(form);
                     headers::refused(response.headers_mut(), visit.settings(), began);
                     response
                 })
@@ -55,6 +53,7 @@ impl Site {
             body::pass_over(&mut body).await;
         }
         headers::name(response.headers_mut(), asked_as, &decision);
+        headers::name_as(response.headers_mut(), form);
         response
     }
 
@@ -64,10 +63,10 @@ impl Site {
         visit: &Visit,
         (head, body): (&HeaderMap, &mut Incoming),
         named: (RequestId, DecisionId),
-        began: Instant,
+        (began, form): (Instant, Form),
     ) -> Result<Response<ResponseBody>, errors::Told> {
         let place = self.gate.enter().await.ok_or_else(errors::overloaded)?;
-        let chat = self.read(visit, head, body, named).await?;
+        let chat = self.read(visit, (head, form), body, named).await?;
         let mut response = self.handle(visit, &chat, began).await;
         response.body_mut().hold(place);
         Ok(response)
@@ -77,7 +76,7 @@ impl Site {
     pub(super) async fn read(
         &self,
         visit: &Visit,
-        head: &HeaderMap,
+        (head, form): (&HeaderMap, Form),
         body: &mut Incoming,
         (id, decision): (RequestId, DecisionId),
     ) -> Result<ChatRequest, errors::Told> {
@@ -91,14 +90,16 @@ impl Site {
         let body = body::read(body, max_body_bytes, body_timeout)
             .await
             .map_err(|error| errors::body_error(error, max_body_bytes))?;
-        let mut chat = parsed(body, visit.caller().clone(), decision).map_err(errors::bad_body)?;
-        chat.id = id;
         // What only an engine of this process reads is read only where the policy has one.
-        let offers = visit.settings().models.iter().map(|model| &model.offer);
-        let engine = offers
-            .into_iter()
-            .any(|offer| matches!(offer, Offer::Engine));
-        chat.wishes = engine.then(|| wishes::read(&chat.body));
+        let mut offers = visit.settings().models.iter().map(|model| &model.offer);
+        let engine = offers.any(|offer| matches!(offer, Offer::Engine));
+        let caller = visit.caller().clone();
+        let mut chat =
+            forms::parsed(form, body, caller, decision, engine).map_err(errors::bad_body)?;
+        chat.id = id;
+        if form == Form::Messages {
+            chat.surface.betas = forms::betas(head);
+        }
         chat.tightening = tightening;
         chat.traceparent = headers::traceparent(head);
         Ok(chat)
@@ -111,9 +112,9 @@ impl Site {
         began: Instant,
     ) -> Response<ResponseBody> {
         match visit.handle(chat, began).await {
-            Ok(reply) => self.give(reply, chat.stream, chat.include_usage).await,
+            Ok(reply) => self.give(reply, chat).await,
             Err(refusal) => {
-                let mut response = errors::response(refusal.fault);
+                let mut response = errors::response(refusal.fault, chat.surface.form);
                 headers::tell(
                     response.headers_mut(),
                     &refusal.told,
@@ -125,38 +126,26 @@ impl Site {
     }
 
     /// Encodes an answer: streamed as it comes, or gathered whole.
-    async fn give(
-        &self,
-        reply: Reply,
-        stream: bool,
-        include_usage: bool,
-    ) -> Response<ResponseBody> {
+    async fn give(&self, reply: Reply, chat: &ChatRequest) -> Response<ResponseBody> {
         let Reply { told, answer } = reply;
-        let model = answer.served.model().clone();
-        let mut response = if stream {
-            let mut response = Response::new(ResponseBody::Events(Box::new(Events::new(
-                answer.body,
-                told.decision.clone(),
-                model,
-                include_usage,
-            ))));
-            let headers = response.headers_mut();
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/event-stream"),
-            );
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-            response
+        let form = chat.surface.form;
+        let head = Head {
+            id: told.decision.as_str().into(),
+            model: answer.served.model().clone(),
+            created: now(),
+            include_usage: chat.include_usage,
+        };
+        let mut response = if chat.stream {
+            streamed(Events::new(answer.body, form, head))
         } else {
-            match gather(answer, &told.decision, &model).await {
+            match gather(answer, Telling::new(form, head)).await {
                 Ok(bytes) => {
                     let mut response = Response::new(ResponseBody::whole(bytes));
                     let kind = HeaderValue::from_static("application/json");
                     response.headers_mut().insert(header::CONTENT_TYPE, kind);
                     response
                 }
-                Err(broken) => errors::broken(&broken).into_response(),
+                Err(broken) => errors::broken(&broken).into_response_in(form),
             }
         };
         headers::tell(response.headers_mut(), &told, self.limits.debug_headers);
@@ -164,37 +153,39 @@ impl Site {
     }
 }
 
-/// A whole answer: an upstream's own document untouched, or our own words put together.
-async fn gather(
-    mut answer: Answer,
-    decision: &DecisionId,
-    model: &Arc<str>,
-) -> Result<Bytes, BrokenOff> {
-    let mut text = String::new();
-    let mut said: Option<Vec<TokenSaid>> = None;
-    let mut end: Option<(FinishReason, Usage)> = None;
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+fn streamed(events: Events) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Events(Box::new(events)));
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static("text/event-stream");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// A whole answer: an upstream's own document untouched, or what was said put together.
+async fn gather(mut answer: Answer, telling: Telling) -> Result<Bytes, BrokenOff> {
+    let mut chunks = Vec::new();
     let mut document = None;
     while let Some(chunk) = answer.body.next().await {
         match chunk? {
             Chunk::Verbatim(verbatim) => document = Some(verbatim.wire),
-            Chunk::Text(more) => text.push_str(&more),
-            Chunk::Tokens { text: more, tokens } => {
-                text.push_str(&more);
-                said.get_or_insert_default().extend(tokens);
-            }
-            Chunk::Finish { reason, usage } => end = Some((reason, usage)),
+            said => chunks.push(said),
         }
     }
-    match (document, end) {
-        (Some(document), _) => Ok(document),
-        (None, Some((reason, usage))) => Ok(Bytes::from(Head::now(decision, model).whole(
-            &text,
-            said.as_deref(),
-            (reason, &usage),
-        ))),
-        (None, None) => Err(BrokenOff::Upstream(
-            "it ended before it was complete".into(),
-        )),
+    let unfinished = || BrokenOff::Upstream("it ended before it was complete".into());
+    match document {
+        Some(document) => Ok(document),
+        None => telling
+            .whole(&chunks)
+            .map(Bytes::from)
+            .ok_or_else(unfinished),
     }
 }
 
@@ -204,37 +195,7 @@ pub fn chat_request(
     caller: Caller,
     decision: DecisionId,
 ) -> Result<ChatRequest, String> {
-    let mut chat = parsed(body, caller, decision).map_err(|bad| bad.message)?;
-    chat.wishes = Some(wishes::read(&chat.body));
-    Ok(chat)
-}
-
-fn parsed(body: Bytes, caller: Caller, decision: DecisionId) -> Result<ChatRequest, BadBody> {
-    let Parsed {
-        model,
-        messages,
-        stream,
-        include_usage,
-        max_output_tokens,
-        needs,
-        layout,
-    } = request::parse(&body)?;
-    Ok(ChatRequest {
-        id: RequestId::of(&decision),
-        decision,
-        caller,
-        model: model.into(),
-        messages,
-        stream,
-        include_usage,
-        max_output_tokens,
-        needs,
-        wishes: None,
-        tightening: Tightening::default(),
-        body,
-        layout,
-        traceparent: None,
-    })
+    forms::parsed(Form::Chat, body, caller, decision, true).map_err(|bad| bad.message)
 }
 
 /// Compressed request bodies are refused: their size cannot be told before they are unpacked.

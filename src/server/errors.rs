@@ -1,13 +1,14 @@
-//! From a refusal to HTTP: the one place that knows status codes and OpenAI's error object.
+//! From a refusal to HTTP: the one place that knows status codes.
 
 use super::body::{BodyError, ResponseBody};
 use super::wire::openai::request::BadBody;
-use crate::domain::BrokenOff;
+use crate::domain::{BrokenOff, Form};
 use crate::pipeline::{Fault, GatewayFault};
 use crate::policy::RefusalCode;
-use crate::upstream::UpstreamError;
+use crate::upstream::{ErrorReply, UpstreamError};
+use crate::wire::{self, ErrorNote};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use serde_json::json;
 use std::time::Duration;
 
 /// Tells an SDK whether another try may help.
@@ -36,27 +37,28 @@ pub(super) enum Retry {
     After(Duration),
 }
 
-/// OpenAI's error object.
-pub(super) fn error_json(message: &str, kind: &str, param: Option<&str>, code: &str) -> String {
-    json!({"error": {"message": message, "type": kind, "param": param, "code": code}}).to_string()
-}
-
-/// The response for a refusal. An upstream's own error body is passed on unchanged, with its headers.
-pub(super) fn response(fault: Fault) -> Response<ResponseBody> {
+/// The response for a refusal, to a caller who speaks `form`. An upstream's own error body is passed on unchanged, with
+/// its headers, unless it is of another form.
+pub(super) fn response(fault: Fault, form: Form) -> Response<ResponseBody> {
     match fault {
-        Fault::Policy(refused) => told(policy(refused.code, refused.message)).into_response(),
+        Fault::Policy(refused) => {
+            told(policy(refused.code, refused.message)).into_response_in(form)
+        }
         // A refusal of our own key is ours to mend, and the caller must not take it for a refusal of its own.
         Fault::Upstream(UpstreamError::Answered(reply))
             if !matches!(reply.status.as_u16(), 401 | 403) =>
         {
-            let mut response = Response::new(ResponseBody::whole(reply.body));
-            *response.status_mut() = reply.status;
-            response.headers_mut().extend(
-                reply
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| (Some(name), value)),
-            );
+            let (status, body) = replied(&reply, form);
+            let mut response = Response::new(ResponseBody::whole(body));
+            *response.status_mut() = status;
+            let headers = reply.headers.into_iter();
+            response
+                .headers_mut()
+                .extend(headers.map(|(name, value)| (Some(name), value)));
+            if !is_one_family(reply.form, form) {
+                let kind = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            }
             // Our own tries are spent: an SDK that tries again would multiply the load.
             response
                 .headers_mut()
@@ -64,8 +66,41 @@ pub(super) fn response(fault: Fault) -> Response<ResponseBody> {
                 .or_insert(HeaderValue::from_static("false"));
             response
         }
-        Fault::Upstream(error) => told(upstream(&error)).into_response(),
-        Fault::Gateway(fault) => told(gateway(fault)).into_response(),
+        Fault::Upstream(error) => told(upstream(&error)).into_response_in(form),
+        Fault::Gateway(fault) => told(gateway(fault)).into_response_in(form),
+    }
+}
+
+/// An upstream's error as a caller of this form gets it: its own, or its words in the caller's form.
+fn replied(reply: &ErrorReply, form: Form) -> (StatusCode, Bytes) {
+    if is_one_family(reply.form, form) {
+        return (reply.status, reply.body.clone());
+    }
+    let status = match (form, reply.status.as_u16()) {
+        (Form::Messages, 503) => 529,
+        (Form::Chat | Form::Completions | Form::Responses, 529) => 503,
+        (_, same) => same,
+    };
+    let note = ErrorNote::read(&reply.body, status);
+    let note = note.unwrap_or_else(|| ErrorNote {
+        status,
+        ..ErrorNote::unnamed()
+    });
+    let status = StatusCode::from_u16(status).unwrap_or(reply.status);
+    (status, wire::error_body(form, &note).into())
+}
+
+/// The forms have the same error object.
+fn is_one_family(one: Form, other: Form) -> bool {
+    (one == Form::Messages) == (other == Form::Messages)
+}
+
+/// For a stream that broke off, after whose beginning there is no status any more.
+pub(super) fn incomplete(broken: &BrokenOff) -> Told {
+    let told = self::broken(broken);
+    Told {
+        message: format!("{}; the answer is incomplete", told.message),
+        ..told
     }
 }
 
@@ -236,6 +271,13 @@ fn policy(code: RefusalCode, message: String) -> Told {
 
 fn upstream(error: &UpstreamError) -> Told {
     let (status, message) = match error {
+        UpstreamError::NotCarried(not_carried) => {
+            let message = format!(
+                "{not_carried}, which is what the model asked for speaks; leave it out, or name a model that speaks \
+                 this API"
+            );
+            return caller(StatusCode::BAD_REQUEST, error.code(), message);
+        }
         UpstreamError::TimedOut { .. } => (
             StatusCode::GATEWAY_TIMEOUT,
             "the upstream did not answer in time",
@@ -310,9 +352,25 @@ fn gateway(fault: GatewayFault) -> Told {
 }
 
 impl Told {
+    /// The same in no form.
+    pub(super) fn note(&self) -> ErrorNote<'_> {
+        ErrorNote {
+            message: self.message.as_str().into(),
+            kind: self.kind.into(),
+            param: self.param.map(Into::into),
+            code: Some(self.code.into()),
+            status: self.status.as_u16(),
+        }
+    }
+
     /// The response in OpenAI's form.
     pub(super) fn into_response(self) -> Response<ResponseBody> {
-        let body = error_json(&self.message, self.kind, self.param, self.code);
+        self.into_response_in(Form::Chat)
+    }
+
+    /// The response to a caller who speaks this form.
+    pub(super) fn into_response_in(self, form: Form) -> Response<ResponseBody> {
+        let body = wire::error_body(form, &self.note());
         let mut response = Response::new(ResponseBody::whole(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

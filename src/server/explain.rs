@@ -4,7 +4,7 @@ use super::body::{self, ResponseBody};
 use super::errors;
 use super::headers;
 use super::routes::{Site, json};
-use crate::domain::{DecisionId, RequestId};
+use crate::domain::{DecisionId, Form, RequestId};
 use crate::pipeline::{Explained, Fault};
 use crate::policy::{BudgetStanding, Rejected, SetBack};
 use http::{Request, Response, StatusCode};
@@ -19,7 +19,7 @@ impl Site {
         // The key is looked at before the body is read, as for the request itself.
         let key = super::auth::key_digest(&head.headers);
         let mut response = match self.pipeline.enter(key.as_ref()) {
-            Err(refused) => errors::response(Fault::Policy(refused)),
+            Err(refused) => errors::response(Fault::Policy(refused), Form::Chat),
             Ok(visit) => {
                 let decision = DecisionId::new("explain");
                 let named = (RequestId::of(&decision), decision);
@@ -27,13 +27,18 @@ impl Site {
                 match self.gate.enter().await {
                     None => errors::overloaded().into_response(),
                     Some(_place) => {
-                        match self.read(&visit, &head.headers, &mut body, named).await {
+                        match self
+                            .read(&visit, (&head.headers, Form::Chat), &mut body, named)
+                            .await
+                        {
                             Err(told) => told.into_response(),
                             Ok(chat) => match visit.explain(&chat).await {
                                 Ok(explained) => {
                                     json(StatusCode::OK, self::explained(&explained).to_string())
                                 }
-                                Err(refused) => errors::response(Fault::Policy(refused)),
+                                Err(refused) => {
+                                    errors::response(Fault::Policy(refused), Form::Chat)
+                                }
                             },
                         }
                     }

@@ -1,7 +1,7 @@
 //! Headers in and out, by the names of the interface.
 
 use super::errors;
-use crate::domain::{CacheWish, DecisionId, RequestId, Tightening};
+use crate::domain::{CacheWish, DecisionId, Form, RequestId, Tightening};
 use crate::ledger::{CacheOutcome, Phases};
 use crate::limits::Left;
 use crate::pipeline::Told;
@@ -108,6 +108,14 @@ pub(super) fn name(headers: &mut HeaderMap, asked_as: Option<RequestId>, decisio
     put(headers, DECISION_ID, decision.as_str());
     if !headers.contains_key(ROUTE) {
         headers.insert(ROUTE, HeaderValue::from_static("refused"));
+    }
+}
+
+/// Names the request as clients of this form look for it, too.
+pub(super) fn name_as(headers: &mut HeaderMap, form: Form) {
+    let id = headers.get(REQUEST_ID).filter(|_| form == Form::Messages);
+    if let Some(id) = id.cloned() {
+        headers.entry("request-id").or_insert(id);
     }
 }
 

@@ -6,8 +6,10 @@
 mod auth;
 mod body;
 mod chat;
+mod count;
 mod errors;
 mod explain;
+mod forms;
 mod gate;
 mod headers;
 mod health;

@@ -4,7 +4,7 @@ use super::body::{self, ResponseBody};
 use super::errors::{self, Told};
 use super::headers;
 use super::routes::{Site, json};
-use crate::domain::DecisionId;
+use crate::domain::{DecisionId, Form};
 use crate::ledger::{Decided, Judged, Verdict};
 use crate::pipeline::{Fault, Visit};
 use crate::policy::Refused;
@@ -37,7 +37,7 @@ impl Site {
     pub(super) async fn outcome(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let (head, mut body) = request.into_parts();
         let mut response = match self.let_in(&head.headers) {
-            Err(refused) => errors::response(Fault::Policy(refused)),
+            Err(refused) => errors::response(Fault::Policy(refused), Form::Chat),
             Ok(visit) => match self.judge(&visit, &mut body).await {
                 Ok(response) => response,
                 Err(told) => told.into_response(),
@@ -53,7 +53,7 @@ impl Site {
     /// Shows the record of one of the caller's latest decisions.
     pub(super) async fn decision(&self, head: &HeaderMap, id: &str) -> Response<ResponseBody> {
         let mut response = match self.let_in(head) {
-            Err(refused) => errors::response(Fault::Policy(refused)),
+            Err(refused) => errors::response(Fault::Policy(refused), Form::Chat),
             Ok(visit) => match visit.decision(DecisionId::new(id)).await {
                 Some(Some(decided)) => shown(&decided),
                 Some(None) => unknown().into_response(),

@@ -2,10 +2,12 @@
 
 use super::body::ResponseBody;
 use super::errors;
+use super::forms;
 use super::gate::Gate;
 use super::headers::{self, REQUEST_ID};
 use super::health::{Readiness, VERSION};
 use super::texts::Page;
+use crate::domain::Form;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{CONTENT_TYPE, Metrics};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -55,10 +57,12 @@ impl Site {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let began = Instant::now();
         let asked_as = headers::request_id(request.headers());
-        let mut response = self.answer_by_path(request, began).await;
+        let form = forms::form_at(request.uri().path());
+        let mut response = self.answer_by_path(request, began, form).await;
         // A chat names itself; whatever else is refused has at least a name by which it can be asked about.
         if response.status().is_client_error() && !response.headers().contains_key(REQUEST_ID) {
             headers::name_request(response.headers_mut(), asked_as);
+            headers::name_as(response.headers_mut(), form);
         }
         response
     }
@@ -67,6 +71,7 @@ impl Site {
         &self,
         request: Request<Incoming>,
         began: Instant,
+        form: Form,
     ) -> Response<ResponseBody> {
         if let Err(message) = unambiguous(&request) {
             return errors::caller(
@@ -74,12 +79,16 @@ impl Site {
                 "caller_ambiguous_request",
                 message.into(),
             )
-            .into_response();
+            .into_response_in(form);
         }
         let path = request.uri().path();
         let api = self.surface == Surface::Api;
         match (request.method(), path) {
-            (&Method::POST, "/v1/chat/completions") if api => self.chat(request, began).await,
+            (
+                &Method::POST,
+                "/v1/chat/completions" | "/v1/completions" | "/v1/responses" | "/v1/messages",
+            ) if api => self.ask(request, began, form).await,
+            (&Method::POST, "/v1/messages/count_tokens") if api => self.count(request).await,
             (&Method::POST, "/v1/embeddings") if api => {
                 self.texts(Page::Embeddings, request, began).await
             }
@@ -97,13 +106,13 @@ impl Site {
             (&Method::GET | &Method::HEAD, "/readyz") => self.readiness.answer(),
             (&Method::GET, "/version") => json(StatusCode::OK, VERSION.to_owned()),
             (&Method::GET, "/metrics") if self.metrics.is_some() => self.metrics(),
-            _ => no_such(path, api, self.metrics.is_some()),
+            _ => no_such(path, api, self.metrics.is_some(), form),
         }
     }
 
     fn metrics(&self) -> Response<ResponseBody> {
         let Some(metrics) = &self.metrics else {
-            return no_such("/metrics", false, false);
+            return no_such("/metrics", false, false, Form::Chat);
         };
         let mut response = text(StatusCode::OK, metrics.render());
         let kind = HeaderValue::from_static(CONTENT_TYPE);
@@ -116,7 +125,7 @@ impl Site {
             .pipeline
             .enter(super::auth::key_digest(headers).as_ref())
         {
-            Err(refused) => errors::response(crate::pipeline::Fault::Policy(refused)),
+            Err(refused) => errors::response(crate::pipeline::Fault::Policy(refused), Form::Chat),
             Ok(visit) => {
                 let listed: Vec<serde_json::Value> = visit
                     .models()
@@ -149,11 +158,15 @@ fn decision_of(path: &str) -> Option<&str> {
     (!id.is_empty() && !id.contains('/')).then_some(id)
 }
 
-fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
+fn no_such(path: &str, api: bool, metrics: bool, form: Form) -> Response<ResponseBody> {
     let allowed = match path {
         "/v1/chat/completions"
         | "/v1/embeddings"
         | "/v1/moderations"
+        | "/v1/completions"
+        | "/v1/responses"
+        | "/v1/messages"
+        | "/v1/messages/count_tokens"
         | "/v1/explain"
         | "/v1/outcomes"
             if api =>
@@ -166,10 +179,10 @@ fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
         "/version" => "GET",
         "/metrics" if metrics => "GET",
         _ => {
-            let message =
-                "there is nothing at this path; the API is at /v1/chat/completions and /v1/models";
+            let message = "there is nothing at this path; the API is at /v1/chat/completions, /v1/responses, \
+                 /v1/messages, /v1/completions and /v1/models";
             return errors::caller(StatusCode::NOT_FOUND, "caller_not_found", message.into())
-                .into_response();
+                .into_response_in(form);
         }
     };
     let message = format!("this path answers {allowed}");
@@ -178,7 +191,7 @@ fn no_such(path: &str, api: bool, metrics: bool) -> Response<ResponseBody> {
         "caller_method_not_allowed",
         message,
     );
-    let mut response = told.into_response();
+    let mut response = told.into_response_in(form);
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(allowed));

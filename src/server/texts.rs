@@ -5,7 +5,7 @@ use super::errors::{self, Told};
 use super::headers;
 use super::routes::{Site, json};
 use crate::domain::{
-    BodyLayout, ChatRequest, DecisionId, Message, Needs, RequestId, Role, Tightening,
+    BodyLayout, ChatRequest, DecisionId, Form, Message, Needs, RequestId, Role, Surface, Tightening,
 };
 use crate::pipeline::{ENCODER, Examined, Fault, Measured, Unmeasured, Visit};
 use crate::policy::AUTO;
@@ -49,7 +49,7 @@ impl Site {
         // The key is looked at before the body is read, so that a stranger's 100 MB are never kept.
         let key = super::auth::key_digest(&head.headers);
         let mut response = match self.pipeline.enter(key.as_ref()) {
-            Err(refused) => errors::response(Fault::Policy(refused)),
+            Err(refused) => errors::response(Fault::Policy(refused), Form::Chat),
             Ok(visit) => {
                 let named = (asked_as.clone(), decision.clone());
                 let asked = self.measured(page, &visit, (&head.headers, &mut body), named, began);
@@ -94,7 +94,9 @@ impl Site {
         };
         let (mut response, told) = match answered {
             Ok((value, told)) => (json(StatusCode::OK, value.to_string()), told),
-            Err(Unmeasured::Refused(refusal)) => (errors::response(refusal.fault), refusal.told),
+            Err(Unmeasured::Refused(refusal)) => {
+                (errors::response(refusal.fault, Form::Chat), refusal.told)
+            }
             Err(Unmeasured::TooLong(index, told)) => (too_long(index).into_response(), *told),
         };
         headers::tell(response.headers_mut(), &told, self.limits.debug_headers);
@@ -121,6 +123,7 @@ fn request(visit: &Visit, decision: DecisionId, texts: &[String], body: Bytes) -
         wishes: None,
         tightening: Tightening::default(),
         body,
+        surface: Surface::default(),
         layout: BodyLayout::default(),
         traceparent: None,
     }

@@ -131,6 +131,7 @@ fn request(messages: &[(Role, &str)], body: &str) -> ChatRequest {
         tightening: Tightening::default(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         layout: BodyLayout::default(),
+        surface: crate::domain::Surface::default(),
         traceparent: None,
     }
 }

@@ -1,7 +1,7 @@
 //! What a record says in OpenTelemetry's words: attributes, spans, and the context they belong to.
 
 use super::names;
-use crate::domain::{Dialect, Endpoint};
+use crate::domain::Endpoint;
 use crate::ledger::{Attempt, Outcome, Record, Route, Word};
 use opentelemetry::trace::{
     Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
@@ -55,10 +55,9 @@ impl Server {
         let known = names::PROVIDERS
             .iter()
             .find(|(end, _)| host == *end || host.ends_with(&format!(".{end}")));
-        // Whoever speaks OpenAI's dialect and is nobody known is `openai`, as the conventions ask.
-        let Dialect::OpenAi = endpoint.dialect;
         Self {
-            provider: known.map_or("openai", |(_, provider)| provider),
+            // Nobody known is called after the API that it speaks, as the conventions ask.
+            provider: known.map_or(endpoint.dialect.as_str(), |(_, provider)| provider),
             address: Some(host.to_owned()).filter(|host| !host.is_empty()),
             port: uri.port_u16().or_else(|| match uri.scheme_str() {
                 Some("https") => Some(443),

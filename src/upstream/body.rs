@@ -4,11 +4,11 @@
 //! one unfinished event, and closes the connection when dropped.
 
 use super::deadline::Deadline;
-use super::dialect::{self, Event};
+use super::dialect::{Speech, Stopped};
 use super::error::{ErrorReply, Lost, UpstreamError};
-use super::sse::{self, Splitter};
+use super::sse::Splitter;
 use super::transport;
-use crate::domain::{AnswerBody, BrokenOff, Chunk, Dialect, Seen, Verbatim};
+use crate::domain::{AnswerBody, BrokenOff, Chunk, Form};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::StatusCode;
@@ -20,10 +20,6 @@ use tokio::time::Instant;
 /// How an answer is to be read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    /// The wire form.
-    pub(super) dialect: Dialect,
-    /// The caller itself asked for the usage chunk.
-    pub(super) usage_wanted: bool,
     /// The longest event, in bytes; also the most that is held back before the first content.
     pub(super) max_event_bytes: usize,
     /// The longest whole answer, in bytes.
@@ -45,14 +41,16 @@ enum Stop {
     Lost(String),
     TooLong,
     NoDone,
-    /// The upstream's own error: its event, the data in it, and the status it names.
-    Reported(Bytes, Bytes, Option<u16>),
+    Garbled(&'static str),
+    /// The upstream's own error: its event, the error's object in this form, and the status it names.
+    Reported(Bytes, Bytes, Form, Option<u16>),
 }
 
 /// Reads a whole answer.
 pub(super) async fn whole(
     mut response: Response,
     reading: Reading,
+    speech: Speech,
 ) -> Result<AnswerBody, UpstreamError> {
     let mut body = BytesMut::new();
     let stated = response.content_length().unwrap_or(0);
@@ -67,11 +65,9 @@ pub(super) async fn whole(
         body.extend_from_slice(&piece);
         until = reading.next_deadline();
     }
-    let wire = body.freeze();
-    let seen = dialect::read_whole(reading.dialect, &wire)
-        .map_err(|no_answer| UpstreamError::garbled(no_answer.0))?;
-    let chunk = Chunk::Verbatim(Verbatim { wire, seen });
-    Ok(Box::pin(stream::iter([Ok(chunk)])))
+    let chunks = speech.whole(body.freeze());
+    let chunks = chunks.map_err(|no_answer| UpstreamError::garbled(no_answer.0))?;
+    Ok(Box::pin(stream::iter(chunks.into_iter().map(Ok))))
 }
 
 fn too_long() -> UpstreamError {
@@ -90,21 +86,24 @@ async fn next_piece(response: &mut Response, until: Deadline) -> Result<Option<B
 pub(super) async fn streamed(
     response: Response,
     reading: Reading,
+    speech: Speech,
 ) -> Result<AnswerBody, UpstreamError> {
     let mut events = Events {
         response,
         splitter: Splitter::new(reading.max_event_bytes),
         reading,
+        speech,
+        ready: VecDeque::with_capacity(2),
         has_ended: false,
     };
     let mut held = VecDeque::with_capacity(2);
     let mut held_bytes = 0;
     loop {
-        let event = events.next(Some(reading.first)).await?;
-        let begun = event.seen.content || event.seen.last || event.seen.finish.is_some();
-        held_bytes += event.wire.len();
-        held.push_back(event);
-        if begun || held_bytes > reading.max_event_bytes {
+        let chunk = events.next(Some(reading.first)).await?;
+        let has_begun = has_begun(&chunk);
+        held_bytes += length(&chunk);
+        held.push_back(chunk);
+        if has_begun || held_bytes > reading.max_event_bytes {
             break;
         }
     }
@@ -116,20 +115,54 @@ pub(super) async fn streamed(
     Ok(Box::pin(stream::unfold(flow, Flow::step)))
 }
 
+/// The answer's content, or its end, is in this.
+fn has_begun(chunk: &Chunk) -> bool {
+    match chunk {
+        Chunk::Verbatim(event) => {
+            event.seen.content || event.seen.last || event.seen.finish.is_some()
+        }
+        Chunk::Text(_) | Chunk::Tokens { .. } | Chunk::Piece(_) | Chunk::Finish { .. } => true,
+    }
+}
+
+fn length(chunk: &Chunk) -> usize {
+    match chunk {
+        Chunk::Verbatim(event) => event.wire.len(),
+        Chunk::Text(text) | Chunk::Tokens { text, .. } => text.len(),
+        Chunk::Piece(piece) => piece.bytes(),
+        Chunk::Finish { .. } => 0,
+    }
+}
+
+fn is_last(chunk: &Chunk) -> bool {
+    match chunk {
+        Chunk::Verbatim(event) => event.seen.last,
+        Chunk::Finish { .. } => true,
+        Chunk::Text(_) | Chunk::Tokens { .. } | Chunk::Piece(_) => false,
+    }
+}
+
 /// The events of one response.
 struct Events {
     response: Response,
     splitter: Splitter,
     reading: Reading,
+    speech: Speech,
+    /// What the events until now came to and is not handed out yet.
+    ready: VecDeque<Chunk>,
     has_ended: bool,
 }
 
 impl Events {
-    /// The next event, waited for until `first`, or, where that is past, as long as a pause may be.
-    async fn next(&mut self, first: Option<Deadline>) -> Result<Verbatim, Stop> {
+    /// The next piece, waited for until `first`, or, where that is past, as long as a pause may be.
+    async fn next(&mut self, first: Option<Deadline>) -> Result<Chunk, Stop> {
         loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                return Ok(chunk);
+            }
             if let Some(wire) = self.splitter.next_event().map_err(|_| Stop::TooLong)? {
-                return self.read(wire);
+                self.read(wire)?;
+                continue;
             }
             if self.has_ended {
                 return Err(Stop::NoDone);
@@ -141,30 +174,22 @@ impl Events {
                     self.has_ended = true;
                     // A last event may lack its blank line; one that was cut in the middle is no event.
                     let last = self.splitter.finish();
-                    if let Some(wire) = last.filter(|wire| self.is_whole(wire)) {
-                        return self.read(wire);
+                    if let Some(wire) = last.filter(|wire| self.speech.is_whole_event(wire)) {
+                        self.read(wire)?;
                     }
                 }
             }
         }
     }
 
-    fn is_whole(&self, wire: &[u8]) -> bool {
-        sse::data(wire).is_none_or(|data| dialect::is_whole_event(self.reading.dialect, &data))
-    }
-
-    fn read(&self, wire: Bytes) -> Result<Verbatim, Stop> {
-        let Some(data) = sse::data(&wire) else {
-            let seen = Seen::default();
-            return Ok(Verbatim { wire, seen });
-        };
-        match dialect::read_event(self.reading.dialect, &data, self.reading.usage_wanted) {
-            Event::Piece(seen) => Ok(Verbatim { wire, seen }),
-            Event::Error(status) => {
-                let data = Bytes::copy_from_slice(&data);
-                Err(Stop::Reported(wire, data, status))
+    fn read(&mut self, wire: Bytes) -> Result<(), Stop> {
+        let read = self.speech.event(wire, &mut self.ready);
+        read.map_err(|stopped| match stopped {
+            Stopped::Reported(event, body, status) => {
+                Stop::Reported(event, body, self.speech.spoken(), status)
             }
-        }
+            Stopped::Garbled(why) => Stop::Garbled(why),
+        })
     }
 
     /// Reads the end of the response, so that its connection can be used again, unless that takes long.
@@ -183,7 +208,7 @@ impl Reading {
 
 /// A stream that is being handed out.
 struct Flow {
-    held: VecDeque<Verbatim>,
+    held: VecDeque<Chunk>,
     events: Option<Events>,
     is_over: bool,
 }
@@ -197,13 +222,13 @@ impl Flow {
             return None;
         }
         let next = match flow.held.pop_front() {
-            Some(event) => Ok(event),
+            Some(chunk) => Ok(chunk),
             None => flow.events.as_mut()?.next(None).await,
         };
         match next {
-            Ok(event) => {
-                flow.is_over = event.seen.last;
-                Some((Ok(Chunk::Verbatim(event)), flow))
+            Ok(chunk) => {
+                flow.is_over = is_last(&chunk);
+                Some((Ok(chunk), flow))
             }
             Err(stop) => {
                 flow.is_over = true;
@@ -221,8 +246,9 @@ impl From<Stop> for BrokenOff {
             Stop::TimedOut(which) => Self::TimedOut(which),
             Stop::Lost(detail) => Self::Upstream(detail),
             Stop::TooLong => Self::Upstream("an event is longer than the limit".into()),
-            Stop::NoDone => Self::Upstream("ended without [DONE]".into()),
-            Stop::Reported(event, _, _) => Self::Reported(event),
+            Stop::NoDone => Self::Upstream("ended without its closing event".into()),
+            Stop::Garbled(why) => Self::Upstream(why.into()),
+            Stop::Reported(event, ..) => Self::Reported(event),
         }
     }
 }
@@ -234,12 +260,14 @@ impl From<Stop> for UpstreamError {
             Stop::Lost(detail) => Self::unreachable(Lost::Midway, detail),
             Stop::TooLong => Self::garbled("an event is longer than the limit"),
             Stop::NoDone => Self::unreachable(Lost::Midway, "ended before its first content"),
-            Stop::Reported(_, data, status) => Self::Answered(Box::new(ErrorReply {
+            Stop::Garbled(why) => Self::garbled(why),
+            Stop::Reported(_, body, form, status) => Self::Answered(Box::new(ErrorReply {
                 status: status
                     .and_then(|status| StatusCode::from_u16(status).ok())
                     .unwrap_or(StatusCode::BAD_GATEWAY),
                 headers: Vec::new(),
-                body: data,
+                form,
+                body,
                 attempts: 1,
             })),
         }

@@ -3,18 +3,18 @@
 use super::body::{self, Reading};
 use super::breaker::{Breaker, BreakerSettings};
 use super::deadline::Deadline;
-use super::dialect;
+use super::dialect::{self, Speech};
 use super::error::{Lost, StartError, UpstreamError};
 use super::rest::Rest;
 use super::retry::{self, Again, RetryBudget, RetrySettings};
-use super::transport::{self, Address, Connections};
-use crate::domain::{AnswerBody, Endpoint, KeyHeader, Secret};
+use super::transport::{self, Address, Asked, Connections};
+use crate::domain::{AnswerBody, AuthHeader, Dialect, Endpoint, Form, Secret};
 use crate::privacy::Outbound;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -66,7 +66,7 @@ struct Shared {
 struct Route {
     base_url: Arc<str>,
     credential: Option<Secret>,
-    key_header: KeyHeader,
+    spoken: Spoken,
     connect: Duration,
     address: Result<Address, &'static str>,
     health: Arc<Health>,
@@ -112,13 +112,13 @@ impl Client {
     ) -> Result<Reply, UpstreamError> {
         let start = Instant::now();
         let endpoint = outbound.endpoint();
+        let body = dialect::request_body(endpoint, outbound.payload())?;
         let route = self.shared.route(endpoint);
         if !route.health.breaker.pass(start) {
             return Err(UpstreamError::Open);
         }
         let deadline = Deadline::after(start, limit, "deadline");
         let total = Deadline::after(start, endpoint.timeouts.total, "total").or_sooner(deadline);
-        let body = dialect::request_body(endpoint, outbound.payload());
         let mut calls = 0;
         route.health.budget.deposit();
         let outcome = loop {
@@ -181,12 +181,19 @@ impl Client {
             .map_err(|wrong| UpstreamError::unreachable(Lost::Connecting, *wrong))?;
         let first = Deadline::after(Instant::now(), endpoint.timeouts.first_token, "first_token")
             .or_sooner(total);
-        let answer = first.wait(address.post(body, payload.stream, calls)).await;
+        let speech = Speech::of(endpoint, payload);
+        let asked = Asked {
+            form: speech.spoken(),
+            stream: payload.stream,
+            betas: payload.surface.betas.as_deref(),
+        };
+        let answer = first.wait(address.post(body, asked, calls)).await;
         let response = answer.map_err(UpstreamError::timed_out)??;
         let settings = &self.shared.settings;
         if let Some(error) = refusal(&response) {
             let credential = endpoint.credential.as_ref();
-            let read = transport::error_reply(response, settings.max_event_bytes, credential);
+            let (most, form) = (settings.max_event_bytes, speech.spoken());
+            let read = transport::error_reply(response, form, most, credential);
             return Err(match error {
                 Some(garbled) => garbled,
                 None => match first.wait(read).await {
@@ -196,8 +203,6 @@ impl Client {
             });
         }
         let reading = Reading {
-            dialect: endpoint.dialect,
-            usage_wanted: payload.include_usage,
             max_event_bytes: settings.max_event_bytes,
             max_whole_bytes: settings.max_whole_bytes,
             first,
@@ -206,9 +211,9 @@ impl Client {
         };
         let headers = transport::kept_headers(response.headers(), SystemTime::now());
         let body = if payload.stream && !is_json(&response) {
-            body::streamed(response, reading).await
+            body::streamed(response, reading, speech).await
         } else {
-            body::whole(response, reading).await
+            body::whole(response, reading, speech).await
         };
         let body = body.map_err(|error| guarded(error, endpoint.credential.as_ref()))?;
         route.health.succeeded();
@@ -292,6 +297,7 @@ fn guarded(error: UpstreamError, credential: Option<&Secret>) -> UpstreamError {
         UpstreamError::Unreachable { .. }
         | UpstreamError::TimedOut { .. }
         | UpstreamError::Open
+        | UpstreamError::NotCarried(_)
         | UpstreamError::Garbled { .. } => error,
     }
 }
@@ -310,9 +316,7 @@ impl Shared {
         }
         let address = self
             .connections(endpoint.timeouts.connect)
-            .and_then(|connections| {
-                Address::new(endpoint, dialect::path(endpoint.dialect), connections)
-            });
+            .and_then(|connections| Address::new(endpoint, connections));
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let before = routes.get(&endpoint.name);
         let health = before
@@ -325,7 +329,7 @@ impl Shared {
         let route = Arc::new(Route {
             base_url: endpoint.base_url.clone(),
             credential: endpoint.credential.clone(),
-            key_header: endpoint.key_header,
+            spoken: spoken(endpoint),
             connect: endpoint.timeouts.connect,
             address,
             health,
@@ -359,9 +363,16 @@ impl Route {
     fn leads_to(&self, endpoint: &Endpoint) -> bool {
         self.base_url == endpoint.base_url
             && self.credential == endpoint.credential
-            && self.key_header == endpoint.key_header
+            && self.spoken == spoken(endpoint)
             && self.connect == endpoint.timeouts.connect
     }
+}
+
+/// The API, the forms of it and the header for the key: what else an address is made of.
+type Spoken = (Dialect, BTreeSet<Form>, AuthHeader);
+
+fn spoken(endpoint: &Endpoint) -> Spoken {
+    (endpoint.dialect, endpoint.also.clone(), endpoint.auth)
 }
 
 impl Health {

@@ -3,6 +3,8 @@
 //! No text of these errors holds a key, an address with credentials, a prompt or an answer: the body of an
 //! [`ErrorReply`] may echo the prompt, so `Debug` and `Display` tell only its length.
 
+use crate::domain::Form;
+use crate::wire::NotCarried;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::fmt;
@@ -39,6 +41,9 @@ pub enum UpstreamError {
     /// It failed again and again, and is left alone for a while; nothing was sent.
     #[error("the upstream failed again and again and is left alone for a while")]
     Open,
+    /// It speaks another form, and the request cannot be put into that; nothing was sent.
+    #[error(transparent)]
+    NotCarried(#[from] NotCarried),
     /// It answered what cannot be an answer.
     #[error("the upstream's answer makes no sense: {detail}")]
     Garbled {
@@ -65,6 +70,8 @@ pub enum Lost {
 pub struct ErrorReply {
     /// Its status; for an error that came as the first event of a stream, the one it names, else 502.
     pub status: StatusCode,
+    /// The form in which the endpoint was asked, and answered.
+    pub form: Form,
     /// Those of its headers that a client may rely on.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Its body, unchanged; emptied where it refuses our own key (401, 403) or repeats it.
@@ -81,6 +88,7 @@ impl UpstreamError {
             Self::TimedOut { .. } => "upstream_timeout",
             Self::Answered(reply) => reply.code(),
             Self::Open => "upstream_breaker_open",
+            Self::NotCarried(_) => "caller_not_translatable",
             Self::Garbled { .. } => "upstream_garbled",
         }
     }
@@ -93,6 +101,7 @@ impl UpstreamError {
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Open
+            | Self::NotCarried(_)
             | Self::Garbled { .. } => true,
         }
     }
@@ -110,7 +119,7 @@ impl UpstreamError {
             },
             Self::TimedOut { which, .. } => u32::from(*which != "connect"),
             Self::Answered(reply) => u32::from(matches!(reply.status.as_u16(), 408 | 504)),
-            Self::Open => 0,
+            Self::Open | Self::NotCarried(_) => 0,
             Self::Garbled { .. } => 1,
         }
     }
@@ -122,7 +131,7 @@ impl UpstreamError {
             | Self::TimedOut { attempts, .. }
             | Self::Garbled { attempts, .. } => *attempts,
             Self::Answered(reply) => reply.attempts,
-            Self::Open => 0,
+            Self::Open | Self::NotCarried(_) => 0,
         }
     }
 
@@ -133,7 +142,7 @@ impl UpstreamError {
             | Self::TimedOut { attempts, .. }
             | Self::Garbled { attempts, .. } => *attempts = calls,
             Self::Answered(reply) => reply.attempts = calls,
-            Self::Open => {}
+            Self::Open | Self::NotCarried(_) => {}
         }
         self
     }
@@ -144,7 +153,7 @@ impl UpstreamError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Garbled { .. } => true,
             Self::Answered(reply) => reply.status.is_server_error(),
-            Self::Open => false,
+            Self::Open | Self::NotCarried(_) => false,
         }
     }
 

@@ -77,6 +77,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
             body: bytes::Bytes::new(),
+            form: crate::domain::Form::Chat,
             attempts: 1,
         }))
     }

@@ -120,9 +120,10 @@ pub(super) fn again(error: &UpstreamError, settings: &RetrySettings) -> Again {
             Lost::Midway => Again::No,
         },
         UpstreamError::Answered(reply) => again_after(reply, settings),
-        UpstreamError::TimedOut { .. } | UpstreamError::Open | UpstreamError::Garbled { .. } => {
-            Again::No
-        }
+        UpstreamError::TimedOut { .. }
+        | UpstreamError::Open
+        | UpstreamError::NotCarried(_)
+        | UpstreamError::Garbled { .. } => Again::No,
     }
 }
 
@@ -225,6 +226,7 @@ mod tests {
         });
         UpstreamError::Answered(Box::new(ErrorReply {
             status: StatusCode::from_u16(status).unwrap(),
+            form: crate::domain::Form::Chat,
             headers: headers.collect(),
             body: Bytes::new(),
             attempts: 1,

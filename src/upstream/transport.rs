@@ -5,12 +5,13 @@
 
 use super::error::{ErrorReply, Lost, StartError, UpstreamError};
 use super::rate_limits::in_openai_words;
-use crate::domain::{Endpoint, KeyHeader, Secret};
+use crate::domain::{AuthHeader, Dialect, Endpoint, Form, Secret};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Request, Response, Url};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,9 +24,21 @@ pub(super) struct Connections {
     fresh: reqwest::Client,
 }
 
+/// What is asked of an endpoint beside the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The form of the body.
+    pub(super) form: Form,
+    /// The answer is wanted as a stream.
+    pub(super) stream: bool,
+    /// Features of Anthropic's API that are asked for by name.
+    pub(super) betas: Option<&'a str>,
+}
+
 /// How to reach one endpoint.
 pub(super) struct Address {
-    url: Url,
+    /// By the forms that go to it.
+    urls: BTreeMap<Form, Url>,
     whole_headers: HeaderMap,
     stream_headers: HeaderMap,
     connections: Connections,
@@ -62,26 +75,14 @@ impl Connections {
 
 impl Address {
     /// Parses the endpoint's address and prepares the headers; the error says what is wrong, without the address.
-    pub(super) fn new(
-        endpoint: &Endpoint,
-        path: &str,
-        connections: Connections,
-    ) -> Result<Self, &'static str> {
-        let url = format!("{}{path}", endpoint.base_url.trim_end_matches('/'));
-        let url = Url::parse(&url).map_err(|_| "its base_url is no URL")?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err("its base_url is neither http nor https");
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("its base_url holds credentials; they belong in api_key");
-        }
-        let key = endpoint.credential.as_ref();
-        let key = key.map(|key| credential(key, endpoint.key_header));
-        let key = key.transpose()?;
+    pub(super) fn new(endpoint: &Endpoint, connections: Connections) -> Result<Self, &'static str> {
+        let forms = Form::ALL.map(|form| endpoint.form_for(form));
+        let urls = forms.map(|form| Ok((form, url(endpoint, form)?)));
+        let urls: Result<_, &'static str> = urls.into_iter().collect();
         Ok(Self {
-            url,
-            whole_headers: headers("application/json", key.as_ref()),
-            stream_headers: headers("text/event-stream", key.as_ref()),
+            urls: urls?,
+            whole_headers: headers("application/json", endpoint)?,
+            stream_headers: headers("text/event-stream", endpoint)?,
             connections,
             may_be_stale: AtomicU32::new(0),
         })
@@ -97,18 +98,18 @@ impl Address {
     pub(super) async fn post(
         &self,
         body: Bytes,
-        stream: bool,
+        asked: Asked<'_>,
         calls: &mut u32,
     ) -> Result<Response, UpstreamError> {
         *calls += 1;
         let first = self
             .connections
             .kept
-            .execute(self.request(body.clone(), stream));
+            .execute(self.request(body.clone(), asked)?);
         let mut answer = first.await.map_err(failure);
         if was_closed_early(&answer) && self.one_may_be_stale() {
             *calls += 1;
-            let second = self.connections.fresh.execute(self.request(body, stream));
+            let second = self.connections.fresh.execute(self.request(body, asked)?);
             answer = second.await.map_err(failure);
             if was_closed_early(&answer) {
                 self.may_be_stale.store(0, Ordering::Relaxed);
@@ -120,16 +121,22 @@ impl Address {
         answer
     }
 
-    fn request(&self, body: Bytes, stream: bool) -> Request {
-        let mut request = Request::new(Method::POST, self.url.clone());
-        let headers = if stream {
+    fn request(&self, body: Bytes, asked: Asked<'_>) -> Result<Request, UpstreamError> {
+        let unknown = || UpstreamError::unreachable(Lost::Connecting, "no address for this form");
+        let url = self.urls.get(&asked.form).ok_or_else(unknown)?;
+        let mut request = Request::new(Method::POST, url.clone());
+        let headers = if asked.stream {
             &self.stream_headers
         } else {
             &self.whole_headers
         };
         *request.headers_mut() = headers.clone();
+        let betas = asked.betas.filter(|_| asked.form == Form::Messages);
+        if let Some(Ok(betas)) = betas.map(HeaderValue::from_str) {
+            request.headers_mut().insert("anthropic-beta", betas);
+        }
         *request.body_mut() = Some(Body::from(body));
-        request
+        Ok(request)
     }
 
     fn one_may_be_stale(&self) -> bool {
@@ -156,28 +163,50 @@ fn was_closed_early(answer: &Result<Response, UpstreamError>) -> bool {
     )
 }
 
-/// The key in the header in which the endpoint wants it.
-fn credential(key: &Secret, header: KeyHeader) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let (name, text) = match header {
-        KeyHeader::Bearer => (AUTHORIZATION, format!("Bearer {}", key.reveal())),
-        KeyHeader::ApiKey => (HeaderName::from_static("api-key"), key.reveal().to_owned()),
+fn url(endpoint: &Endpoint, form: Form) -> Result<Url, &'static str> {
+    let base = endpoint.base_url.trim_end_matches('/');
+    let url =
+        Url::parse(&format!("{base}{}", form.path())).map_err(|_| "its base_url is no URL")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("its base_url is neither http nor https");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("its base_url holds credentials; they belong in api_key");
+    }
+    Ok(url)
+}
+
+/// The header that bears the endpoint's key.
+fn bearing(key: &Secret, auth: AuthHeader) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let key = key.reveal();
+    let (name, value) = match auth {
+        AuthHeader::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+        AuthHeader::ApiKey => (HeaderName::from_static("api-key"), key.to_owned()),
+        AuthHeader::XApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
     };
-    let mut value = HeaderValue::from_str(&text)
+    let mut value = HeaderValue::from_str(&value)
         .map_err(|_| "its key holds characters that no header can carry")?;
     value.set_sensitive(true);
     Ok((name, value))
 }
 
-fn headers(accept: &'static str, key: Option<&(HeaderName, HeaderValue)>) -> HeaderMap {
+/// The version of Anthropic's API that is spoken here.
+const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+fn headers(accept: &'static str, endpoint: &Endpoint) -> Result<HeaderMap, &'static str> {
     const OURS: &str = concat!("firstline/", env!("CARGO_PKG_VERSION"));
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(OURS));
-    if let Some((name, value)) = key {
-        headers.insert(name, value.clone());
+    if endpoint.dialect == Dialect::Anthropic {
+        headers.insert("anthropic-version", ANTHROPIC_VERSION);
     }
-    headers
+    if let Some(key) = &endpoint.credential {
+        let (name, value) = bearing(key, endpoint.auth)?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }
 
 /// The headers of an answer that a client may rely on; all others stay here.
@@ -206,6 +235,7 @@ fn is_kept(name: &str) -> bool {
 /// the time.
 pub(super) async fn error_reply(
     mut response: Response,
+    form: Form,
     max_bytes: usize,
     credential: Option<&Secret>,
 ) -> ErrorReply {
@@ -221,6 +251,7 @@ pub(super) async fn error_reply(
     guarded(
         ErrorReply {
             status,
+            form,
             headers,
             body: body.into(),
             attempts: 1,

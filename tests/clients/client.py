@@ -1,5 +1,6 @@
 """The official OpenAI client for Python. Prints `ok` or `FAIL` for each check, and `done` at the end."""
 
+import json
 import os
 import traceback
 
@@ -132,7 +133,81 @@ def broken_streamed():
     raise AssertionError("no RateLimitError")
 
 
-CHECKS = [local_whole, local_streamed, remote_whole, remote_streamed, remote_streamed_with_usage, stream_helper,
+TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+
+
+def respond(text, **more):
+    return client().responses.create(model=more.pop("model", "auto"), input=text, **more)
+
+
+def responses_local():
+    response = respond(LOCAL)
+    assert response.status == "completed" and "3 to 5 working days" in response.output_text, response
+    assert response.usage.total_tokens > 0 and response.model == "desk"
+
+
+def responses_local_streamed():
+    events = list(respond(LOCAL, stream=True))
+    assert events[0].type == "response.created" and events[-1].type == "response.completed", [e.type for e in events]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    said = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert said == events[-1].response.output_text and "3 to 5 working days" in said
+
+
+def responses_stream_helper():
+    with client().responses.stream(model="auto", input=REMOTE) as stream:
+        for _ in stream:
+            pass
+        assert stream.get_final_response().output_text == STAND_IN
+
+
+def responses_with_a_tool():
+    response = respond("The weather in Bonn?", model="claude", tools=[TOOL])
+    call = next(item for item in response.output if item.type == "function_call")
+    assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Bonn"})
+    events = list(respond("The weather in Bonn?", model="claude", tools=[TOOL], stream=True))
+    done = next(event for event in events if event.type == "response.function_call_arguments.done")
+    assert json.loads(done.arguments) == {"city": "Bonn"}
+
+
+def responses_gone_on_from():
+    raises(openai.BadRequestError, "caller_invalid_request", lambda: respond("go on", previous_response_id="resp_1"))
+
+
+def chat_by_another_dialect():
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": TOOL["parameters"]}}]
+    message = client().chat.completions.create(**asked("The weather in Bonn?", model="claude"), tools=tools).choices[0].message
+    assert message.content == STAND_IN and json.loads(message.tool_calls[0].function.arguments) == {"city": "Bonn"}
+    with client().chat.completions.stream(**asked("The weather in Bonn?", model="claude"), tools=tools) as stream:
+        for _ in stream:
+            pass
+        final = stream.get_final_completion().choices[0]
+    assert final.finish_reason == "tool_calls" and final.message.tool_calls[0].function.name == "weather"
+
+
+def overloaded_elsewhere():
+    try:
+        client().chat.completions.create(**asked(REMOTE, model="full"))
+    except openai.InternalServerError as error:
+        assert error.status_code == 503 and error.body["message"] == "slow down", error.body
+        return
+    raise AssertionError("no InternalServerError")
+
+
+def completions_whole():
+    whole = client().completions.create(model="auto", prompt=LOCAL)
+    assert "3 to 5 working days" in whole.choices[0].text and whole.choices[0].finish_reason == "stop"
+    assert client().completions.create(model="auto", prompt=REMOTE).choices[0].text == STAND_IN
+
+
+def completions_streamed():
+    for question, wanted in [(LOCAL, "3 to 5 working days"), (REMOTE, STAND_IN)]:
+        chunks = list(client().completions.create(model="auto", prompt=question, stream=True))
+        assert wanted in "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
+
+
+CHECKS = [responses_local, responses_local_streamed, responses_stream_helper, responses_with_a_tool, responses_gone_on_from,
+          chat_by_another_dialect, overloaded_elsewhere, completions_whole, completions_streamed, local_whole, local_streamed, remote_whole, remote_streamed, remote_streamed_with_usage, stream_helper,
           by_alias, models, unknown_key, unknown_model, model_not_allowed, personal_data, bad_request, busy, broken,
           broken_streamed]
 

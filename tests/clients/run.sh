@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The official OpenAI clients for Python and Node against a running gateway, with the demo's knowledge base and a
+# The official OpenAI clients for Python and Node and the Anthropic client for Python against a running gateway, with the demo's knowledge base and a
 # stand-in for the remote model. Everything is kept under .cache/clients and set up once.
 #
 #   FIRSTLINE=path/to/firstline tests/clients/run.sh     (else target/release/firstline, else target/debug/firstline)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD cache=$PWD/.cache/clients
-python_version=3.52.0 node_version=7.55.0
+python_version=3.52.0 node_version=7.55.0 anthropic_version=0.125.0
 
 firstline=${FIRSTLINE:-}
 for candidate in target/release/firstline target/debug/firstline; do
@@ -20,6 +20,12 @@ if [ ! -e "$python/ready" ]; then
   python3 -m venv "$python"
   "$python/bin/pip" install --quiet --disable-pip-version-check "openai==$python_version"
   touch "$python/ready"
+fi
+anthropic=$cache/anthropic-$anthropic_version
+if [ ! -e "$anthropic/ready" ]; then
+  python3 -m venv "$anthropic"
+  "$anthropic/bin/pip" install --quiet --disable-pip-version-check "anthropic==$anthropic_version"
+  touch "$anthropic/ready"
 fi
 node=$cache/node-$node_version
 if [ ! -e "$node/ready" ]; then
@@ -76,6 +82,7 @@ count() {
   passed=$((passed + p)) failed=$((failed + f))
 }
 count python "$python/bin/python" tests/clients/client.py
+count anthropic "$anthropic/bin/python" tests/clients/anthropic_client.py
 count node env NODE_PATH="$node/node_modules" node tests/clients/client.mjs "$node"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 26] = [
+const ROOMS: [(&str, &[&str]); 27] = [
     ("domain", &[]),
+    ("wire", &["domain"]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
     ("privacy", &["domain", "policy"]),
@@ -15,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("learning", &["signals"]),
     ("knowledge", &["domain", "inference"]),
     ("local", &["domain", "inference", "knowledge"]),
-    ("upstream", &["domain", "privacy"]),
+    ("upstream", &["domain", "wire", "privacy"]),
     ("handoff", &["domain", "privacy"]),
     ("similar", &[]),
     ("shared", &["domain"]),
@@ -45,6 +46,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
         "server",
         &[
             "domain",
+            "wire",
             "policy",
             "signals",
             "upstream",

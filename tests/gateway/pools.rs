@@ -216,7 +216,7 @@ async fn the_key_goes_in_the_header_that_the_endpoint_wants() {
         &[
             (
                 azure.base_url(),
-                ", api_key: {env: AZURE}, key_header: api-key",
+                ", api_key: {env: AZURE}, auth_header: api-key",
             ),
             (other.base_url(), ", api_key: {env: OTHER}"),
         ],

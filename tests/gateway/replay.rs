@@ -489,6 +489,7 @@ fn busy(number: u32) -> ChatRequest {
         tightening: Tightening::default(),
         body: vec![b' '; 3_000].into(),
         layout: BodyLayout::default(),
+        surface: firstline::domain::Surface::default(),
         traceparent: None,
     }
 }

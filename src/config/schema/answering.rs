@@ -352,7 +352,16 @@ fn upstream() -> Value {
 /// What is said of one endpoint, or of all.
 fn of_upstream() -> Vec<Key> {
     vec![
-        key("dialect", "The API it speaks.", words(&["openai"])),
+        key(
+            "dialect",
+            "The API it speaks.",
+            words(&["openai", "anthropic"]),
+        ),
+        key(
+            "surfaces",
+            "The forms of OpenAI's API in which it takes requests as they come.",
+            list(words(&["chat", "completions", "responses"])),
+        ),
         key(
             "base_url",
             "http(s), without user, password or query.",
@@ -365,9 +374,9 @@ fn of_upstream() -> Vec<Key> {
             reference(),
         ),
         key(
-            "key_header",
-            "The header that the key goes in; Azure wants `api-key`.",
-            words(&["authorization", "api-key"]),
+            "auth_header",
+            "Where its key goes: `bearer` for openai, `x-api-key` for anthropic, `api-key` for Azure.",
+            words(&["bearer", "api-key", "x-api-key"]),
         ),
         key(
             "allow_plain_http",
@@ -424,7 +433,7 @@ fn one_of_several() -> Value {
         "base_url",
         "model",
         "api_key",
-        "key_header",
+        "auth_header",
         "allow_plain_http",
         "trusted",
         "parallel",

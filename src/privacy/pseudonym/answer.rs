@@ -3,6 +3,7 @@
 //! Every text in it is read, however a stream cuts it; of a text that grows only what could still become a stand-in
 //! waits for the next event. All other bytes stay what they are.
 
+use super::dress::{self, Dress};
 use super::held::Held;
 use super::leaves::{Scalar, Step, decoded, encoded, splice, walk};
 use super::table::{Rest, Table};
@@ -37,10 +38,10 @@ const HEAD: [&str; 6] = [
 
 /// Puts originals back into one answer. `Debug` tells nothing of them.
 pub struct Restorer {
-    table: Arc<Table>,
+    pub(super) table: Arc<Table>,
     /// Content is JSON, as the caller asked.
     json: bool,
-    growing: BTreeMap<Way, Held>,
+    pub(super) growing: BTreeMap<Way, Held>,
     /// The data of the last event that was JSON.
     last: String,
 }
@@ -55,10 +56,10 @@ pub struct Restored {
 }
 
 /// The way to a text in an event, by the numbers that its choice and its tool call give themselves.
-type Way = Vec<Part>;
+pub(super) type Way = Vec<Part>;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+pub(super) enum Part {
     Key(String),
     Number(u64),
 }
@@ -110,9 +111,13 @@ impl Restorer {
             return untouched(self.rest());
         }
         self.last = data.to_owned();
-        let said = texts(data);
+        let dress = Dress::of(data);
+        let mut said = texts(data);
+        for one in &mut said {
+            one.way = dress.way(std::mem::take(&mut one.way));
+        }
         let ended = ended(&said, data);
-        let before = self.settle_others(&said, data, &ended);
+        let before = self.settle_others(&said, data, (&ended, &dress));
         let edits: Vec<_> = said
             .into_iter()
             .filter_map(|said| {
@@ -161,11 +166,19 @@ impl Restorer {
 
     /// Says what is held back of texts that this event ends: those of a choice that finishes, and those of a choice that
     /// turns to another text.
-    fn settle_others(&mut self, said: &[Said], data: &str, ended: &[u64]) -> Vec<Bytes> {
+    fn settle_others(
+        &mut self,
+        said: &[Said],
+        data: &str,
+        (ended, dress): (&[u64], &Dress<'_>),
+    ) -> Vec<Bytes> {
         let grows = |said: &&Said| is_growing(&said.way) && !data[said.place.clone()].is_empty();
         let here: Vec<&Way> = said.iter().filter(grows).map(|said| &said.way).collect();
         let in_event = |way: &Way| said.iter().any(|said| said.way == *way);
         self.settle(|way| {
+            if dress::is_named(way) {
+                return dress.ends(way);
+            }
             let turned = here.iter().any(|other| choice(other) == choice(way));
             !here.contains(&way) && turned && !in_event(way) || is_in(way, ended) && !in_event(way)
         })
@@ -188,15 +201,20 @@ impl Restorer {
         events.collect()
     }
 
-    fn is_json(&self, way: &Way) -> bool {
+    pub(super) fn is_json(&self, way: &Way) -> bool {
         is_json(way, self.json)
     }
 }
 
 /// Arguments of a tool are JSON in a string; so is content where the caller asked for it.
 fn is_json(way: &Way, content_is: bool) -> bool {
+    if dress::is_named(way) {
+        return dress::is_json(way, content_is);
+    }
     match way.last() {
-        Some(Part::Key(key)) => key == "arguments" || content_is && key == "content",
+        Some(Part::Key(key)) => {
+            key == "arguments" || content_is && matches!(key.as_str(), "content" | "text")
+        }
         Some(Part::Number(_)) | None => false,
     }
 }
@@ -214,9 +232,18 @@ fn is_in(way: &Way, choices: &[u64]) -> bool {
 }
 
 fn is_growing(way: &Way) -> bool {
+    if dress::is_named(way) {
+        return true;
+    }
+    let is_prompt_continued = way.len() == 3 && is_text_of_choice(way);
     let delta = matches!(way.get(2), Some(Part::Key(key)) if key == "delta");
     let grows = matches!(way.last(), Some(Part::Key(key)) if GROWING.contains(&key.as_str()));
-    choice(way).is_some() && delta && grows
+    choice(way).is_some() && (delta && grows || is_prompt_continued)
+}
+
+/// The text of a legacy completion.
+fn is_text_of_choice(way: &Way) -> bool {
+    matches!(way.get(2), Some(Part::Key(key)) if key == "text")
 }
 
 /// The choices that this event finishes.
@@ -292,6 +319,9 @@ fn data(wire: &Bytes) -> Option<(String, Range<usize>)> {
 
 /// An event that says what was held back of one text.
 fn tail(last: &str, way: &Way, text: &str) -> Bytes {
+    if dress::is_named(way) {
+        return dress::tail(last, way, text);
+    }
     let mut head: Map<String, Value> = serde_json::from_str(last).unwrap_or_default();
     head.retain(|key, _| HEAD.contains(&key.as_str()));
     let delta = way.get(3..).unwrap_or_default().iter().rev();
@@ -305,7 +335,11 @@ fn tail(last: &str, way: &Way, text: &str) -> Bytes {
             json!([item])
         }
     });
-    let choice = json!({"index": choice(way).unwrap_or(0), "delta": delta, "finish_reason": null});
+    let index = choice(way).unwrap_or(0);
+    let choice = match is_text_of_choice(way) {
+        true => json!({"text": text, "index": index, "logprobs": null, "finish_reason": null}),
+        false => json!({"index": index, "delta": delta, "finish_reason": null}),
+    };
     head.insert("choices".to_owned(), json!([choice]));
     format!("data: {}\n\n", Value::Object(head)).into()
 }

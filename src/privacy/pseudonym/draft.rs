@@ -18,7 +18,7 @@ use std::sync::Arc;
 const LEVELS: usize = 4;
 
 /// Keys of the protocol whose words are no text of anybody's.
-const PROTOCOL: [&str; 14] = [
+const PROTOCOL: [&str; 19] = [
     "role",
     "type",
     "model",
@@ -33,6 +33,11 @@ const PROTOCOL: [&str; 14] = [
     "service_tier",
     "$ref",
     "$schema",
+    "tool_use_id",
+    "media_type",
+    "signature",
+    "encrypted_content",
+    "previous_response_id",
 ];
 
 /// A request on its way to be replaced; holds the caller's own words.
@@ -218,6 +223,8 @@ impl Replacing<'_> {
         let mut edits = Vec::new();
         walk(json, |path, scalar, place| {
             let raw = &json[place.clone()];
+            // What a tool is called with may stand as an object, and not as JSON in a text.
+            let level = level + usize::from(level == 0 && is_in_tools_hands(path));
             let edit = match scalar {
                 // The protocol's own numbers stay what they are; in a tool's hands a number may be an account.
                 Scalar::Number if level > 0 => self
@@ -257,8 +264,41 @@ fn is_protocol(path: &[Step<'_>]) -> bool {
     }
     let above = path.len().checked_sub(2).and_then(|at| path.get(at));
     key(path.last(), &PROTOCOL)
-        || key(path.last(), &["name"]) && key(above, &["function"])
+        || key(path.last(), &["name"]) && (key(above, &["function"]) || names_a_tool(path))
+        || key(path.last(), &["data"]) && key(above, &["source"])
         || matches!(path.last(), Some(Step::Item(_))) && key(above, &["required"])
+}
+
+/// The name of a tool on offer, of one that has to be called, or of one that was.
+fn names_a_tool(path: &[Step<'_>]) -> bool {
+    matches!(
+        path,
+        [Step::Key("tools" | "input"), Step::Item(_), Step::Key(_)]
+            | [Step::Key("tool_choice"), Step::Key(_)]
+            | [
+                Step::Key("messages"),
+                Step::Item(_),
+                Step::Key("content"),
+                Step::Item(_),
+                Step::Key(_)
+            ]
+    )
+}
+
+/// Below the `input` of a call in Messages.
+fn is_in_tools_hands(path: &[Step<'_>]) -> bool {
+    matches!(
+        path,
+        [
+            Step::Key("messages"),
+            Step::Item(_),
+            Step::Key("content"),
+            Step::Item(_),
+            Step::Key("input"),
+            _,
+            ..
+        ]
+    )
 }
 
 /// The places of `layout` after these edits.
@@ -273,6 +313,7 @@ fn moved(layout: &BodyLayout, edits: &[(Range<usize>, String)]) -> BodyLayout {
         stream_options: layout.stream_options.as_ref().map(range),
         question: layout.question.as_ref().map(range),
         output_limits: layout.output_limits.iter().map(range).collect(),
+        previous_response: layout.previous_response.as_ref().map(range),
         end: to(layout.end),
     }
 }

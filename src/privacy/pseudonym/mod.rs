@@ -11,12 +11,14 @@
 
 mod answer;
 mod draft;
+mod dress;
 mod held;
 mod leaves;
 mod patterns;
 mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use answer::{Restored, Restorer};
 pub use draft::{Disguised, Draft, Settled};

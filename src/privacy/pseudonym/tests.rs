@@ -49,6 +49,7 @@ fn request(body: &str) -> ChatRequest {
             end: body.trim_end().len() - 1,
             ..BodyLayout::default()
         },
+        surface: crate::domain::Surface::default(),
         traceparent: None,
     }
 }
@@ -391,10 +392,11 @@ fn a_leave_that_carries_the_duty_lets_nothing_go_in_plain_words() {
         name: "far".into(),
         tier: Tier::Remote,
         dialect: Dialect::OpenAi,
+        also: std::collections::BTreeSet::new(),
+        auth: crate::domain::AuthHeader::Bearer,
         base_url: "https://far.example/v1".into(),
         upstream_model: "m".into(),
         credential: None,
-        key_header: crate::domain::KeyHeader::default(),
         residency: Residency::default(),
         price: Price::default(),
         limits: crate::domain::TokenLimits::default(),

@@ -1,13 +1,23 @@
-//! The wire forms that endpoints speak: request → HTTP body, answer → what is in it. Pure functions.
+//! What leaves for an endpoint and what comes back, by the forms of caller and endpoint. Pure.
+//!
+//! Where both are the same the bytes pass, and are read on the way for the few things that the gateway has to know;
+//! where they are not, [`wire`] puts the one into the other.
 
 mod openai;
+mod plain;
+mod speech;
 
 #[cfg(test)]
 mod openai_tests;
+#[cfg(test)]
+mod speech_tests;
 
-use crate::domain::{Dialect, Endpoint, Seen};
+use crate::domain::{Endpoint, Form, LimitKey, Seen};
 use crate::privacy::Payload;
+use crate::wire::{self, NotCarried, Wants};
 use bytes::Bytes;
+
+pub(super) use speech::{Speech, Stopped};
 
 /// What one event of a stream says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,39 +32,26 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoAnswer(pub(super) &'static str);
 
-/// The path below the endpoint's base.
-pub(super) fn path(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::OpenAi => "/chat/completions",
-    }
-}
-
-/// The body that leaves for this endpoint.
-pub(super) fn request_body(endpoint: &Endpoint, payload: &Payload) -> Bytes {
-    match endpoint.dialect {
-        Dialect::OpenAi => {
-            openai::request_body(&endpoint.upstream_model, endpoint.limits.key, payload)
+/// The body that leaves for this endpoint: the caller's own with a few splices where it takes that form.
+pub(super) fn request_body(endpoint: &Endpoint, payload: &Payload) -> Result<Bytes, NotCarried> {
+    let (asked, spoken) = (
+        payload.surface.form,
+        endpoint.form_for(payload.surface.form),
+    );
+    let model = &endpoint.upstream_model;
+    Ok(match spoken {
+        _ if spoken != asked => {
+            let wants = Wants {
+                model,
+                output_limit: payload.output_limit,
+                most_output: endpoint.limits.output,
+                limit_key: endpoint.limits.key,
+            };
+            return wire::carry(&payload.body, asked, spoken, &wants);
         }
-    }
-}
-
-/// Reads the data of one event. `usage_wanted` tells that the caller itself asked for the usage chunk.
-pub(super) fn read_event(dialect: Dialect, data: &[u8], usage_wanted: bool) -> Event {
-    match dialect {
-        Dialect::OpenAi => openai::read_event(data, usage_wanted),
-    }
-}
-
-/// Whether the data of a stream's last event is all there.
-pub(super) fn is_whole_event(dialect: Dialect, data: &[u8]) -> bool {
-    match dialect {
-        Dialect::OpenAi => openai::is_whole_event(data),
-    }
-}
-
-/// Reads a whole answer.
-pub(super) fn read_whole(dialect: Dialect, body: &[u8]) -> Result<Seen, NoAnswer> {
-    match dialect {
-        Dialect::OpenAi => openai::read_whole(body),
-    }
+        Form::Chat => openai::request_body(model, endpoint.limits.key, payload),
+        Form::Completions => openai::request_body(model, LimitKey::MaxTokens, payload),
+        Form::Responses => plain::request_body(model, "max_output_tokens", payload),
+        Form::Messages => plain::request_body(model, "max_tokens", payload),
+    })
 }

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions.
+//! OpenAI's chat completions, and the legacy ones, whose choices have a text where those have a message.
 //!
 //! Requests are the caller's bytes with at most two splices; answers are read for the few fields that the gateway
 //! needs, leniently, since what is odd to us may well be meant for the caller.
@@ -16,15 +16,12 @@ use std::ops::Range;
 /// the wish for usage.
 pub(super) fn request_body(upstream_model: &str, key: LimitKey, payload: &Payload) -> Bytes {
     let mut edits = Vec::with_capacity(3);
-    let model = serde_json::Value::from(upstream_model).to_string();
-    if payload.body[payload.layout.model.clone()] != *model.as_bytes() {
-        edits.push((payload.layout.model.clone(), model));
-    }
+    edits.extend(model_edit(upstream_model, payload));
     if payload.stream && !payload.include_usage {
         edits.push(wish_for_usage(payload));
     }
     if let Some(limit) = payload.output_limit {
-        edits.extend(limited(limit, key, payload));
+        edits.extend(limited(limit, key.as_str(), payload));
     }
     if edits.is_empty() {
         return payload.body.clone();
@@ -33,7 +30,17 @@ pub(super) fn request_body(upstream_model: &str, key: LimitKey, payload: &Payloa
     splice(&payload.body, &edits)
 }
 
-fn splice(body: &[u8], edits: &[(Range<usize>, String)]) -> Bytes {
+/// The edit that names the model as the endpoint does, where that differs.
+pub(super) fn model_edit(
+    upstream_model: &str,
+    payload: &Payload,
+) -> Option<(Range<usize>, String)> {
+    let model = serde_json::Value::from(upstream_model).to_string();
+    let place = payload.layout.model.clone();
+    (payload.body[place.clone()] != *model.as_bytes()).then_some((place, model))
+}
+
+pub(super) fn splice(body: &[u8], edits: &[(Range<usize>, String)]) -> Bytes {
     let added: usize = edits.iter().map(|(_, text)| text.len()).sum();
     let mut spliced = Vec::with_capacity(body.len() + added);
     let mut copied = 0;
@@ -47,15 +54,15 @@ fn splice(body: &[u8], edits: &[(Range<usize>, String)]) -> Bytes {
 }
 
 /// The edits that tell the endpoint how long the answer may be: in the caller's own words for it where it has any.
-fn limited(
+pub(super) fn limited(
     limit: u64,
-    key: LimitKey,
+    key: &str,
     payload: &Payload,
 ) -> impl Iterator<Item = (Range<usize>, String)> {
     let (stated, end) = (&payload.layout.output_limits, payload.layout.end);
     let added = stated
         .is_empty()
-        .then(|| (end..end, format!(",\"{}\":{limit}", key.as_str())));
+        .then(|| (end..end, format!(",\"{key}\":{limit}")));
     let changed = stated
         .iter()
         .map(move |place| (place.clone(), limit.to_string()));
@@ -186,6 +193,9 @@ struct Choice<'a> {
     finish_reason: Option<&'a str>,
     #[serde(borrow, default, alias = "delta")]
     message: Option<Parts<'a>>,
+    /// Where legacy completions have it.
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
 }
 
 /// What a model writes, whole or in pieces. Reasoning is output too: it is paid for, and callers show it.
@@ -252,10 +262,15 @@ impl<'a> Document<'a> {
     fn seen(&self) -> Seen {
         let choices = self.choices.as_deref().unwrap_or_default();
         let parts = || choices.iter().filter_map(|choice| choice.message.as_ref());
+        let texts = || {
+            let texts = choices.iter().filter_map(|choice| choice.text);
+            texts.filter(|text| is_something(text))
+        };
         let finish = choices.iter().find_map(|choice| choice.finish_reason);
         Seen {
-            content: parts().any(Parts::has_content),
-            content_bytes: parts().map(Parts::text_bytes).sum(),
+            content: parts().any(Parts::has_content) || texts().next().is_some(),
+            content_bytes: parts().map(Parts::text_bytes).sum::<usize>()
+                + texts().map(|text| text_bytes(text.get())).sum::<usize>(),
             finish: finish.map(FinishReason::parse),
             usage: self.usage.as_ref().map(Tokens::usage),
             last: false,

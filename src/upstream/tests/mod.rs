@@ -58,10 +58,11 @@ fn endpoint(address: SocketAddr, timeouts: Timeouts) -> Endpoint {
         name: "far".into(),
         tier: Tier::Remote,
         dialect: Dialect::OpenAi,
+        also: std::collections::BTreeSet::new(),
+        auth: crate::domain::AuthHeader::Bearer,
         base_url: format!("http://{address}/v1").into(),
         upstream_model: "gpt-4o".into(),
         credential: Some(Secret::new(KEY)),
-        key_header: crate::domain::KeyHeader::default(),
         residency: Residency::default(),
         price: Price::default(),
         limits: crate::domain::TokenLimits::default(),
@@ -92,8 +93,10 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
             model: model..model + 6,
             stream_options: None,
             output_limits: Vec::new(),
+            previous_response: None,
             end: body.rfind('}').unwrap(),
         },
+        surface: crate::domain::Surface::default(),
         traceparent: Some("00-canary-trace".into()),
     };
     release(Egress::for_tests(Arc::new(endpoint)), &request, None).unwrap()

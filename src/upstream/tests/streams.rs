@@ -64,7 +64,9 @@ async fn a_stream_that_ends_without_done_is_broken_off() {
     assert_eq!(wire(&pieces), &RECORDED.as_bytes()[..done]);
     assert_eq!(
         broken,
-        Some(BrokenOff::Upstream("ended without [DONE]".into()))
+        Some(BrokenOff::Upstream(
+            "ended without its closing event".into()
+        ))
     );
 }
 

@@ -141,10 +141,11 @@ impl Random {
                 Tier::Remote
             },
             dialect: Dialect::OpenAi,
+            also: std::collections::BTreeSet::new(),
+            auth: firstline::domain::AuthHeader::Bearer,
             base_url: "https://model.example/v1".into(),
             upstream_model: "model".into(),
             credential: None,
-            key_header: firstline::domain::KeyHeader::default(),
             residency: self.residency(),
             price: Price::default(),
             limits: firstline::domain::TokenLimits::default(),

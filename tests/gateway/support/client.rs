@@ -55,6 +55,16 @@ pub(crate) async fn ask(
     headers: &[(&str, &str)],
     body: impl Into<reqwest::Body>,
 ) -> Reply {
+    ask_at(gateway, "/v1/chat/completions", headers, body).await
+}
+
+/// Sends a body to this path and reads the whole answer.
+pub(crate) async fn ask_at(
+    gateway: &Gateway,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<reqwest::Body>,
+) -> Reply {
     // Fails only where one is installed already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -63,7 +73,7 @@ pub(crate) async fn ask(
         .build()
         .unwrap();
     let mut request = client
-        .post(gateway.url("/v1/chat/completions"))
+        .post(gateway.url(path))
         .header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -59,8 +59,19 @@ pub(crate) async fn post(
     headers: &[(&str, &str)],
     body: impl Into<reqwest::Body>,
 ) -> reqwest::Result<Flow> {
+    post_at(client, gateway, "/v1/chat/completions", headers, body).await
+}
+
+/// The same at this path.
+pub(crate) async fn post_at(
+    client: &reqwest::Client,
+    gateway: &Gateway,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<reqwest::Body>,
+) -> reqwest::Result<Flow> {
     let mut request = client
-        .post(gateway.url("/v1/chat/completions"))
+        .post(gateway.url(path))
         .header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);

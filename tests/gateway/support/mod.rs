@@ -7,9 +7,9 @@ mod program;
 mod safety;
 mod stand_in;
 
-pub(crate) use client::{Reply, ask, chat, chat_body, raw};
+pub(crate) use client::{Reply, ask, ask_at, chat, chat_body, raw};
 pub(crate) use flows::{
-    Flow, Hand, Speaker, client, datas, fault_or_none, get, journal_ok, post, remote_at,
+    Flow, Hand, Speaker, client, datas, fault_or_none, get, journal_ok, post, post_at, remote_at,
     stream_body, until,
 };
 pub(crate) use gateway::{Gateway, new_folder, records};

@@ -89,6 +89,7 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
                 .map(|raw| span(text, raw))
                 .collect(),
             question,
+            previous_response: None,
             end: text.trim_end().len() - 1,
         },
     })
