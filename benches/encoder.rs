@@ -91,6 +91,7 @@ fn measuring(workers: usize) -> Measuring {
         folder: None,
         workers,
         queue: 64,
+        serve: false,
     };
     let none = BTreeSet::<PersonalKind>::new();
     let places = app::Places::usual(None);
