@@ -24,6 +24,8 @@ pub mod upstream;
 
 pub mod handoff;
 
+pub mod hub;
+
 pub mod similar;
 
 pub mod cache;

@@ -2,6 +2,7 @@
 
 use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
+use super::looks::{Watched, looked_at};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::{Unkept, keep_promises, measuring};
@@ -45,6 +46,8 @@ pub struct App {
     pub(super) keeper: Keeper,
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) reloader: Option<Reloader>,
+    pub(super) upstream: upstream::Client,
+    pub(super) local_servers: Watched,
 }
 
 /// Where a gateway can be reached.
@@ -92,7 +95,9 @@ pub async fn build(
     let (live, watching) = watch::channel(Arc::new(generation));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
+    let (looks, local_servers) = watch::channel(looked_at(acting(&settings)));
     let kept = Kept {
+        looks,
         model,
         engines,
         reader,
@@ -103,7 +108,7 @@ pub async fn build(
         untraced,
     };
     let rooms = Rooms {
-        upstream,
+        upstream: upstream.clone(),
         cache: Cache::new(cache_settings(settings.cache.exact.as_ref())),
         similar,
         handoff,
@@ -126,6 +131,8 @@ pub async fn build(
         keeper,
         export,
         reloader,
+        upstream,
+        local_servers,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Serving, and ending in good order.
 
 use super::build::App;
+use super::looks;
 use crate::config::ServerSettings;
 use crate::inference::{DecoderThreads, Workers};
 use crate::server::{self, ConnectionLimits, Gate, GateLimits, RequestLimits, Site, Stop, Surface};
@@ -25,6 +26,12 @@ impl App {
         if let Some(ask) = self.reloader.as_ref().and_then(|reloader| reloader.ask()) {
             tasks.spawn(on_hangup(ask, stop.drain.clone()));
         }
+        tasks.spawn(looks::look(
+            self.upstream.clone(),
+            self.local_servers.clone(),
+            self.readiness.clone(),
+            stop.drain.clone(),
+        ));
         self.readiness.set_ready();
         shutdown.await;
         self.readiness.set_draining();

@@ -148,6 +148,15 @@ impl UpstreamError {
         }
     }
 
+    /// True when there was no connection at all.
+    pub(super) fn found_nobody(&self) -> bool {
+        match self {
+            Self::Unreachable { lost, .. } => *lost == Lost::Connecting,
+            Self::TimedOut { which, .. } => *which == "connect",
+            Self::Answered(_) | Self::Open | Self::Garbled { .. } => false,
+        }
+    }
+
     pub(super) fn timed_out(which: &'static str) -> Self {
         Self::TimedOut { which, attempts: 1 }
     }

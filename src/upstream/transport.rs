@@ -25,6 +25,7 @@ pub(super) struct Connections {
 /// How to reach one endpoint.
 pub(super) struct Address {
     url: Url,
+    models: Url,
     whole_headers: HeaderMap,
     stream_headers: HeaderMap,
     connections: Connections,
@@ -66,8 +67,12 @@ impl Address {
         path: &str,
         connections: Connections,
     ) -> Result<Self, &'static str> {
-        let url = format!("{}{path}", endpoint.base_url.trim_end_matches('/'));
-        let url = Url::parse(&url).map_err(|_| "its base_url is no URL")?;
+        let base = endpoint.base_url.trim_end_matches('/');
+        let parse = |url: String| Url::parse(&url).map_err(|_| "its base_url is no URL");
+        let (url, models) = (
+            parse(format!("{base}{path}"))?,
+            parse(format!("{base}/models"))?,
+        );
         if !matches!(url.scheme(), "http" | "https") {
             return Err("its base_url is neither http nor https");
         }
@@ -77,6 +82,7 @@ impl Address {
         let credential = endpoint.credential.as_ref().map(bearer).transpose()?;
         Ok(Self {
             url,
+            models,
             whole_headers: headers("application/json", credential.as_ref()),
             stream_headers: headers("text/event-stream", credential.as_ref()),
             connections,
@@ -115,6 +121,14 @@ impl Address {
             self.one_is_kept();
         }
         answer
+    }
+
+    /// Asks for the list of models, over a connection of its own.
+    pub(super) async fn list_models(&self) -> reqwest::Result<Response> {
+        let mut request = Request::new(Method::GET, self.models.clone());
+        *request.headers_mut() = self.whole_headers.clone();
+        request.headers_mut().remove(CONTENT_TYPE);
+        self.connections.fresh.execute(request).await
     }
 
     fn request(&self, body: Bytes, stream: bool) -> Request {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("calibration", &["domain"]),
@@ -17,6 +17,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "privacy"]),
     ("handoff", &["domain", "privacy"]),
+    ("hub", &["domain"]),
     ("similar", &[]),
     ("cache", &["domain", "similar"]),
     ("ledger", &["domain", "policy"]),
@@ -111,6 +112,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "signals",
             "knowledge",
             "local",
+            "hub",
             "similar",
             "ledger",
             "replay",
