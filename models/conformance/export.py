@@ -153,7 +153,10 @@ def export(work, family, exporter, precision):
 def precisions(family, exporter):
     """Encoders are not kept in 4 bits. What the builder gives in all precisions is not made in all of them again."""
     if is_encoder(family):
-        return ["f32", "f16", "int8"]
+        return ["f32"] if exporter == "transformers" else ["f32", "f16", "int8"]
+    if exporter == "genai":
+        # Its float16 is made for GPUs: the processor runs the first step and refuses the second.
+        return ["f32", "int8", "int4"]
     again = exporter == "transformers" and "genai" in FAMILIES[family].exporters
     return ["f32"] if again and family not in BUILDER_LACKS else list(GENAI)
 

@@ -88,6 +88,11 @@ impl HubEncoder {
         let output = outputs.get(&self.output);
         let output = output.ok_or_else(|| EngineError::new("the model gave no output"))?;
         let (shape, numbers) = read(output)?;
+        if !numbers.iter().all(|number| number.is_finite()) {
+            return Err(EngineError::new(
+                "the model gave a number that is none; float16 can be too narrow for it",
+            ));
+        }
         if self.output == OUTPUTS[0] {
             return Ok(Encoded::Scores(numbers));
         }

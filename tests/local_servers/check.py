@@ -71,7 +71,8 @@ def chat(base, model, text, stream=False):
     headers, answer = fetch(f"{base}/chat/completions", body)
     if not stream:
         return headers, json.loads(answer)["choices"][0]["message"]["content"]
-    lines = [line[6:] for line in answer.splitlines() if line.startswith("data: ")]
+    # Not splitlines: a model may say letters that it takes for ends of lines.
+    lines = [line[6:].rstrip("\r") for line in answer.split("\n") if line.startswith("data: ")]
     assert lines[-1] == "[DONE]", answer[-200:]
     deltas = [json.loads(line)["choices"] for line in lines[:-1]]
     return headers, "".join(choice[0]["delta"].get("content") or "" for choice in deltas if choice)
@@ -121,10 +122,13 @@ def checked(firstline, model):
             assert "other: its server does not have `not-there`; it has: tiny" in fetch(ready)[1]
             seen.append("a model that it lacks: told by /readyz")
             for prompt in PROMPTS:
-                direct = chat(f"http://127.0.0.1:{port}/v1", "tiny", prompt)[1]
-                headers, whole = chat(base, "auto", prompt)
-                assert headers["x-firstline-model"] == "near", dict(headers)
-                assert whole == direct and chat(base, "auto", prompt, stream=True)[1] == direct, (whole, direct)
+                # The server's own stream may leave out half a letter at the end that its whole answer shows, so each form is
+                # compared with the same form.
+                for stream in [False, True]:
+                    direct = chat(f"http://127.0.0.1:{port}/v1", "tiny", prompt, stream)[1]
+                    headers, through = chat(base, "auto", prompt, stream)
+                    assert headers["x-firstline-model"] == "near", dict(headers)
+                    assert through == direct and direct, (through, direct)
             seen.append("answers whole and streamed: those of the server itself")
             server.send_signal(signal.SIGKILL)
             server.wait()

@@ -52,7 +52,11 @@ def begin(path, architecture, seed):
 
     def weights(name, *shape):
         spread = 0.4 if "embd" in name else 4.0 / shape[-1] ** 0.5
-        writer.add_tensor(name, generator.normal(0, spread, shape).astype(numpy.float32))
+        drawn = generator.normal(0, spread, shape).astype(numpy.float32)
+        if name in ["token_embd.weight", "output.weight"]:
+            # The tokens that end an answer are hardly ever said.
+            drawn[-2:] *= 0.05
+        writer.add_tensor(name, drawn)
 
     def norm(name, size):
         writer.add_tensor(name, numpy.ones(size, numpy.float32))

@@ -33,8 +33,8 @@ pub(in crate::cli) fn pull(asked: Pull) -> anyhow::Result<bool> {
     let from = Path::new(&asked.source);
     let (pulled, folder) = if asked.source.starts_with("hf:") || !from.is_dir() {
         let repository = Repository::parse(&asked.source)?;
-        let folder = target(&asked, &repository.folder_name())?;
         let hub = Hub::new(&settings(&asked)?)?;
+        let folder = target(&asked, &repository.folder_name())?;
         let pulling = hub::pull(&hub, &repository, &wish, &folder, &mut progress);
         (runtime()?.block_on(pulling)?, folder)
     } else {

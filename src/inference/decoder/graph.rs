@@ -86,11 +86,7 @@ impl Graph {
         let past = outlet(session.inputs(), &first.past[0])?;
         let has = |name: &str| session.inputs().iter().any(|input| input.name() == name);
         Ok(Self {
-            style: if folder.shares_buffers {
-                Style::Shared
-            } else {
-                Style::Growing
-            },
+            style: style(folder, has(MASK)),
             kv_heads: size(past, 1)
                 .or_else(|| kv_heads(folder))
                 .ok_or_else(|| unknown("key and value heads"))?,
@@ -116,6 +112,16 @@ impl Graph {
             KvType::F16 => 2,
         };
         number * 2 * self.layers.len() as u64 * self.kv_heads as u64 * self.head_dim as u64
+    }
+}
+
+/// A graph that shares its buffers has to be told how much of them is full, and is told by the mask. One without a mask goes
+/// by the length of what it is given, as those of the exporter of transformers do.
+fn style(folder: &DecoderFolder, takes_mask: bool) -> Style {
+    if folder.shares_buffers && takes_mask {
+        Style::Shared
+    } else {
+        Style::Growing
     }
 }
 
