@@ -101,6 +101,10 @@ def convert(folder, precision, name):
     elif precision == "int8":
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
+        # Shapes that an exporter's fusions have left behind would be taken for a contradiction.
+        model = onnx.load(graph)
+        del model.graph.value_info[:]
+        onnx.save(model, graph)
         quantize_dynamic(
             graph,
             folder / "model_quantized.onnx",

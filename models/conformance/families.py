@@ -80,7 +80,7 @@ DECODERS = [
         decoder("GPTNeoXConfig", rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}),
         ("optimum", "transformers"),
     ),
-    Family("phi", "Phi-1.5, Phi-2", decoder("PhiConfig", num_key_value_heads=4), ALL),
+    Family("phi", "Phi-1.5, Phi-2", decoder("PhiConfig", num_attention_heads=2, num_key_value_heads=2), ALL),
     Family(
         "phi3",
         "Phi-3 mini 4k",

@@ -22,6 +22,7 @@ mod endings;
 mod engine;
 mod errors;
 mod explaining;
+mod families;
 mod framing;
 mod handover;
 mod hedging;
