@@ -108,6 +108,15 @@ def distance(ones, others):
     return max(abs(one - other) for one, other in zip(ones, others, strict=True))
 
 
+def window_left_out(folder):
+    """Of a graph of the builder that has no window though its model has: the window is left to onnxruntime-genai itself."""
+    path = folder / "genai_config.json"
+    if not path.exists():
+        return None
+    sliding = json.loads(path.read_text())["model"]["decoder"].get("sliding_window")
+    return sliding["window_size"] if sliding and not sliding.get("layers") else None
+
+
 def verdict(work, firstline, family, exporter, precision):
     folder = work / family / f"{exporter}-{precision}"
     failed = folder.with_suffix(".failed")
@@ -116,6 +125,10 @@ def verdict(work, firstline, family, exporter, precision):
     if not (folder / "expected.json").exists():
         return None
     cases = json.loads((folder / "expected.json").read_text())["cases"]
+    window = window_left_out(folder)
+    if window:
+        # The engine refuses what such a graph would get wrong.
+        cases = [case for case in cases if len(case["ids"]) + len(case["greedy"]) <= window]
     answers, error = ran(firstline, folder, cases)
     if error:
         return {"good": False, "text": error}

@@ -1,10 +1,11 @@
-"""A plain loop over ONNX Runtime: one conversation, growing keys and values, nothing shared. What a graph itself says."""
+"""A plain loop over ONNX Runtime: one conversation, keys and values handed on. What a graph itself says."""
 
 import functools
 import json
 
 import numpy
 import onnxruntime
+from families import CONTEXT
 
 GRAPHS = ["model.onnx", "model_q4.onnx", "model_quantized.onnx", "model_fp16.onnx"]
 TYPES = {"tensor(float)": numpy.float32, "tensor(float16)": numpy.float16}
@@ -32,7 +33,9 @@ def empty(one, folder):
     config = json.loads((folder / "config.json").read_text())
     heads = fixed(heads) or config.get("num_key_value_heads") or config["num_attention_heads"]
     width = fixed(width) or config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-    return numpy.zeros((1, heads, 0, width), TYPES[one.type])
+    # The builder's graphs write into a buffer that is long enough from the beginning.
+    room = CONTEXT if (folder / "genai_config.json").exists() else 0
+    return numpy.zeros((1, heads, room, width), TYPES[one.type])
 
 
 def decode(folder, prompt, most, end):

@@ -39,7 +39,7 @@ fn copy(from: &Path, to: &Path) {
 fn config(folder: &Path, rest: &str) -> String {
     let folder = folder.display();
     format!(
-        "debug_headers: true\nencoder: {{deadline: 60s}}\nlatency: {{deadline: 300s}}\nquality: {{threshold: 1, escalate_on: []}}\nmodels:\n  - {{name: own, tier: local, engine: {{folder: {folder}, sure: {{min_confidence: 0, tokens: 1, within: 280s}}{rest}}}}}\n"
+        "debug_headers: true\nencoder: {{deadline: 60s}}\nlatency: {{deadline: 600s}}\nquality: {{threshold: 1, escalate_on: []}}\nmodels:\n  - {{name: own, tier: local, engine: {{folder: {folder}, sure: {{min_confidence: 0, tokens: 1, within: 580s}}{rest}}}}}\n"
     )
 }
 
@@ -79,7 +79,7 @@ async fn a_thousand_callers_who_leave_at_any_moment_leave_nothing_behind() {
     join_all((0..24).map(|_| ask(&gateway, &[], greedy.clone()))).await;
     let before = held(&gateway);
     // Steps of the golden ratio: moments that are spread over an answer and follow no order.
-    let moments = (0_u64..1000).map(|number| number.wrapping_mul(2_654_435_769) % 48);
+    let moments = (0_u64..1000).map(|number| number.wrapping_mul(2_654_435_769) % 16);
     let client = client();
     stream::iter(moments)
         .for_each_concurrent(24, |moment| leave(&gateway, &client, moment))
@@ -169,7 +169,7 @@ async fn patiently(gateway: &Gateway, body: String) -> (u16, Value) {
         .post(gateway.url("/v1/chat/completions"))
         .header("content-type", "application/json")
         .body(body)
-        .timeout(Duration::from_secs(280));
+        .timeout(Duration::from_secs(580));
     let reply = asked.send().await.unwrap();
     let status = reply.status().as_u16();
     let body = reply.text().await.unwrap();
@@ -275,4 +275,19 @@ fn a_folder_whose_files_lead_elsewhere_is_refused_before_anything_is_read() {
         .ended(1)
         .says(&["leads out of its folder"]);
     }
+}
+
+#[test]
+fn a_graph_that_leaves_its_window_to_another_library_is_given_no_more_than_the_window() {
+    let model = model("tiny-llama-gqa", |folder| {
+        let path = folder.join("genai_config.json");
+        let mut genai: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        genai["model"]["decoder"]["sliding_window"] = json!({"window_size": 64, "layers": []});
+        fs::write(path, genai.to_string()).unwrap();
+    });
+    let model = model.display().to_string();
+    let long = "where is my order ".repeat(40);
+    run(&new_folder(), &["models", "try", &model, "--prompt", &long])
+        .ended(1)
+        .says(&["expected fewer than the context's 64"]);
 }

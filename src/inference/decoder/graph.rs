@@ -249,12 +249,25 @@ fn head_dim(folder: &DecoderFolder) -> Option<usize> {
 
 fn context(folder: &DecoderFolder) -> Option<usize> {
     let stated = number(&folder.genai, &["model", "context_length"]);
-    stated.or_else(|| {
+    let context = stated.or_else(|| {
         first_number(
             &folder.config,
             &["max_position_embeddings", "n_positions", "n_ctx"],
         )
-    })
+    });
+    match window_left_out(&folder.genai) {
+        Some(window) => context.map(|context| context.min(window)),
+        None => context,
+    }
+}
+
+/// The sliding window of a graph of onnxruntime-genai's builder that has none itself: it is left to that library. Further
+/// back than the window such a graph would look at what the model was made not to see. Where the graph has the windows, the
+/// file names their layers.
+fn window_left_out(genai: &Value) -> Option<usize> {
+    let sliding = genai.pointer("/model/decoder/sliding_window")?;
+    let layers = sliding["layers"].as_array().map_or(0, Vec::len);
+    number(sliding, &["window_size"]).filter(|_| layers == 0)
 }
 
 fn first_number(value: &Value, names: &[&str]) -> Option<usize> {
