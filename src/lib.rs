@@ -26,6 +26,8 @@ pub mod upstream;
 
 pub mod handoff;
 
+pub mod hub;
+
 pub mod similar;
 
 pub mod shared;

@@ -341,4 +341,5 @@ def main():
         make(name, Path(target) / name)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
+use super::looks::{Watched, looked_at};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
 use super::stores::Stores;
@@ -50,6 +51,8 @@ pub struct App {
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) stores: Stores,
     pub(super) reloader: Option<Reloader>,
+    pub(super) upstream: upstream::Client,
+    pub(super) local_servers: Watched,
 }
 
 /// Where a gateway can be reached.
@@ -111,7 +114,9 @@ pub async fn build(
     let (live, watching) = watch::channel(Arc::new(generation));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
     acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
+    let (looks, local_servers) = watch::channel(looked_at(acting(&settings)));
     let kept = Kept {
+        looks,
         model,
         engines,
         reader,
@@ -127,7 +132,7 @@ pub async fn build(
         tls: tls.clone(),
     };
     let rooms = Rooms {
-        upstream,
+        upstream: upstream.clone(),
         cache: Cache::new(kept_answers).sharing(answers),
         similar,
         handoff,
@@ -153,6 +158,8 @@ pub async fn build(
         export,
         stores,
         reloader,
+        upstream,
+        local_servers,
     })
 }
 

@@ -6,10 +6,12 @@
 use super::build::{acting, refuse_lapsed, untraced};
 use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
+use super::looks::looked_at;
 use super::own::refuse_unknown_topics;
 use super::places::Places;
 use super::{Unkept, keep_promises};
 use crate::config;
+use crate::domain::Endpoint;
 use crate::inference::Model;
 use crate::pipeline::Generation;
 use crate::server::Tls;
@@ -54,6 +56,8 @@ pub(super) struct Kept {
     pub(super) reader: Reader,
     pub(super) places: Places,
     pub(super) upstream: upstream::Client,
+    /// Who looks at local servers is told which they are now.
+    pub(super) looks: watch::Sender<Vec<Arc<Endpoint>>>,
     /// The semantic cache was made at start.
     pub(super) similar: bool,
     /// The collector, which is fixed at start, and the classes of which it is told nothing.
@@ -189,6 +193,7 @@ impl Watch {
         let untraced = untraced(self.kept.collector.as_ref(), &settings);
         self.kept.untraced.replace(untraced);
         acting(&settings).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
+        self.kept.looks.send_replace(looked_at(acting(&settings)));
         self.live.send_replace(Arc::new(generation));
         Ok(stamp)
     }

@@ -1,6 +1,7 @@
 //! Serving, and ending in good order.
 
 use super::build::App;
+use super::looks;
 use crate::config::ServerSettings;
 use crate::inference::{DecoderThreads, Workers};
 use crate::server::{
@@ -28,6 +29,12 @@ impl App {
             tasks.spawn(on_hangup(ask, stop.drain.clone()));
         }
         let stores = std::mem::take(&mut self.stores).run();
+        tasks.spawn(looks::look(
+            self.upstream.clone(),
+            self.local_servers.clone(),
+            self.readiness.clone(),
+            stop.drain.clone(),
+        ));
         self.readiness.set_ready();
         shutdown.await;
         self.readiness.set_draining();

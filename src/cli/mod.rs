@@ -247,8 +247,12 @@ struct Models {
 enum ModelsCommand {
     /// Lists the models of the manifest
     List(ModelsFolder),
-    /// Compares every file with the digest in the manifest
+    /// Compares every file with the digest in the manifest; a folder that was pulled has one of its own
     Verify(ModelsFolder),
+    /// Fetches a model from a hub, or copies it out of a folder; goes on where it stopped
+    Pull(Pull),
+    /// Runs the model of a folder once and shows what it says
+    Try(Try),
     /// Says what a folder of yours holds that `engine.folder` could name, and what is wrong with it
     Inspect(Inspect),
 }
@@ -262,6 +266,60 @@ struct Inspect {
     #[arg(long, value_name = "FILE")]
     graph: Option<PathBuf>,
     /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Pull {
+    /// hf:ORG/REPO, hf:ORG/REPO@REVISION, or a folder
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// Which of several graphs: f32, f16, int8, q8, uint8, int4, q4, q4f16 or bnb4
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// A folder of the repository that holds a model of its own
+    #[arg(long, value_name = "DIR")]
+    subfolder: Option<String>,
+    /// Where to put it; else a folder of its name below $XDG_DATA_HOME/firstline/models
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// The variable that holds a token for the hub; it is sent to HF_ENDPOINT (else https://huggingface.co) and nowhere else
+    #[arg(long, value_name = "NAME", default_value = "HF_TOKEN")]
+    token_env: String,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false, id = "asked")]
+struct Asked {
+    /// A text to go on from, or to encode; may be given again
+    #[arg(long, value_name = "TEXT")]
+    prompt: Vec<String>,
+    /// What a person says, written out by the model's chat template; may be given again
+    #[arg(long, value_name = "TEXT")]
+    message: Vec<String>,
+}
+
+#[derive(Args)]
+struct Try {
+    /// The folder, in one of the hub's layouts
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
+    /// The graph, where the folder has several, relative to it
+    #[arg(long, value_name = "FILE")]
+    graph: Option<PathBuf>,
+    /// Tokens of an answer at most
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_tokens: usize,
+    /// Threads that compute
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Write a line of JSON for each text, with ids and logarithms of probabilities
     #[arg(long)]
     json: bool,
 }
@@ -304,6 +362,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),
             ModelsCommand::Inspect(inspect) => models::inspect(&inspect),
+            ModelsCommand::Pull(pull) => models::pull(pull),
+            ModelsCommand::Try(asked) => models::try_out(asked),
         },
     };
     match done {

@@ -254,7 +254,7 @@ pub(super) fn endpoint(
     let price = prices::read(section, tier, upstream_model);
     let limits = limits(upstream, base_url.as_deref());
     let residency = residency.map_or_else(Residency::default, |value| self::residency(&value));
-    let timeouts = timeouts(section);
+    let timeouts = timeouts(section, tier);
     let parallel = it.get("parallel");
     let parallel = parallel.map(|value| value.whole(1..=100_000));
     let (price, source) = price?;
@@ -456,18 +456,47 @@ fn region(value: &Value<'_>) -> Option<Region> {
     region
 }
 
-fn timeouts(section: &Section<'_>) -> Timeouts {
+/// Patience with a server that has to load its model first. It can only be longer than the usual.
+fn cold_start(
+    section: &Section<'_>,
+    tier: Option<Tier>,
+    first_token: Duration,
+) -> Option<Duration> {
+    let value = section.get("cold_start")?;
+    let wait = value.duration(WAIT)?;
+    if tier == Some(Tier::Remote) {
+        let message = "this is for servers of your own, which load a model at the first request";
+        value.wrong(message, "leave it out, or make `first_token` longer");
+    } else if wait < first_token {
+        let message = "the first answer of a server that has just started would get less time than the later ones";
+        value.wrong(
+            message,
+            "make it longer than `first_token`, or leave it out",
+        );
+    }
+    Some(wait)
+}
+
+fn timeouts(section: &Section<'_>, tier: Option<Tier>) -> Timeouts {
     let usual = Timeouts::default();
     let Some(section) = section.section(
         "timeouts",
-        &["connect", "first_token", "between_tokens", "total"],
+        &[
+            "connect",
+            "first_token",
+            "cold_start",
+            "between_tokens",
+            "total",
+        ],
     ) else {
         return usual;
     };
     let wait = |key, default| section.read(key, default, |value| value.duration(WAIT));
+    let first_token = wait("first_token", usual.first_token);
     Timeouts {
         connect: wait("connect", usual.connect),
-        first_token: wait("first_token", usual.first_token),
+        first_token,
+        cold_start: cold_start(&section, tier, first_token),
         between_tokens: wait("between_tokens", usual.between_tokens),
         total: wait("total", usual.total),
     }

@@ -86,6 +86,9 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From sending the request to the first content of a streamed answer, or to all of a whole one.
     pub first_token: Duration,
+    /// The same while the endpoint has not answered since it was last found unreachable: a local server may have to load
+    /// its model first. `None` waits no longer than ever.
+    pub cold_start: Option<Duration>,
     /// Between two pieces of the answer.
     pub between_tokens: Duration,
     /// For the whole answer.
@@ -236,6 +239,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(2),
             first_token: Duration::from_secs(60),
+            cold_start: None,
             between_tokens: Duration::from_secs(20),
             total: Duration::from_secs(300),
         }

@@ -1,6 +1,6 @@
 //! What models are installed, and whether their files are the ones that the manifest names.
 
-use super::digest::sha256_hex;
+use super::digest::{sha256_hex, sha256_hex_of};
 use serde::Deserialize;
 use std::fmt;
 use std::fs;
@@ -33,9 +33,11 @@ pub struct Package {
     pub source: String,
     /// Its files.
     pub files: Vec<PackageFile>,
-    /// Numbers in an embedding.
+    /// Numbers in an embedding; 0 for a model that gives none.
+    #[serde(default)]
     pub embedding_dim: usize,
-    /// Most tokens of one text, special tokens included.
+    /// Most tokens of one text, special tokens included; 0 where the manifest does not say.
+    #[serde(default)]
     pub max_tokens: usize,
 }
 
@@ -156,14 +158,25 @@ impl Catalog {
     /// Every file that is not what the manifest says; empty when all is well.
     pub fn verify(&self) -> Vec<Problem> {
         let files = self.packages.iter().flat_map(|package| &package.files);
-        files.filter_map(|file| self.read(file).err()).collect()
+        files.filter_map(|file| self.check(file)).collect()
+    }
+
+    /// Compares one file without holding it in memory: a pulled model may have gigabytes.
+    fn check(&self, file: &PackageFile) -> Option<Problem> {
+        let path = self.folder.join(&file.path);
+        let fault = match digest_of(&path, file.bytes) {
+            Ok((length, digest)) => fault_of(length, || digest, file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Fault::Missing,
+            Err(error) => Fault::Unreadable(error.to_string()),
+        };
+        Some(Problem { file: path, fault })
     }
 
     /// Reads one file whole. What is returned is what was verified; the file is not opened twice.
     pub fn read(&self, file: &PackageFile) -> Result<Vec<u8>, Problem> {
         let path = self.folder.join(&file.path);
         let checked = match fs::read(&path) {
-            Ok(bytes) => match fault_of(&bytes, file) {
+            Ok(bytes) => match fault_of(bytes.len() as u64, || sha256_hex(&bytes), file) {
                 None => Ok(bytes),
                 Some(fault) => Err(fault),
             },
@@ -257,15 +270,25 @@ impl fmt::Display for Fault {
     }
 }
 
-fn fault_of(content: &[u8], file: &PackageFile) -> Option<Fault> {
-    let (found, expected) = (content.len() as u64, file.bytes);
+/// The length of a file, and its SHA-256 where the length is the one expected.
+fn digest_of(path: &Path, expected: u64) -> io::Result<(u64, String)> {
+    let mut file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    if length != expected {
+        return Ok((length, String::new()));
+    }
+    sha256_hex_of(&mut file).map(|digest| (length, digest))
+}
+
+fn fault_of(found: u64, digest: impl FnOnce() -> String, file: &PackageFile) -> Option<Fault> {
+    let expected = file.bytes;
     if found < expected {
         return Some(Fault::Truncated { found, expected });
     }
     if found > expected {
         return Some(Fault::TooLong { found, expected });
     }
-    let digest = sha256_hex(content);
+    let digest = digest();
     (digest != file.sha256).then(|| Fault::WrongDigest {
         found: digest,
         expected: file.sha256.clone(),

@@ -12,6 +12,7 @@ mod deterministic;
 mod digest;
 mod engine;
 mod external;
+mod hub_encoder;
 mod model;
 mod onnx;
 mod runtime;
@@ -28,6 +29,7 @@ pub use decoder::{
 pub use deterministic::DeterministicEngine;
 pub use digest::sha256_hex;
 pub use engine::{Encoding, Engine, EngineError, InferenceError};
+pub use hub_encoder::{Encoded, HubEncoder};
 pub use model::{Limits, Model, start};
 pub use onnx::OnnxEngine;
 pub use runtime::{LibraryTrust, Runtime, RuntimeError, find_runtime, load_runtime};

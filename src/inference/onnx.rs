@@ -30,7 +30,7 @@ struct Outputs {
 
 /// The inputs that an encoder may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Input {
+pub(super) enum Input {
     Ids,
     Mask,
     Types,
@@ -157,7 +157,7 @@ impl std::fmt::Debug for OnnxEngine {
 impl Input {
     const ALL: [Self; 3] = [Self::Ids, Self::Mask, Self::Types];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ids => "input_ids",
             Self::Mask => "attention_mask",
@@ -200,7 +200,7 @@ fn open_session(runtime: &Runtime, model: &[u8]) -> ort::Result<Session> {
         .commit_from_memory(model)
 }
 
-fn read_inputs(session: &Session) -> Result<Vec<Input>, EngineError> {
+pub(super) fn read_inputs(session: &Session) -> Result<Vec<Input>, EngineError> {
     let mut inputs = Vec::new();
     for outlet in session.inputs() {
         let known = Input::ALL.into_iter().find(|i| i.name() == outlet.name());
@@ -230,7 +230,7 @@ fn read_token_output(session: &Session) -> Option<String> {
     names.find(|name| *name == TOKEN_OUTPUT).map(str::to_owned)
 }
 
-fn said<R>(what: &'static str) -> impl Fn(ort::Error<R>) -> EngineError {
+pub(super) fn said<R>(what: &'static str) -> impl Fn(ort::Error<R>) -> EngineError {
     move |error| EngineError::new(format!("{what}: {error}"))
 }
 

@@ -269,9 +269,12 @@ impl Entry {
         });
     }
 
-    /// How sure the engine was that writes the answer, 0 to 1.
-    pub fn note_confidence(&mut self, confidence: f32) {
-        self.note(|record| record.confidence = Some(confidence));
+    /// How sure the engine was that writes the answer, 0 to 1, and the SHA-256 of its files.
+    pub fn note_engine(&mut self, confidence: f32, sha256: &str) {
+        self.note(|record| {
+            record.confidence = Some(confidence);
+            record.engine_sha256 = Some(Word::from(sha256.to_owned()));
+        });
     }
 
     /// What a local answer rests on.
@@ -512,6 +515,7 @@ pub(super) fn empty(
         escalation: None,
         stepped_aside: Vec::new(),
         confidence: None,
+        engine_sha256: None,
         evidence: None,
         cache: None,
         usage: None,

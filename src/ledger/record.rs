@@ -109,6 +109,9 @@ pub struct Record {
     /// How sure the engine was that wrote the answer, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
+    /// SHA-256 over the files of the engine that wrote it: graph, weights, tokenizer and template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_sha256: Option<Word>,
     /// What a local answer rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceSeen>,

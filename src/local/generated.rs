@@ -4,6 +4,7 @@ use super::generator::HeldBack;
 use crate::domain::{AnswerBody, BrokenOff, Chunk, FinishReason, TokenSaid, Usage};
 use crate::inference::{Chosen, Decoder, End, EndReason, Event, Tokens};
 use futures_util::stream;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// An answer that is given: its beginning, and the engine that writes on. Dropping it stops the engine.
@@ -11,6 +12,8 @@ use std::time::Instant;
 pub struct Generated {
     /// How sure the engine was of the beginning, 0 to 1.
     pub confidence: f32,
+    /// SHA-256 over the engine's files.
+    pub engine_sha256: Arc<str>,
     pub(super) held: HeldBack,
     pub(super) tokens: Tokens,
     pub(super) until: Instant,

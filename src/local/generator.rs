@@ -70,6 +70,7 @@ impl Generator {
             .is_some_and(|wishes| wishes.log_probabilities);
         Ok(Generated {
             confidence,
+            engine_sha256: self.decoder.sha256().clone(),
             held,
             tokens,
             until: time.until_done,

@@ -59,7 +59,8 @@ impl Journey<'_> {
         self.told.model = Some(model.clone());
         self.told.confidence = Some(generated.confidence);
         self.entry.note_answer(Route::Local, &model);
-        self.entry.note_confidence(generated.confidence);
+        self.entry
+            .note_engine(generated.confidence, &generated.engine_sha256);
         let bill = self.bill(None);
         let mut body = generated.body();
         if !keep.is_nowhere() {

@@ -71,6 +71,13 @@ impl Breaker {
         }
     }
 
+    /// Opens it whatever came before, unless it never opens.
+    pub(super) fn trip(&self, now: Instant) {
+        if self.settings.failures > 0 {
+            self.lock().open_until = Some(now + self.settings.open_for);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,10 +5,11 @@ use super::breaker::{Breaker, BreakerSettings};
 use super::deadline::Deadline;
 use super::dialect::{self, Speech};
 use super::error::{Lost, StartError, UpstreamError};
+use super::look::{self, Found};
 use super::rest::Rest;
 use super::retry::{self, Again, RetryBudget, RetrySettings};
 use super::transport::{self, Address, Asked, Connections};
-use crate::domain::{AnswerBody, AuthHeader, Dialect, Endpoint, Form, Secret};
+use crate::domain::{AnswerBody, AuthHeader, Dialect, Endpoint, Form, Secret, Tier, Timeouts};
 use crate::privacy::Outbound;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -16,6 +17,7 @@ use http::{HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
@@ -25,6 +27,9 @@ use tokio::time::{Instant, sleep};
 pub struct Client {
     shared: Arc<Shared>,
 }
+
+/// One look may come while a server restarts.
+const LOOKS_IN_VAIN: u32 = 2;
 
 /// Who pays for calls.
 pub trait Purse: Send {
@@ -68,6 +73,7 @@ struct Route {
     credential: Option<Secret>,
     spoken: Spoken,
     connect: Duration,
+    is_local: bool,
     address: Result<Address, &'static str>,
     health: Arc<Health>,
 }
@@ -77,6 +83,10 @@ struct Health {
     breaker: Breaker,
     budget: RetryBudget,
     rest: Rest,
+    /// It has answered since it was last found unreachable.
+    is_warm: AtomicBool,
+    /// Looks in a row that found nobody.
+    looks_in_vain: AtomicU32,
 }
 
 impl Client {
@@ -179,8 +189,8 @@ impl Client {
             .address
             .as_ref()
             .map_err(|wrong| UpstreamError::unreachable(Lost::Connecting, *wrong))?;
-        let first = Deadline::after(Instant::now(), endpoint.timeouts.first_token, "first_token")
-            .or_sooner(total);
+        let patience = route.health.patience(&endpoint.timeouts);
+        let first = Deadline::after(Instant::now(), patience, "first_token").or_sooner(total);
         let speech = Speech::of(endpoint, payload);
         let asked = Asked {
             form: speech.spoken(),
@@ -224,6 +234,17 @@ impl Client {
         })
     }
 
+    /// Looks whether a server is there and which models it has, in the background: no request waits for this.
+    pub async fn look(&self, endpoint: &Endpoint) -> Found {
+        let route = self.shared.route(endpoint);
+        let found = match &route.address {
+            Ok(address) => look::look(address, self.shared.settings.max_event_bytes).await,
+            Err(wrong) => Found::Nobody((*wrong).to_owned()),
+        };
+        route.health.looked(!matches!(found, Found::Nobody(_)));
+        found
+    }
+
     /// How long to wait before the same request goes again; `None` when it should not.
     fn wait_before_again(
         &self,
@@ -235,6 +256,10 @@ impl Client {
         let settings = &self.shared.settings.retry;
         let now = Instant::now();
         if calls >= settings.max_attempts || route.address.is_err() {
+            return None;
+        }
+        // Nobody listens on this machine: that does not change within a moment, and the next step is waiting.
+        if route.is_local && error.found_nobody() {
             return None;
         }
         let wait = match retry::again(error, settings) {
@@ -331,6 +356,7 @@ impl Shared {
             credential: endpoint.credential.clone(),
             spoken: spoken(endpoint),
             connect: endpoint.timeouts.connect,
+            is_local: endpoint.tier == Tier::Local,
             address,
             health,
         });
@@ -343,6 +369,8 @@ impl Shared {
             breaker: Breaker::new(self.settings.breaker),
             budget: RetryBudget::new(self.settings.retry.budget_ratio),
             rest: Rest::default(),
+            is_warm: AtomicBool::new(false),
+            looks_in_vain: AtomicU32::new(0),
         })
     }
 
@@ -365,6 +393,7 @@ impl Route {
             && self.credential == endpoint.credential
             && self.spoken == spoken(endpoint)
             && self.connect == endpoint.timeouts.connect
+            && self.is_local == (endpoint.tier == Tier::Local)
     }
 }
 
@@ -380,6 +409,30 @@ impl Health {
         self.breaker.succeeded();
         self.budget.succeeded();
         self.rest.ends();
+        self.is_warm.store(true, Ordering::Relaxed);
+    }
+
+    /// How long to wait for the first content.
+    fn patience(&self, timeouts: &Timeouts) -> Duration {
+        match timeouts.cold_start {
+            Some(patience) if !self.is_warm.load(Ordering::Relaxed) => patience,
+            Some(_) | None => timeouts.first_token,
+        }
+    }
+
+    /// Takes in what a look found. A server that two looks in a row did not find is left alone until one finds it, so that
+    /// no request waits for a machine that is switched off; one that is back is asked again at once.
+    fn looked(&self, is_there: bool) {
+        if is_there {
+            if self.looks_in_vain.swap(0, Ordering::Relaxed) >= LOOKS_IN_VAIN {
+                self.breaker.succeeded();
+            }
+            return;
+        }
+        self.is_warm.store(false, Ordering::Relaxed);
+        if self.looks_in_vain.fetch_add(1, Ordering::Relaxed) + 1 >= LOOKS_IN_VAIN {
+            self.breaker.trip(Instant::now());
+        }
     }
 
     /// A refusal of this request, this key or this rate shows that the endpoint lives, so the breaker takes it as a
@@ -388,6 +441,9 @@ impl Health {
         let now = Instant::now();
         self.rest.note(error, now);
         if error.is_endpoint_failing() {
+            if error.found_nobody() {
+                self.is_warm.store(false, Ordering::Relaxed);
+            }
             self.breaker.failed(now);
         } else {
             self.breaker.succeeded();

@@ -157,6 +157,15 @@ impl UpstreamError {
         }
     }
 
+    /// True when there was no connection at all.
+    pub(super) fn found_nobody(&self) -> bool {
+        match self {
+            Self::Unreachable { lost, .. } => *lost == Lost::Connecting,
+            Self::TimedOut { which, .. } => *which == "connect",
+            Self::Answered(_) | Self::Open | Self::NotCarried(_) | Self::Garbled { .. } => false,
+        }
+    }
+
     pub(super) fn timed_out(which: &'static str) -> Self {
         Self::TimedOut { which, attempts: 1 }
     }

@@ -39,6 +39,7 @@ pub(super) struct Asked<'a> {
 pub(super) struct Address {
     /// By the forms that go to it.
     urls: BTreeMap<Form, Url>,
+    models: Url,
     whole_headers: HeaderMap,
     stream_headers: HeaderMap,
     connections: Connections,
@@ -77,10 +78,11 @@ impl Address {
     /// Parses the endpoint's address and prepares the headers; the error says what is wrong, without the address.
     pub(super) fn new(endpoint: &Endpoint, connections: Connections) -> Result<Self, &'static str> {
         let forms = Form::ALL.map(|form| endpoint.form_for(form));
-        let urls = forms.map(|form| Ok((form, url(endpoint, form)?)));
+        let urls = forms.map(|form| Ok((form, url(endpoint, form.path())?)));
         let urls: Result<_, &'static str> = urls.into_iter().collect();
         Ok(Self {
             urls: urls?,
+            models: url(endpoint, "/models")?,
             whole_headers: headers("application/json", endpoint)?,
             stream_headers: headers("text/event-stream", endpoint)?,
             connections,
@@ -119,6 +121,14 @@ impl Address {
             self.one_is_kept();
         }
         answer
+    }
+
+    /// Asks for the list of models, over a connection of its own.
+    pub(super) async fn list_models(&self) -> reqwest::Result<Response> {
+        let mut request = Request::new(Method::GET, self.models.clone());
+        *request.headers_mut() = self.whole_headers.clone();
+        request.headers_mut().remove(CONTENT_TYPE);
+        self.connections.fresh.execute(request).await
     }
 
     fn request(&self, body: Bytes, asked: Asked<'_>) -> Result<Request, UpstreamError> {
@@ -163,10 +173,9 @@ fn was_closed_early(answer: &Result<Response, UpstreamError>) -> bool {
     )
 }
 
-fn url(endpoint: &Endpoint, form: Form) -> Result<Url, &'static str> {
+fn url(endpoint: &Endpoint, path: &str) -> Result<Url, &'static str> {
     let base = endpoint.base_url.trim_end_matches('/');
-    let url =
-        Url::parse(&format!("{base}{}", form.path())).map_err(|_| "its base_url is no URL")?;
+    let url = Url::parse(&format!("{base}{path}")).map_err(|_| "its base_url is no URL")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("its base_url is neither http nor https");
     }

@@ -148,6 +148,7 @@ async fn whole_and_streamed_answers_are_those_of_transformers() {
         assert_eq!(record.model.as_deref(), Some("own"));
         assert_eq!(record.outcome, Outcome::Served);
         assert!(record.confidence.unwrap() > 0.0 && record.attempts.is_empty());
+        assert_eq!(record.engine_sha256.as_deref().unwrap().len(), 64);
         let usage = record.usage.unwrap();
         assert_eq!((usage.output, usage.estimated), (24, false));
         assert!(record.saved_micro_usd > 0 && record.phases.local > 0);

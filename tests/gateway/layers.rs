@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may name. Every row names only rooms above it, so there can be no cycle.
-const ROOMS: [(&str, &[&str]); 27] = [
+const ROOMS: [(&str, &[&str]); 28] = [
     ("domain", &[]),
     ("wire", &["domain"]),
     ("policy", &["domain"]),
@@ -18,6 +18,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("local", &["domain", "inference", "knowledge"]),
     ("upstream", &["domain", "wire", "privacy"]),
     ("handoff", &["domain", "privacy"]),
+    ("hub", &["domain"]),
     ("similar", &[]),
     ("shared", &["domain"]),
     ("cache", &["domain", "similar", "shared"]),
@@ -121,6 +122,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
             "signals",
             "knowledge",
             "local",
+            "hub",
             "similar",
             "ledger",
             "replay",

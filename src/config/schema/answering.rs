@@ -2,7 +2,7 @@
 
 use super::kinds::{
     Key, any_of, day, dollars, flag, key, list, model, object, place, reference, share, some, span,
-    stated_flag, text, whole, word, words,
+    stated_flag, stated_span, text, whole, word, words,
 };
 use serde_json::{Value, json};
 
@@ -236,6 +236,11 @@ fn models() -> Value {
                             "first_token",
                             "To the first content of the answer.",
                             span("60s"),
+                        ),
+                        key(
+                            "cold_start",
+                            "The same until a local server has answered once; `first_token` where it is left out.",
+                            stated_span(),
                         ),
                         key("between_tokens", "Between two pieces of it.", span("20s")),
                         key("total", "For the whole answer.", span("300s")),

@@ -4,7 +4,9 @@
 //! checked first: relative, without `..`, without symbolic links, and as long as the model says.
 
 use super::survey::{External, Survey, survey};
+use crate::inference::digest::{sha256_hex, sha256_hex_of};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecoderError {
     /// A file that is needed is not there.
-    #[error("the decoder's file {} is missing: {reason}", .path.display())]
+    #[error("the model's file {} is missing: {reason}", .path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
@@ -21,7 +23,7 @@ pub enum DecoderError {
         reason: String,
     },
     /// A file is there and is not what it should be.
-    #[error("the decoder's file {} cannot be used: {reason}", .path.display())]
+    #[error("the model's file {} cannot be used: {reason}", .path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -29,7 +31,7 @@ pub enum DecoderError {
         reason: String,
     },
     /// A path leads out of the folder.
-    #[error("the decoder's file {} leads out of its folder: {reason}", .path.display())]
+    #[error("the model's file {} leads out of its folder: {reason}", .path.display())]
     Escapes {
         /// The path.
         path: PathBuf,
@@ -67,15 +69,17 @@ pub enum DecoderError {
 }
 
 /// The files of a decoder, checked.
-pub(super) struct DecoderFolder {
+pub(in crate::inference) struct DecoderFolder {
     /// The graph's path.
-    pub(super) graph: PathBuf,
+    pub(in crate::inference) graph: PathBuf,
+    /// Files beside it that hold its weights, each once.
+    pub(super) weights: Vec<PathBuf>,
     /// The graph's attention takes one buffer for past and present.
     pub(super) shares_buffers: bool,
     /// tokenizer.json.
-    pub(super) tokenizer: Vec<u8>,
+    pub(in crate::inference) tokenizer: Vec<u8>,
     /// config.json, or null; likewise the others.
-    pub(super) config: Value,
+    pub(in crate::inference) config: Value,
     /// generation_config.json.
     pub(super) generation: Value,
     /// genai_config.json.
@@ -104,7 +108,10 @@ const LARGEST_TEXT: u64 = 128 << 20;
 
 impl DecoderFolder {
     /// Finds and checks the files. `graph` names one of several graphs, relative to the folder.
-    pub(super) fn open(folder: &Path, graph: Option<&Path>) -> Result<Self, DecoderError> {
+    pub(in crate::inference) fn open(
+        folder: &Path,
+        graph: Option<&Path>,
+    ) -> Result<Self, DecoderError> {
         let root = folder
             .canonicalize()
             .map_err(|error| missing(folder, &error.to_string()))?;
@@ -113,17 +120,16 @@ impl DecoderFolder {
             (read("genai_config.json")?, read("tokenizer_config.json")?);
         let graph = find_graph(&root, graph, &genai)?;
         let survey = survey_of(&graph)?;
+        let mut weights = BTreeSet::new();
         for external in &survey.external {
-            check_external(&root, &graph, external)?;
+            weights.insert(check_external(&root, &graph, external)?);
         }
         Ok(Self {
             graph,
+            weights: weights.into_iter().collect(),
             shares_buffers: survey.shares_buffers,
             tokenizer: read_file(&root, "tokenizer.json")?.ok_or_else(|| {
-                missing(
-                    &root.join("tokenizer.json"),
-                    "a decoder needs its tokenizer",
-                )
+                missing(&root.join("tokenizer.json"), "a model needs its tokenizer")
             })?,
             config: read("config.json")?,
             generation: read("generation_config.json")?,
@@ -131,6 +137,20 @@ impl DecoderFolder {
             genai,
             tokenizer_config,
         })
+    }
+
+    /// SHA-256 over what decides which answers come: graph, weights, tokenizer and template, each by its own digest. Reads all
+    /// of them.
+    pub(super) fn sha256(&self) -> Result<String, DecoderError> {
+        let mut digests = vec![
+            sha256_hex(&self.tokenizer),
+            sha256_hex(self.template.as_deref().unwrap_or_default().as_bytes()),
+        ];
+        for path in std::iter::once(&self.graph).chain(&self.weights) {
+            let digest = File::open(path).and_then(|mut file| sha256_hex_of(&mut file));
+            digests.push(digest.map_err(|error| unusable(path, &error.to_string()))?);
+        }
+        Ok(sha256_hex(digests.join("\n").as_bytes()))
     }
 }
 
@@ -168,7 +188,7 @@ fn survey_of(graph: &Path) -> Result<Survey, DecoderError> {
 }
 
 /// A tensor in another file: that file must be in the folder and long enough.
-fn check_external(root: &Path, graph: &Path, external: &External) -> Result<(), DecoderError> {
+fn check_external(root: &Path, graph: &Path, external: &External) -> Result<PathBuf, DecoderError> {
     let beside = graph.parent().unwrap_or(root);
     let location = Path::new(&external.location);
     let path = inside(root, beside, location)?
@@ -176,7 +196,7 @@ fn check_external(root: &Path, graph: &Path, external: &External) -> Result<(), 
     let found = length_of(&path)?;
     let end = external.offset.checked_add(external.length.unwrap_or(0));
     match end {
-        Some(end) if end <= found => Ok(()),
+        Some(end) if end <= found => Ok(path),
         _ => Err(unusable(
             &path,
             &format!(

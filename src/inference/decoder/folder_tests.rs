@@ -97,13 +97,13 @@ fn a_missing_file_is_named() {
     fs::remove_file(copy.at("model.onnx.data")).unwrap();
     assert_eq!(
         copy.why_not(),
-        "the decoder's file FOLDER/model.onnx.data is missing: the graph keeps weights in it"
+        "the model's file FOLDER/model.onnx.data is missing: the graph keeps weights in it"
     );
     let copy = Copy::of("tiny-llama-gqa");
     fs::remove_file(copy.at("tokenizer.json")).unwrap();
     assert_eq!(
         copy.why_not(),
-        "the decoder's file FOLDER/tokenizer.json is missing: a decoder needs its tokenizer"
+        "the model's file FOLDER/tokenizer.json is missing: a model needs its tokenizer"
     );
     let nowhere = DecoderFolder::open(Path::new("no/such/folder"), None);
     assert!(matches!(nowhere, Err(DecoderError::Missing { .. })));
@@ -115,16 +115,15 @@ fn a_file_that_is_cut_short_is_named() {
     let weights = fs::read(copy.at("model.onnx.data")).unwrap();
     fs::write(copy.at("model.onnx.data"), &weights[..weights.len() / 2]).unwrap();
     assert!(
-        copy.why_not().starts_with(
-            "the decoder's file FOLDER/model.onnx.data cannot be used: it is cut short"
-        )
+        copy.why_not()
+            .starts_with("the model's file FOLDER/model.onnx.data cannot be used: it is cut short")
     );
     let copy = Copy::of("tiny-gpt2");
     let graph = fs::read(copy.at("model.onnx")).unwrap();
     fs::write(copy.at("model.onnx"), &graph[..graph.len() / 2]).unwrap();
     assert_eq!(
         copy.why_not(),
-        "the decoder's file FOLDER/model.onnx cannot be used: it is no ONNX file, or cut short; fetch it again"
+        "the model's file FOLDER/model.onnx cannot be used: it is no ONNX file, or cut short; fetch it again"
     );
     fs::write(copy.at("tokenizer_config.json"), "{").unwrap();
     assert!(

@@ -86,11 +86,7 @@ impl Graph {
         let past = outlet(session.inputs(), &first.past[0])?;
         let has = |name: &str| session.inputs().iter().any(|input| input.name() == name);
         Ok(Self {
-            style: if folder.shares_buffers {
-                Style::Shared
-            } else {
-                Style::Growing
-            },
+            style: style(folder, has(MASK)),
             kv_heads: size(past, 1)
                 .or_else(|| kv_heads(folder))
                 .ok_or_else(|| unknown("key and value heads"))?,
@@ -116,6 +112,16 @@ impl Graph {
             KvType::F16 => 2,
         };
         number * 2 * self.layers.len() as u64 * self.kv_heads as u64 * self.head_dim as u64
+    }
+}
+
+/// A graph that shares its buffers has to be told how much of them is full, and is told by the mask. One without a mask goes
+/// by the length of what it is given, as those of the exporter of transformers do.
+fn style(folder: &DecoderFolder, takes_mask: bool) -> Style {
+    if folder.shares_buffers && takes_mask {
+        Style::Shared
+    } else {
+        Style::Growing
     }
 }
 
@@ -243,12 +249,25 @@ fn head_dim(folder: &DecoderFolder) -> Option<usize> {
 
 fn context(folder: &DecoderFolder) -> Option<usize> {
     let stated = number(&folder.genai, &["model", "context_length"]);
-    stated.or_else(|| {
+    let context = stated.or_else(|| {
         first_number(
             &folder.config,
             &["max_position_embeddings", "n_positions", "n_ctx"],
         )
-    })
+    });
+    match window_left_out(&folder.genai) {
+        Some(window) => context.map(|context| context.min(window)),
+        None => context,
+    }
+}
+
+/// The sliding window of a graph of onnxruntime-genai's builder that has none itself: it is left to that library. Further
+/// back than the window such a graph would look at what the model was made not to see. Where the graph has the windows, the
+/// file names their layers.
+fn window_left_out(genai: &Value) -> Option<usize> {
+    let sliding = genai.pointer("/model/decoder/sliding_window")?;
+    let layers = sliding["layers"].as_array().map_or(0, Vec::len);
+    number(sliding, &["window_size"]).filter(|_| layers == 0)
 }
 
 fn first_number(value: &Value, names: &[&str]) -> Option<usize> {

@@ -130,6 +130,7 @@ pub(super) struct Facts {
     pub(super) pieces: usize,
     pub(super) sampling: Sampling,
     pub(super) has_template: bool,
+    pub(super) sha256: Arc<str>,
 }
 
 /// Turns conversations to ids, on a thread of its own: a long text must not hold up the others' next token.
@@ -236,6 +237,12 @@ impl Decoder {
     /// The folder has a chat template.
     pub fn has_template(&self) -> bool {
         self.facts.has_template
+    }
+
+    /// SHA-256 over the files that were loaded: graph, weights, tokenizer and template. Two decoders with the same one write
+    /// the same.
+    pub fn sha256(&self) -> &Arc<str> {
+        &self.facts.sha256
     }
 
     /// Jobs that run or wait.

@@ -75,6 +75,7 @@ pub fn start_decoder(
         pieces: settings.pieces,
         sampling: default_sampling(&folder.generation),
         has_template: template.is_some(),
+        sha256: folder.sha256()?.into(),
     };
     let names = Arc::clone(&vocabulary);
     let reader = Reader {

@@ -19,6 +19,7 @@ mod template;
 mod text;
 
 pub use folder::DecoderError;
+pub(super) use folder::DecoderFolder;
 pub use handle::{Decoder, DecoderThreads, End, EndReason, Event, Job, Piece, TokenUsage, Tokens};
 pub use load::{DecoderFacts, DecoderSettings, inspect_decoder, start_decoder};
 pub use sampler::{Chosen, Sampling};

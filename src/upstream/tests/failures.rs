@@ -1,6 +1,6 @@
 //! Errors, retries and the breaker.
 
-use super::super::{BreakerSettings, RetrySettings};
+use super::super::{BreakerSettings, Found, RetrySettings};
 use super::stand_in::{StandIn, Then, answer, say};
 use super::*;
 use futures_util::future::join_all;
@@ -97,6 +97,38 @@ async fn a_fault_of_the_caller_is_neither_retried_nor_tried_elsewhere() {
         );
         assert_eq!(provider.heard().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_server_of_our_own_that_is_not_there_is_not_asked_again() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let at = |tier| {
+        let mut endpoint = endpoint(address, Timeouts::default());
+        endpoint.tier = tier;
+        asking(r#"{"model":"auto","messages":[]}"#, endpoint)
+    };
+    let remote = refused(client().send(at(Tier::Remote), AMPLE, Freely).await);
+    let local = refused(client().send(at(Tier::Local), AMPLE, Freely).await);
+    assert_eq!((remote.attempts(), local.attempts()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_two_looks_did_not_find_is_left_alone_until_one_finds_it() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let (client, endpoint) = (client(), endpoint(address, Timeouts::default()));
+    assert!(matches!(client.look(&endpoint).await, Found::Nobody(_)));
+    assert!(!client.is_open(&endpoint), "one look is not enough");
+    assert!(matches!(client.look(&endpoint).await, Found::Nobody(_)));
+    assert!(client.is_open(&endpoint));
+    let back = std::net::TcpListener::bind(address).unwrap();
+    // It closes the connection without a word, which is enough to be there.
+    std::thread::spawn(move || drop(back.accept()));
+    assert_eq!(client.look(&endpoint).await, Found::Silent);
+    assert!(!client.is_open(&endpoint));
 }
 
 #[tokio::test]

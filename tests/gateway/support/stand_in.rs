@@ -25,6 +25,8 @@ pub(crate) enum Act {
     StreamAndCut(Vec<Vec<u8>>, Duration),
     /// A stream that sends these pieces and then nothing, keeping the connection open.
     StreamAndHang(Vec<Vec<u8>>),
+    /// A whole response with status 200 and this body, after so long.
+    AnswerLate(Duration, String),
     /// Reads the request and never answers.
     Hang,
     /// Closes the connection after reading the request.
@@ -50,6 +52,8 @@ pub(crate) struct StandIn {
 struct Shared {
     acts: Mutex<Vec<Act>>,
     seen: Mutex<Vec<Seen>>,
+    /// Status and body of what is said of its models.
+    models: Mutex<(u16, String)>,
     /// How many connections were closed by the other side while an answer was owed or on its way.
     left: watch::Sender<usize>,
     /// How many requests have come.
@@ -71,6 +75,7 @@ impl StandIn {
         let shared = Arc::new(Shared {
             acts: Mutex::new(acts),
             seen: Mutex::default(),
+            models: Mutex::new((404, "{}".into())),
             left: watch::Sender::new(0),
             came: watch::Sender::new(0),
             opened: Mutex::new(0),
@@ -87,6 +92,16 @@ impl StandIn {
     /// The base URL for a configuration.
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// From now on says that it has these models.
+    pub(crate) fn has_models(&self, names: &[&str]) {
+        let data: Vec<_> = names
+            .iter()
+            .map(|name| serde_json::json!({"id": name, "object": "model"}))
+            .collect();
+        let list = serde_json::json!({"object": "list", "data": data});
+        *self.shared.models.lock().unwrap() = (200, list.to_string());
     }
 
     /// From now on does this for every request.
@@ -152,6 +167,13 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let Some(seen) = read_request(&mut stream, &mut buffer).await? else {
             return Ok(());
         };
+        if seen.head.starts_with("GET ") && seen.head.contains("/models HTTP/") {
+            // The look that a gateway takes at a local server in the background; no request of the test's.
+            *shared.opened.lock().unwrap() -= 1;
+            let listed = shared.models.lock().unwrap().clone();
+            answer(&mut stream, listed.0, "", &listed.1).await?;
+            continue;
+        }
         shared.seen.lock().unwrap().push(seen);
         let act = {
             let mut acts = shared.acts.lock().unwrap();
@@ -176,6 +198,10 @@ async fn perform(stream: &mut TcpStream, act: Act, shared: &Shared) -> io::Resul
         }
         Act::AnswerAndClose(status, headers, body) => {
             answer(stream, status, headers, &body).await.map(|()| false)
+        }
+        Act::AnswerLate(wait, body) => {
+            tokio::time::sleep(wait).await;
+            answer(stream, 200, "", &body).await.map(|()| true)
         }
         Act::Stream(pieces, pause) => {
             send_pieces(stream, &pieces, pause, shared).await?;

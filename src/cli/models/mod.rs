@@ -1,6 +1,12 @@
-//! `firstline models`: what is installed, and whether it is what the manifest says.
+//! `firstline models`: what is installed, whether it is what the manifest says, what can be had, and what it says.
 
-use super::{Inspect, ModelsFolder, show};
+mod pull;
+mod trial;
+
+pub(super) use pull::pull;
+pub(super) use trial::try_out;
+
+use super::{Inspect, ModelsFolder, Pull, Try, show};
 use crate::app::Places;
 use crate::inference::{Catalog, Package, inspect_decoder};
 use serde_json::json;
