@@ -7,6 +7,7 @@ mod calibrate;
 mod cases;
 mod check;
 mod explain;
+mod knowledge;
 mod learn;
 mod models;
 mod modes;
@@ -67,6 +68,8 @@ enum Command {
     Similar(Similar),
     /// Puts recorded requests to another policy: what would go elsewhere, what it would cost, what must not have left
     Replay(Replay),
+    /// Shows the approved answers there are, and puts your own questions to them
+    Knowledge(knowledge::Knowledge),
     /// Looks after the models that ship
     Models(Models),
     /// Says what was spent and saved, who answered, and how long it took
@@ -292,6 +295,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),
+        Command::Knowledge(asked) => knowledge::knowledge(&asked),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod day;
+mod earlier;
 mod endpoint;
 mod ids;
 mod message;
@@ -22,6 +23,7 @@ pub use answer::{
 };
 pub use caller::{CacheScope, Caller, KeyDigest};
 pub use day::Day;
+pub use earlier::{Earlier, Leaning, Passage};
 pub use endpoint::{
     Agreement, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
     TokenLimits,

@@ -119,6 +119,8 @@ pub struct BodyLayout {
     pub question: Option<Range<usize>>,
     /// The values of the top-level `max_tokens` and `max_completion_tokens`, where they are stated, `null` too.
     pub output_limits: Vec<Range<usize>>,
+    /// The value of the top-level `metadata`, where there is one.
+    pub metadata: Option<Range<usize>>,
     /// Just before the closing brace of the top-level object.
     pub end: usize,
 }

@@ -26,6 +26,7 @@ mod framing;
 mod handover;
 mod hedging;
 mod isolation;
+mod knowledge;
 mod layers;
 mod lifecycle;
 mod local_answers;

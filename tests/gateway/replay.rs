@@ -520,6 +520,7 @@ fn read(seeded: &mut Seeded) -> Signals {
             ..Shape::default()
         },
         embedding: None,
+        ..Signals::default()
     }
 }
 

@@ -273,6 +273,7 @@ fn moved(layout: &BodyLayout, edits: &[(Range<usize>, String)]) -> BodyLayout {
         stream_options: layout.stream_options.as_ref().map(range),
         question: layout.question.as_ref().map(range),
         output_limits: layout.output_limits.iter().map(range).collect(),
+        metadata: layout.metadata.as_ref().map(range),
         end: to(layout.end),
     }
 }

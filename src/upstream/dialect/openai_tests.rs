@@ -23,6 +23,7 @@ fn payload(body: &str, stream: bool) -> Payload {
             model: model..model + 7,
             stream_options,
             output_limits: Vec::new(),
+            metadata: None,
             end: body.rfind('}').unwrap(),
         },
         stream,

@@ -91,6 +91,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
             model: model..model + 6,
             stream_options: None,
             output_limits: Vec::new(),
+            metadata: None,
             end: body.rfind('}').unwrap(),
         },
         traceparent: Some("00-canary-trace".into()),
