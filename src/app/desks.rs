@@ -1,13 +1,12 @@
 //! Approved answers: read, checked, embedded.
 
+use super::answers;
 use crate::config;
 use crate::inference::Model;
-use crate::knowledge::{self, Index, Source};
+use crate::knowledge::Index;
 use crate::local::{Answerer, Thresholds};
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Builds every desk of a configuration, or says all that is wrong with their files.
@@ -22,11 +21,10 @@ pub fn desks(
 }
 
 fn answerer(desk: &config::Desk, model: Option<&Model>) -> anyhow::Result<Answerer> {
-    let sources: Vec<Source> = desk
-        .files
-        .iter()
-        .map(|file| source(file))
-        .collect::<anyhow::Result<_>>()?;
+    let sources = answers::sources(&desk.files).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })?;
     let index = match model {
         None => Index::lexical(sources)?,
         Some(model) => Index::build(sources, |question| {
@@ -45,20 +43,5 @@ fn answerer(desk: &config::Desk, model: Option<&Model>) -> anyhow::Result<Answer
         model: desk.model.clone(),
         index: Arc::new(index),
         thresholds,
-    })
-}
-
-fn source(file: &Path) -> anyhow::Result<Source> {
-    let name = file.display().to_string();
-    let form = knowledge::Form::of_path(&name).ok_or_else(|| {
-        anyhow!("{name}: approved answers are read from .yaml, .yml or .jsonl files")
-    })?;
-    let text = fs::read_to_string(file).with_context(|| format!("{name}: cannot be read"))?;
-    knowledge::parse(&name, &text, form).or_else(|problems| {
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|problem| format!("{name}: {problem}"))
-            .collect();
-        bail!("{}", lines.join("\n"))
     })
 }

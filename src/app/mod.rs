@@ -3,7 +3,9 @@
 //! The only place that spawns. Promises: a reload replaces policy, endpoints, approved answers and own topics whole or not at all;
 //! a shutdown loses no answer that is on its way within the grace period, and no record.
 
+mod answers;
 mod build;
+mod consistency;
 mod desks;
 mod encoder;
 mod engines;
@@ -23,6 +25,7 @@ mod tls;
 mod trial;
 
 pub use build::{App, Handle, build};
+pub use consistency::check_answers;
 pub use desks::desks;
 pub use encoder::{Measuring, measured_by, measuring};
 pub use engines::check_engines;

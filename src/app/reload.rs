@@ -3,6 +3,7 @@
 //! A thread of its own does it, because files are read and questions embedded there. It looks at the files' contents,
 //! not at their times, so that a symlink swapped by Kubernetes is seen like an edit.
 
+use super::answers;
 use super::build::{acting, refuse_lapsed, untraced};
 use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
@@ -19,8 +20,6 @@ use crate::signals::Reader;
 use crate::telemetry::Untraced;
 use crate::upstream;
 use anyhow::{Context, anyhow};
-use sha2::{Digest, Sha256};
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -262,16 +261,12 @@ fn seen(settings: &config::Settings, sources: &[PathBuf]) -> Vec<[u8; 32]> {
     let loaded = settings.beside().map(|other| other.digest);
     let mut seen: Vec<[u8; 32]> = loaded.collect();
     let rest = sources.iter().skip(seen.len());
-    seen.extend(rest.map(digest));
+    seen.extend(rest.map(|path| answers::digest(path)));
     seen
 }
 
 /// The file's digest, then one for each source.
 fn digests(file: &PathBuf, sources: &[PathBuf]) -> Vec<[u8; 32]> {
-    std::iter::once(file).chain(sources).map(digest).collect()
-}
-
-/// A digest of a file's contents; one that cannot be read counts as empty.
-fn digest(path: &PathBuf) -> [u8; 32] {
-    Sha256::digest(fs::read(path).unwrap_or_default()).into()
+    let all = std::iter::once(file).chain(sources);
+    all.map(|path| answers::digest(path)).collect()
 }

@@ -89,6 +89,7 @@ impl Written {
                 ..Shape::default()
             },
             embedding: None,
+            ..Signals::default()
         }
     }
 }

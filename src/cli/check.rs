@@ -86,15 +86,8 @@ fn examine_more(settings: &mut Settings, problems: &mut Vec<Problem>) {
     problems.extend(config::lapsed(settings, crate::pipeline::today()));
     problems.extend(unkept(settings));
     // Approved answers are part of the configuration, so a mistake in them is one, too.
-    if let Err(error) = app::desks(&settings.desks, None) {
-        // The error names the file of answers and its line: that of the policy would mislead.
-        problems.push(Problem {
-            line: None,
-            ..settings
-                .source
-                .problem(Severity::Error, "models", format!("{error:#}"), None)
-        });
-    }
+    let today = crate::pipeline::today();
+    problems.extend(app::check_answers(settings, &serve::places(), today));
     problems.extend(broken_engines(settings));
     match app::topic_names(settings, &serve::places()) {
         Ok(known) => problems.extend(config::unknown_topics(settings, &known)),

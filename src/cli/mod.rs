@@ -8,6 +8,7 @@ mod cases;
 mod check;
 mod explain;
 mod keys;
+mod knowledge;
 mod learn;
 mod models;
 mod modes;
@@ -70,6 +71,8 @@ enum Command {
     Replay(Replay),
     /// Looks after the keys of callers
     Keys(keys::Keys),
+    /// Shows the approved answers there are, and puts your own questions to them
+    Knowledge(knowledge::Knowledge),
     /// Looks after the models that ship
     Models(Models),
     /// Says what was spent and saved, who answered, and how long it took
@@ -358,6 +361,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),
         Command::Keys(asked) => keys::keys(asked),
+        Command::Knowledge(asked) => knowledge::knowledge(&asked),
         Command::Models(models) => match models.command {
             ModelsCommand::List(folder) => models::list(&folder),
             ModelsCommand::Verify(folder) => models::verify(&folder),

@@ -83,7 +83,7 @@ impl Bench {
         let found = self
             .desk
             .as_ref()
-            .and_then(|desk| desk.closest(request.question(), &measured, crate::pipeline::today()));
+            .and_then(|desk| desk.closest(&request, &measured, crate::pipeline::today()));
         let knowledge =
             found.map(|found| json!({"id": &*found.entry, "score": round(found.score), "margin": round(found.margin)}));
         Ok(row(id, &measured, &class.name, knowledge))

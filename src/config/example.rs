@@ -125,6 +125,7 @@ impl Example {
                 ..Shape::default()
             },
             embedding: None,
+            ..Signals::default()
         }
     }
 }

@@ -85,7 +85,7 @@ pub struct Source {
 pub struct Desk {
     /// Its name in the config.
     pub model: Arc<str>,
-    /// The files of approved answers.
+    /// The files and folders of approved answers.
     pub files: Vec<PathBuf>,
     /// The least similarity, 0 to 1, at which an answer is given; `None` leaves it to the desk.
     pub min_score: Option<f32>,

@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod day;
+mod earlier;
 mod endpoint;
 mod form;
 mod ids;
@@ -25,6 +26,7 @@ pub use answer::{
 };
 pub use caller::{CacheScope, Caller, KeyDigest, RateLimits};
 pub use day::Day;
+pub use earlier::{Earlier, Leaning, Passage};
 pub use endpoint::{
     Agreement, AuthHeader, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier,
     Timeouts, TokenLimits,

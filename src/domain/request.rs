@@ -123,6 +123,8 @@ pub struct BodyLayout {
     pub output_limits: Vec<Range<usize>>,
     /// The value of the top-level `previous_response_id`, quotes included, where it names an endpoint's response.
     pub previous_response: Option<Range<usize>>,
+    /// The value of the top-level `metadata`, where there is one.
+    pub metadata: Option<Range<usize>>,
     /// Just before the closing brace of the top-level object.
     pub end: usize,
 }

@@ -1,6 +1,6 @@
 //! Facts about a request. Facts never choose; policy does.
 
-use super::Findings;
+use super::{Earlier, Findings};
 use std::sync::Arc;
 
 /// A fact, and how it is known.
@@ -105,6 +105,8 @@ pub struct Signals {
     pub shape: Shape,
     /// The question's embedding, unit length.
     pub embedding: Option<Arc<[f32]>>,
+    /// What a search reads beside the question; read where the embedding is wanted.
+    pub earlier: Earlier,
 }
 
 /// Which signals policy will look at.

@@ -24,15 +24,17 @@ pub struct Index {
 /// Why an index cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// Two sources use the same id.
-    #[error("entry `{id}` is in source `{first}` and in source `{second}`; give one another id")]
+    /// Two entries of one language have the same id.
+    #[error(
+        "{second}: the entry `{id}` stands at {first}, too; give one another id, or each a language of its own"
+    )]
     Duplicate {
         /// The id.
         id: Arc<str>,
-        /// The source that has it first.
-        first: Arc<str>,
-        /// The source that has it again.
-        second: Arc<str>,
+        /// The file and line that has it first.
+        first: String,
+        /// The file and line that has it again.
+        second: String,
     },
     /// The encoder failed.
     #[error("a question of entry `{id}` could not be embedded: {message}")]
@@ -83,17 +85,18 @@ impl Index {
 
     /// Builds an index that knows words only, for a gateway without an encoder.
     pub fn lexical(sources: Vec<Source>) -> Result<Self, BuildError> {
-        let mut seen: HashMap<Arc<str>, Arc<str>> = HashMap::new();
-        let mut entries = Vec::new();
-        for source in sources {
-            for entry in source.entries {
-                let id = entry.id.clone();
-                if let Some(first) = seen.insert(id.clone(), source.name.clone()) {
-                    let second = source.name;
-                    return Err(BuildError::Duplicate { id, first, second });
-                }
-                entries.push(Arc::new(entry));
+        let mut entries: Vec<Arc<Entry>> = Vec::new();
+        let mut by_id: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        for entry in sources.into_iter().flat_map(|source| source.entries) {
+            let known = by_id.entry(entry.id.clone()).or_default();
+            let same = known.iter().filter_map(|at| entries.get(*at));
+            if let Some(first) = same.into_iter().find(|other| other.is_twin_of(&entry)) {
+                let (id, first) = (entry.id.clone(), place(first));
+                let second = place(&entry);
+                return Err(BuildError::Duplicate { id, first, second });
             }
+            known.push(entries.len());
+            entries.push(Arc::new(entry));
         }
         Ok(Self {
             lexicon: Lexicon::of(&entries),
@@ -201,6 +204,10 @@ impl Lexicon {
         }
         shares
     }
+}
+
+fn place(entry: &Entry) -> String {
+    format!("{}:{}", entry.file, entry.line)
 }
 
 /// The vector at unit length; `None` when it has no direction.

@@ -1,5 +1,6 @@
 //! Finds the approved answer closest to a question, and says how likely it is the right one.
 
+use super::evidence::{self, Feature, Features};
 use super::index::{Index, Meanings, unit};
 use super::{Day, Entry};
 use std::sync::Arc;
@@ -26,48 +27,37 @@ pub enum Basis {
     WordsAlone,
 }
 
-/// How a value and its lead over the best other entry count.
-struct Weights {
-    value: f32,
-    lead: f32,
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// What is asked.
+    pub text: &'a str,
+    /// Its embedding, where there is one.
+    pub embedding: Option<&'a [f32]>,
+    /// The ISO 639-3 code of its language, where that was measured.
+    pub language: Option<&'a str>,
+    /// The day, which decides what is past its end.
+    pub today: Day,
 }
 
-// The constants below were found by `models/train/fit_search.py` with the shipped encoder, on approved-answer files
-// drawn from those rows of the public data sets Bitext, CLINC150 and DSTC9 that the encoder never saw (logistic regression
-// on whether the closest entry is the right one); its head says how to run it. Another encoder needs another fit. No question of the demo shop had a part.
-
 /// Of an entry's closeness in meaning: the share of its best question; the rest is the middle of all its questions,
-/// which one oddly worded question cannot pull away.
+/// which one oddly worded question cannot pull away. Found by `models/train/fit_search.py`, as those in `evidence.rs`.
 const BEST_QUESTION: f32 = 1.0 / 3.0;
 /// What meaning and shared words count in the order of entries.
 const CLOSENESS: (f32, f32) = (0.75, 0.25);
 
-const BOTH_BIAS: f32 = -5.583;
-const BOTH_MEANING: Weights = Weights {
-    value: 6.490,
-    lead: 10.542,
-};
-const BOTH_WORDS: Weights = Weights {
-    value: 4.581,
-    lead: 8.890,
-};
-const ALONE_BIAS: f32 = -3.082;
-const ALONE_WORDS: Weights = Weights {
-    value: 7.609,
-    lead: 21.812,
-};
-
 impl Index {
     /// The entry closest to a question, by meaning and words, or by words alone where there is no embedding (or one
-    /// that does not fit the index). `None` when every entry is past its end or nothing is shared with any.
-    pub fn search(&self, text: &str, embedding: Option<&[f32]>, today: Day) -> Option<Found<'_>> {
+    /// that does not fit the index). `None` when nothing is left that is valid today and in the question's language, or
+    /// nothing is shared with any.
+    pub fn search(&self, query: &Query<'_>) -> Option<Found<'_>> {
         let live: Vec<bool> = self
             .entries
             .iter()
-            .map(|entry| entry.until.is_none_or(|until| today <= until))
+            .map(|entry| entry.is_valid_on(query.today) && entry.may_answer_in(query.language))
             .collect();
-        let shares = self.lexicon.shares(text);
-        let meaning = self.meanings.as_ref().zip(embedding);
+        let shares = self.lexicon.shares(query.text);
+        let meaning = self.meanings.as_ref().zip(query.embedding);
         let closeness = meaning.and_then(|(meanings, vector)| meanings.closeness(vector));
         match closeness {
             Some(meaning) => self.by_both(&live, &meaning, &shares),
@@ -81,13 +71,14 @@ impl Index {
             .map(|(meaning, share)| CLOSENESS.0 * meaning + CLOSENESS.1 * share)
             .collect();
         let top = top(&closeness, live)?;
-        let evidence = BOTH_BIAS
-            + BOTH_MEANING.weigh(meaning, live, top)
-            + BOTH_WORDS.weigh(shares, live, top);
+        let rivals = self.rivals(live, top);
         Some(Found {
             entry: self.entries.get(top)?,
-            score: logistic(evidence),
-            margin: lead(&closeness, live, top),
+            score: evidence::score(&Features {
+                meaning: Some(Feature::of(meaning, &rivals, top)),
+                words: Feature::of(shares, &rivals, top),
+            }),
+            margin: Feature::of(&closeness, &rivals, top).lead,
             basis: Basis::MeaningAndWords,
         })
     }
@@ -95,12 +86,38 @@ impl Index {
     fn by_words(&self, live: &[bool], shares: &[f32]) -> Option<Found<'_>> {
         let top =
             top(shares, live).filter(|top| shares.get(*top).is_some_and(|share| *share > 0.0))?;
+        let words = Feature::of(shares, &self.rivals(live, top), top);
         Some(Found {
             entry: self.entries.get(top)?,
-            score: logistic(ALONE_BIAS + ALONE_WORDS.weigh(shares, live, top)),
-            margin: lead(shares, live, top),
+            score: evidence::score(&Features {
+                meaning: None,
+                words,
+            }),
+            margin: words.lead,
             basis: Basis::WordsAlone,
         })
+    }
+
+    /// What an entry has to be ahead of: all that may answer but itself, and its own text in another language.
+    fn rivals(&self, live: &[bool], top: usize) -> Vec<bool> {
+        let id = self.entries.get(top).map(|entry| &entry.id);
+        let entries = self.entries.iter().zip(live);
+        entries
+            .map(|(entry, live)| *live && Some(&entry.id) != id)
+            .collect()
+    }
+}
+
+impl Entry {
+    /// True to the end of its last day.
+    pub fn is_valid_on(&self, today: Day) -> bool {
+        self.valid_until.is_none_or(|last| today <= last)
+    }
+
+    /// True where a question in this language may get it: one that was not measured may be in any.
+    pub fn may_answer_in(&self, language: Option<&str>) -> bool {
+        let in_it = |code: &str| self.languages.iter().any(|own| own.may_be(code));
+        self.languages.is_empty() || language.is_none_or(in_it)
     }
 }
 
@@ -130,13 +147,6 @@ impl Meanings {
     }
 }
 
-impl Weights {
-    fn weigh(&self, values: &[f32], live: &[bool], top: usize) -> f32 {
-        let value = values.get(top).copied().unwrap_or_default();
-        self.value * value + self.lead * lead(values, live, top)
-    }
-}
-
 /// The first of the greatest among the live.
 fn top(values: &[f32], live: &[bool]) -> Option<usize> {
     let living = values
@@ -146,16 +156,6 @@ fn top(values: &[f32], live: &[bool]) -> Option<usize> {
         .filter(|(_, (_, live))| **live);
     let greatest = living.reduce(|best, next| if next.1.0 > best.1.0 { next } else { best });
     greatest.map(|(at, _)| at)
-}
-
-/// By how much the top is ahead of the best other live one; of nothing when there is no other.
-fn lead(values: &[f32], live: &[bool], top: usize) -> f32 {
-    let others = values.iter().zip(live).enumerate();
-    let best_other = others
-        .filter(|(at, (_, live))| **live && *at != top)
-        .map(|(_, (value, _))| *value)
-        .reduce(f32::max);
-    values.get(top).copied().unwrap_or_default() - best_other.unwrap_or_default()
 }
 
 /// In sixteen sums side by side, which the processor adds at once; a single sum would have to be added in order.
@@ -171,8 +171,4 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f32>() + rest
-}
-
-fn logistic(evidence: f32) -> f32 {
-    1.0 / (1.0 + (-evidence).exp())
 }

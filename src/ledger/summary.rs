@@ -146,6 +146,7 @@ impl SignalsSummary {
                 json: asked.json,
             },
             embedding: None,
+            ..Signals::default()
         })
     }
 

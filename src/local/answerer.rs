@@ -1,5 +1,6 @@
 //! One local model: an index of approved answers and how sure it must be to give one.
 
+use super::asked::Asked;
 use super::{Unsure, fitness};
 use crate::domain::{ChatRequest, Evidence, Signals, Usage};
 use crate::knowledge::{Basis, Day, Found, Index};
@@ -40,8 +41,10 @@ pub struct Threshold {
 pub struct Approved {
     /// What it rests on.
     pub evidence: Evidence,
-    /// The approved text as it stands.
+    /// The approved text with the values of its slots; or the question for one that has none.
     pub text: Arc<str>,
+    /// The slot that the text asks for, where it is no answer yet.
+    pub asks_for: Option<Arc<str>>,
     /// What giving it counts as, estimated from lengths.
     pub usage: Usage,
 }
@@ -56,37 +59,33 @@ impl Answerer {
         today: Day,
     ) -> Result<Approved, Unsure> {
         fitness::check(request, signals)?;
-        let embedding = signals.embedding.as_deref();
-        let found = self.index.search(request.question(), embedding, today);
-        let found = found.ok_or(Unsure::NoMatch)?;
-        let threshold = self.thresholds.by(found.basis);
-        threshold.reached_by(found.score, found.margin)?;
-        let usage = usage(request, &found.entry.answer);
-        if request
-            .max_output_tokens
-            .is_some_and(|most| most < usage.output)
-        {
-            return Err(Unsure::NeedsMore);
-        }
-        Ok(Approved {
-            evidence: evidence(&found),
-            text: found.entry.answer.clone(),
-            usage,
-        })
+        let asked = Asked {
+            desk: self,
+            request,
+            signals,
+            today,
+        };
+        asked.answer()
+    }
+
+    /// The closest entry to what is asked, whether or not it is close enough to be given.
+    pub fn closest(
+        &self,
+        request: &ChatRequest,
+        signals: &Signals,
+        today: Day,
+    ) -> Option<Evidence> {
+        let asked = Asked {
+            desk: self,
+            request,
+            signals,
+            today,
+        };
+        asked.closest().as_ref().map(evidence)
     }
 }
 
-impl Answerer {
-    /// The closest entry, whether or not it is close enough to be given.
-    pub fn closest(&self, question: &str, signals: &Signals, today: Day) -> Option<Evidence> {
-        let found = self
-            .index
-            .search(question, signals.embedding.as_deref(), today)?;
-        Some(evidence(&found))
-    }
-}
-
-fn evidence(found: &Found<'_>) -> Evidence {
+pub(super) fn evidence(found: &Found<'_>) -> Evidence {
     Evidence {
         entry: found.entry.id.clone(),
         score: found.score,
@@ -95,7 +94,7 @@ fn evidence(found: &Found<'_>) -> Evidence {
 }
 
 impl Thresholds {
-    fn by(&self, basis: Basis) -> Threshold {
+    pub(super) fn by(&self, basis: Basis) -> Threshold {
         match basis {
             Basis::MeaningAndWords => self.with_embedding,
             Basis::WordsAlone => self.words_alone,
@@ -105,7 +104,7 @@ impl Thresholds {
 
 impl Threshold {
     /// What is not a number reaches nothing, and is reached by nothing.
-    fn reached_by(self, score: f32, margin: f32) -> Result<(), Unsure> {
+    pub(super) fn reached_by(self, score: f32, margin: f32) -> Result<(), Unsure> {
         let reaches = |value: f32, least: f32| {
             let order = value.partial_cmp(&least);
             order.is_some_and(Ordering::is_ge)

@@ -1,13 +1,16 @@
 //! Answers given on this machine: approved texts, and words of a small model, each only when one may be sure of them.
 //!
-//! Promises: an approved answer goes out word for word with its evidence, or not at all with the reason; a model's
+//! Promises: an approved answer goes out word for word with its evidence, with its slots filled by what was said, or not at all with the
+//! reason; a model's
 //! answer goes out once its beginning was judged, or not at all with the reason, and after its first byte it is given
 //! to its end. Doubt is [`Unsure`], which hands the request to the next step of the plan. A wrong answer costs more
 //! than an escalation, so whatever speaks against a local answer wins. A setting of the request that cannot be honoured
 //! is a reason, too: none is passed over. Never: rewrites an answer, looks at policy, reads a clock.
 
 mod answerer;
+mod asked;
 mod body;
+mod conversation;
 mod fitness;
 mod generated;
 mod generator;
@@ -25,5 +28,7 @@ pub use unsure::Unsure;
 
 pub use crate::knowledge::Day;
 
+#[cfg(test)]
+mod asked_tests;
 #[cfg(test)]
 mod tests;

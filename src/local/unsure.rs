@@ -9,9 +9,12 @@ pub enum Unsure {
     /// Tools, images, JSON, several answers or a continuation are wanted, or fewer tokens than the text has.
     #[error("more is wanted than can be given here")]
     NeedsMore,
-    /// The question leans on what was said before.
+    /// The question leans on what was said before, and that does not show which answer is meant.
     #[error("the question leans on the conversation")]
     FollowUp,
+    /// The answer needs a value that was not said, and asking for it is no way.
+    #[error("the answer needs a value that nobody has said")]
+    SlotMissing,
     /// More is asked than one approved answer covers.
     #[error("more is asked than one answer covers")]
     LongQuestion,
@@ -78,6 +81,7 @@ impl Unsure {
             Self::AsksForHuman => "asks_for_human",
             Self::NeedsMore => "needs_more",
             Self::FollowUp => "follow_up",
+            Self::SlotMissing => "slot_missing",
             Self::LongQuestion => "long_question",
             Self::NoMatch => "no_match",
             Self::BelowScore { .. } => "below_score",

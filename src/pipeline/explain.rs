@@ -241,7 +241,12 @@ fn planned(asked: &Asked<'_>, step: &Step) -> Planned {
                 Some(Ok(approved)) => {
                     let evidence = approved.evidence;
                     let (entry, score) = (evidence.entry, evidence.score);
-                    format!(": would answer from `{entry}` (score {score:.2})")
+                    match approved.asks_for {
+                        None => format!(": would answer from `{entry}` (score {score:.2})"),
+                        Some(slot) => format!(
+                            ": would ask for `{slot}`, to answer from `{entry}` (score {score:.2})"
+                        ),
+                    }
                 }
                 Some(Err(unsure)) => format!(": would step aside ({})", unsure.code()),
                 None => String::new(),

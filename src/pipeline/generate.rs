@@ -87,6 +87,7 @@ fn fault(unsure: Unsure) -> Option<GatewayFault> {
         Unsure::AsksForHuman
         | Unsure::NeedsMore
         | Unsure::FollowUp
+        | Unsure::SlotMissing
         | Unsure::LongQuestion
         | Unsure::NoMatch
         | Unsure::BelowScore { .. }

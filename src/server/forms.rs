@@ -143,6 +143,7 @@ fn layout(text: &str, asked: &Asked<'_>) -> Result<BodyLayout, BadBody> {
         question: asked.question.map(place),
         output_limits: asked.limits.iter().map(|raw| span(text, raw)).collect(),
         previous_response: asked.previous.map(place),
+        metadata: None,
         end: text.trim_end().len() - 1,
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! Promises: reading cannot fail. What could not be measured, or not in time, takes its cautious value (hard, an
 //! attack, personal data of any kind) and is marked [`Assumed`](crate::domain::Known::Assumed); a signal that nobody
-//! wants costs nothing; the encoder runs once for the question. Never chooses anything; policy does.
+//! wants costs nothing; the encoder runs once for the question, and once for
+//! each text that one which leans on its conversation has to be read with. Never chooses anything; policy does.
 
 mod attack;
 mod calibration;
@@ -11,6 +12,7 @@ mod embed;
 mod features;
 mod heads;
 mod language;
+mod leaning;
 mod own;
 mod personal;
 mod prose;

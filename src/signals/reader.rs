@@ -9,11 +9,12 @@ use super::prose::{Encoded, Prose, Unread};
 use super::{
     Heads, OwnHeads, Surface,
     language::language,
+    leaning::{self, Texts},
     shape::{outline, shape, worded},
 };
 use crate::domain::{
-    ChatRequest, Findings, PersonalKind, Probability, Reading, Role, Shape, Signals, Topic, Usage,
-    Wanted,
+    ChatRequest, Earlier, Findings, Passage, PersonalKind, Probability, Reading, Role, Shape,
+    Signals, Topic, Usage, Wanted,
 };
 use crate::inference::{InferenceError, Model, Pool, Workers};
 use crate::privacy::Searched;
@@ -135,8 +136,57 @@ impl Reader {
     /// cannot be read to its end in time makes that reading assumed, with what was found until then. A question without text (an
     /// image alone, say) cannot be measured, so its values are assumed.
     pub async fn read(&self, request: &ChatRequest, wanted: Wanted, deadline: Duration) -> Signals {
-        self.read_material(Material::of(request, wanted), wanted, deadline)
-            .await
+        let material = Material::of(request, wanted);
+        if !wanted.embedding {
+            return self.read_material(material, wanted, deadline).await;
+        }
+        let alone: Arc<str> = request.question().into();
+        let told = language(&alone);
+        let merged = material.question != alone;
+        let mut texts = leaning::texts(request);
+        // The same text is not encoded twice.
+        let shared = texts.together.take_if(|text| *text == material.question);
+        let (signals, earlier) = tokio::join!(
+            self.read_material(material, wanted, deadline),
+            self.earlier(texts, merged.then_some(alone), deadline),
+        );
+        let shared = shared.map(|text| Passage {
+            text,
+            embedding: signals.embedding.clone(),
+        });
+        let earlier = Earlier {
+            language: told,
+            together: shared.or(earlier.together),
+            ..earlier
+        };
+        Signals { earlier, ..signals }
+    }
+
+    /// Encodes what the question has to be read with, side by side with everything else.
+    async fn earlier(&self, texts: Texts, alone: Option<Arc<str>>, deadline: Duration) -> Earlier {
+        let passage = async |text: Option<Arc<str>>| {
+            let text = text?;
+            let encoding = async {
+                let (_, encoded) = self.encoded(&text)?;
+                in_time(deadline, encoded).await
+            };
+            let embedding = encoding.await.map(|encoding| encoding.embedding);
+            Some(Passage { text, embedding })
+        };
+        let (alone, together, before, asked_back) = tokio::join!(
+            passage(alone),
+            passage(texts.together),
+            passage(texts.before),
+            passage(texts.asked_back),
+        );
+        Earlier {
+            language: None,
+            leaning: texts.leaning,
+            alone,
+            together,
+            before,
+            asked_back,
+        }
     }
 
     /// The probability of an attack that one harmless text in a hundred reaches, where the model's heads know it.
@@ -213,6 +263,7 @@ impl Reader {
             embedding: question
                 .filter(|_| wanted.embedding)
                 .map(|measured| measured.embedding),
+            earlier: Earlier::default(),
         }
     }
 

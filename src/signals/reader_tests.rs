@@ -268,9 +268,14 @@ async fn a_short_follow_up_is_read_with_the_turn_before_it() {
         (Role::User, "in red?"),
     ];
     reader.read(&request(&talk, "{}"), Wanted::ALL, SOON).await;
+    // What a desk has to search for beside it is encoded, too, each text once.
     assert_eq!(
         *asked.lock().unwrap(),
-        ["Do you have this jacket in blue?\nin red?"]
+        [
+            "Do you have this jacket in blue?\nin red?",
+            "in red?",
+            "Do you have this jacket in blue?"
+        ]
     );
 }
 

@@ -76,7 +76,11 @@ fn knowledge_that_is_wrong_is_named_with_its_line() {
     let folder = new_folder();
     fs::write(folder.join("faq.yaml"), "version: 1\nname: faq\nentries:\n  - id: one\n    questions: [\"a question\"]\n  - id: one\n    questions: []\n    answer: yes\n").unwrap();
     let rest = "models:\n  - {name: desk, tier: local, knowledge: [faq.yaml]}\n";
-    refused(&folder, rest, |_| {}).says(&["faq.yaml: ", "entries[0]", "entries[1]", "line"]);
+    refused(&folder, rest, |_| {}).says(&[
+        "faq.yaml:4: entries[0].answer: ",
+        "faq.yaml:6: entries[1].id: ",
+        "faq.yaml:7: entries[1].questions: ",
+    ]);
     refused(&folder, &rest.replace("faq.yaml", "none.yaml"), |_| {}).says(&["none.yaml"]);
 }
 

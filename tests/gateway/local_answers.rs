@@ -55,7 +55,7 @@ async fn a_question_of_the_knowledge_base_gets_its_own_answer() {
     let stand_in = remote().await;
     let gateway = Gateway::start(&desk(&stand_in, &[&shop()], ""));
     let mut entries = shop_entries();
-    entries.retain(|entry| entry.until.is_none());
+    entries.retain(|entry| entry.valid_until.is_none());
     assert!(entries.len() > 50, "only {} entries", entries.len());
     let mut own = 0;
     let mut passed_on = Vec::new();

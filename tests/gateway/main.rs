@@ -36,6 +36,7 @@ mod hedging;
 mod hub;
 mod isolation;
 mod keys;
+mod knowledge;
 mod layers;
 mod lifecycle;
 mod limits;

@@ -521,6 +521,7 @@ fn read(seeded: &mut Seeded) -> Signals {
             ..Shape::default()
         },
         embedding: None,
+        ..Signals::default()
     }
 }
 

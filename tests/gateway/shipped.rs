@@ -19,9 +19,12 @@ fn every_shipped_policy_is_sound_and_raises_no_doubt() {
             command.env("WIKI_KEY_SHA256", format!("{:064x}", 2));
         })
         .ended(0);
-        assert_eq!(ran.out.lines().count(), 1, "{ran:#?}");
-        assert!(ran.out.starts_with(&format!("{file}: ok (")), "{ran:#?}");
-        assert!(!ran.out.contains("to look at"), "{ran:#?}");
+        // The demo's shop has a sale that is over and one that will be: the calendar tells of them, and nothing else.
+        let ends = |line: &&str| line.contains(": warning: valid_until: ");
+        let (ends, rest): (Vec<&str>, Vec<&str>) = ran.out.lines().partition(ends);
+        assert_eq!(rest.len(), 1, "{ran:#?}");
+        assert!(rest[0].starts_with(&format!("{file}: ok (")), "{ran:#?}");
+        assert_eq!(rest[0].contains("to look at"), !ends.is_empty(), "{ran:#?}");
     }
 }
 

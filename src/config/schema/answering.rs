@@ -193,7 +193,11 @@ fn models() -> Value {
                 words(&["local", "remote"]),
             ),
             key("aliases", "Other names a client may ask by.", list(model())),
-            key("knowledge", "Files of approved answers.", list(text())),
+            key(
+                "knowledge",
+                "Files and folders of approved answers.",
+                list(text()),
+            ),
             key(
                 "answer",
                 "When an approved answer is given.",

@@ -314,6 +314,7 @@ fn moved(layout: &BodyLayout, edits: &[(Range<usize>, String)]) -> BodyLayout {
         question: layout.question.as_ref().map(range),
         output_limits: layout.output_limits.iter().map(range).collect(),
         previous_response: layout.previous_response.as_ref().map(range),
+        metadata: layout.metadata.as_ref().map(range),
         end: to(layout.end),
     }
 }

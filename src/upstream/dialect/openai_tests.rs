@@ -24,6 +24,7 @@ fn payload(body: &str, stream: bool) -> Payload {
             stream_options,
             output_limits: Vec::new(),
             previous_response: None,
+            metadata: None,
             end: body.rfind('}').unwrap(),
         },
         surface: crate::domain::Surface::default(),

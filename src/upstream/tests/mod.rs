@@ -94,6 +94,7 @@ fn asking(body: &str, endpoint: Endpoint) -> Outbound {
             stream_options: None,
             output_limits: Vec::new(),
             previous_response: None,
+            metadata: None,
             end: body.rfind('}').unwrap(),
         },
         surface: crate::domain::Surface::default(),

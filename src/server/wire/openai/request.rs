@@ -90,6 +90,7 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
                 .collect(),
             question,
             previous_response: None,
+            metadata: fields.metadata.map(|raw| span(text, raw)),
             end: text.trim_end().len() - 1,
         },
     })
@@ -115,6 +116,8 @@ struct Fields<'a> {
     tools: Option<&'a RawValue>,
     #[serde(borrow)]
     response_format: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
 }
 
 /// A key that is given and `null` has a place, too: where a limit goes that the gateway has to set.
