@@ -4,13 +4,12 @@
     python benches/decoder/run.py bench --work DIR           one table; `--rounds N` turns, medians
 
 Two shapes, SmolLM2-135M and Qwen2.5-0.5B, each as int4 (blocks of 32 and of 128) and int8 for ONNX Runtime, Q4_0 and Q8_0 for
-llama.cpp. Weights are random: speed does not depend on them. `make` needs torch, transformers, onnxruntime-genai, gguf and the
-llama.cpp sources (`--llama DIR`, the vendor folder of the sdist of llama-cpp-python), which it builds once with cmake and ninja.
-`bench` builds the engine's side with `cargo bench --locked --bench decoder`.
+llama.cpp. Weights are random: speed does not depend on them. `make` needs torch, transformers, onnxruntime-genai, gguf and
+llama-cpp-python in one environment, or the last two in another: `--llama PYTHON`. `bench` builds the engine's side with
+`cargo bench --locked --bench decoder`.
 """
 
 import argparse
-import importlib
 import json
 import re
 import statistics
@@ -42,10 +41,10 @@ def make(options):
         for form, (precision, extra, _) in FORMATS.items():
             folder = options.work / name / form
             if not (folder / "model.onnx").exists():
-                builder = importlib.import_module("onnxruntime_genai.models.builder")
-                builder.create_model(None, str(source), str(folder), precision, "cpu", str(options.work / "cache"), **extra)
-        if options.llama:
-            gguf_files(options, name, shape)
+                words = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", folder, "-p", precision, "-e", "cpu"]
+                words += ["-c", options.work / "cache", "--extra_options", *(f"{key}={value}" for key, value in extra.items())]
+                subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([options.llama, __file__, "gguf", "--work", options.work / name, "--shape", name], check=True)
 
 
 def hub_folder(shape, folder):
@@ -69,22 +68,23 @@ def hub_folder(shape, folder):
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>").save_pretrained(folder)
 
 
-def gguf_files(options, name, shape):
+def gguf_files(options):
+    import ctypes
+
     import gguf
+    import llama_cpp
     import numpy as np
 
-    tools = options.work / "llama-tools"
-    if not (tools / "bin" / "llama-bench").exists():
-        flags = ["-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_APP=OFF", "-DLLAMA_OPENSSL=OFF"]
-        subprocess.run(["cmake", "-G", "Ninja", "-S", options.llama, "-B", tools, "-DCMAKE_BUILD_TYPE=Release", *flags], check=True)
-        subprocess.run(["ninja", "-C", tools, "llama-bench", "llama-quantize"], check=True)
-    full = options.work / name / "f16.gguf"
+    full = options.work / "f16.gguf"
     if not full.exists():
-        random_gguf(gguf, np, shape, full)
-    for form in ("Q4_0", "Q8_0"):
-        target = options.work / name / f"{form}.gguf"
+        random_gguf(gguf, np, SHAPES[options.shape], full)
+    for form, kind in (("Q4_0", llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0), ("Q8_0", llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0)):
+        target = options.work / f"{form}.gguf"
         if not target.exists():
-            subprocess.run([tools / "bin" / "llama-quantize", "--pure", full, target, form], check=True, stdout=subprocess.DEVNULL)
+            wishes = llama_cpp.llama_model_quantize_default_params()
+            wishes.ftype, wishes.pure, wishes.nthread = kind, True, 1
+            if llama_cpp.llama_model_quantize(str(full).encode(), str(target).encode(), ctypes.byref(wishes)):
+                sys.exit(f"{target}: not made")
 
 
 def random_gguf(gguf, np, shape, path):
@@ -161,16 +161,34 @@ def genai(folder, threads):
     return json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
-def llama(tools, path, threads):
-    words = [tools / "bin" / "llama-bench", "-m", path, "-t", str(threads), "-p", f"{PROMPT},{LONG}", "-n", str(WRITTEN), "-r", "5", "-o", "json"]
-    rows = json.loads(subprocess.run([str(w) for w in words], capture_output=True, text=True, check=True).stdout)
-    return {f"prefill {row['n_prompt']}" if row["n_prompt"] else "decode x1": row["avg_ts"] for row in rows}
+def llama(python, path, threads):
+    """What the C library does, called with as little in between as can be."""
+    script = (
+        "import ctypes, json, time, llama_cpp as L\n"
+        "L.llama_log_set(L.llama_log_callback(lambda *_: None), ctypes.c_void_p(0)); L.llama_backend_init()\n"
+        f"model = L.llama_model_load_from_file({str(path)!r}.encode(), L.llama_model_default_params())\n"
+        "wishes = L.llama_context_default_params(); wishes.n_ctx, wishes.n_batch, wishes.n_ubatch = 1024, 512, 512\n"
+        f"wishes.n_threads = wishes.n_threads_batch = {threads}\n"
+        "context = L.llama_init_from_model(model, wishes)\n"
+        "def feed(ids):\n"
+        "    row = (L.llama_token * len(ids))(*ids); assert L.llama_decode(context, L.llama_batch_get_one(row, len(ids))) == 0\n"
+        "    L.llama_get_logits_ith(context, -1)\n"
+        "def run(prompt, written):\n"
+        "    L.llama_memory_clear(L.llama_get_memory(context), True)\n"
+        "    start = time.perf_counter(); feed([1000 + at * 37 % 20000 for at in range(prompt)]); first = time.perf_counter() - start\n"
+        "    start = time.perf_counter()\n"
+        "    for at in range(written): feed([1000 + at])\n"
+        "    return prompt / first, written / max(1e-9, time.perf_counter() - start)\n"
+        f"run({PROMPT}, 8); rows = [run({PROMPT}, {WRITTEN}) for _ in range(5)]; long = [run({LONG}, 1) for _ in range(5)]\n"
+        "median = lambda v: sorted(v)[len(v) // 2]\n"
+        f"print(json.dumps({{'prefill {PROMPT}': median([r[0] for r in rows]), 'decode x1': median([r[1] for r in rows]), 'prefill {LONG}': median([r[0] for r in long])}}))\n"
+    )
+    return json.loads(subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
 def bench(options):
     built = subprocess.run(["cargo", "bench", "--locked", "--bench", "decoder", "--no-run"], capture_output=True, text=True, check=True)
     program = re.search(r"\((target/release/deps/decoder-[0-9a-f]+)\)", built.stderr).group(1)
-    tools = options.work / "llama-tools"
     for name in SHAPES:
         for form, (_, _, theirs) in FORMATS.items():
             for threads in (1, 2):
@@ -178,7 +196,7 @@ def bench(options):
                 for _ in range(options.rounds):
                     folder = options.work / name / form
                     runs.append({"firstline": ours(program, folder, threads), "genai": genai(folder, threads),
-                                 "llama.cpp": llama(tools, options.work / name / f"{theirs}.gguf", threads)})
+                                 "llama.cpp": llama(options.llama, options.work / name / f"{theirs}.gguf", threads)})
                 row(name, form, threads, runs)
 
 
@@ -196,13 +214,14 @@ def row(name, form, threads, runs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["make", "bench"])
+    parser.add_argument("what", choices=["make", "gguf", "bench"], help="`gguf` is what `make` calls for the files of llama.cpp")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--llama", type=Path, help="sources of llama.cpp")
+    parser.add_argument("--llama", default=sys.executable, help="the Python that has llama-cpp-python and gguf")
+    parser.add_argument("--shape", choices=list(SHAPES), help="of `gguf`")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     started = time.monotonic()
-    {"make": make, "bench": bench}[options.what](options)
+    {"make": make, "gguf": gguf_files, "bench": bench}[options.what](options)
     print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
