@@ -2,7 +2,7 @@
 //! arXiv 2501.01818).
 //!
 //! Against the encoder that ships a short search finds some that move every question: of forty everyday ones none goes to
-//! the strong model by itself, and all of them behind the best string. No classifier is relied on here, then: money stops
+//! the strong model by itself, 82 % do behind the best of twelve strings, and all of them behind the best of twenty-four. No classifier is relied on here, then: money stops
 //! the spending, and what may not leave is decided before and without it.
 
 use crate::support::{
