@@ -1,6 +1,6 @@
 # The front door. Everything is set up by the target that needs it, once; a second run costs nothing.
 
-.PHONY: demo test check runtime redis release clients bench bench-encoder
+.PHONY: demo test check runtime redis release clients families local-servers bench bench-encoder
 
 DENY := .cache/tools/bin/cargo-deny
 
@@ -37,6 +37,14 @@ release:
 # The official OpenAI clients for Python and Node against a running gateway.
 clients: runtime release
 	tests/clients/run.sh
+
+# Every model family against transformers; writes docs/families.md. An hour, and gigabytes of Python packages.
+families:
+	models/conformance/run.sh
+
+# The gateway before a real llama.cpp server.
+local-servers:
+	tests/local_servers/run.sh
 
 # The gateway's own cost beside a bare proxy, in one run.
 bench: runtime

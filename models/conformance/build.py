@@ -151,7 +151,10 @@ def with_old_names(folder):
             config["partial_rotary_factor"] = config["rotary_pct"] = rope["partial_rotary_factor"]
         if rope.get("rope_type", "default") != "default":
             config["rope_scaling"] = {"type": rope["rope_type"], **rope}
-            del config["rope_scaling"]["rope_theta"]
+            # What stands beside it in a published configuration, and what older readers refuse to see twice.
+            beside = ["rope_theta", *(["rope_type", "original_max_position_embeddings"] if "long_factor" in rope else [])]
+            for key in beside:
+                config["rope_scaling"].pop(key, None)
         path.write_text(json.dumps(config, indent=1) + "\n")
 
 
