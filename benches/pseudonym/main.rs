@@ -70,7 +70,7 @@ fn disguised(detector: &Detector, request: &ChatRequest) -> Disguised {
     loop {
         let searched = detector.search_request(draft.body(), false).expect("JSON");
         draft = match draft.settle(&searched.named, &searched.spread) {
-            Settled::Clean(disguised) => return disguised,
+            Settled::Clean(disguised) => return *disguised,
             Settled::Again(draft) => draft,
             Settled::Stuck => panic!("the scene can be replaced"),
         };

@@ -11,6 +11,7 @@ mod callers;
 mod cost;
 mod cover;
 mod defaults;
+mod dialect;
 mod engine;
 mod example;
 mod human;

@@ -1,5 +1,6 @@
 //! `models`: who can answer, at what price, and where data goes.
 
+use super::dialect;
 use super::engine;
 use super::known::{model_name, refuse_twice};
 use super::place::{self, Place};
@@ -9,8 +10,8 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Desk, Engine};
 use crate::domain::{
-    Agreement, AuthHeader, Day, Dialect, Endpoint, Form, LimitKey, Region, Residency, Retention,
-    Tier, Timeouts, TokenLimits,
+    Agreement, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
+    TokenLimits,
 };
 use crate::policy::{Model, Offer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,12 +241,8 @@ pub(super) fn endpoint(
     (upstream, it, residency): (&Section<'_>, &Section<'_>, Option<Value<'_>>),
     secrets: &Secrets<'_>,
 ) -> Option<(Endpoint, PriceSource)> {
-    let dialect = upstream.read("dialect", Dialect::OpenAi, |value| value.choice(&DIALECTS));
-    let also = surfaces(upstream, dialect);
-    let auth = it.read("auth_header", dialect.usual_auth(), |value| {
-        value.choice(&AuthHeader::ALL.map(|auth| (auth.as_str(), auth)))
-    });
-    let base_url = base_url(it, tier);
+    let (dialect, also, auth) = dialect::read(upstream, it);
+    let base_url = base_url(it, tier, dialect);
     let upstream_model = it
         .get("model")
         .or_else(|| upstream.required("model", "gpt-4o-mini"))
@@ -277,36 +274,6 @@ pub(super) fn endpoint(
     Some((endpoint, source))
 }
 
-const DIALECTS: [(&str, Dialect); 2] = [
-    ("openai", Dialect::OpenAi),
-    ("anthropic", Dialect::Anthropic),
-];
-
-/// The forms of OpenAI's API that the endpoint has beside chat completions, which it always has.
-fn surfaces(upstream: &Section<'_>, dialect: Dialect) -> BTreeSet<Form> {
-    let Some(value) = upstream.get("surfaces") else {
-        return BTreeSet::new();
-    };
-    if dialect == Dialect::Anthropic {
-        let message = "an endpoint that speaks `anthropic` has Messages and nothing beside";
-        value.wrong(message, "leave it out");
-    }
-    let forms = [Form::Chat, Form::Completions, Form::Responses];
-    let choices = forms.map(|form| (form.as_str(), form));
-    let stated: BTreeSet<Form> = value
-        .each(|item| item.choice(&choices))
-        .into_iter()
-        .collect();
-    if !stated.contains(&Form::Chat) {
-        let message = "other forms are put into chat completions, so the endpoint needs those";
-        value.wrong(message, "add `chat`");
-    }
-    stated
-        .into_iter()
-        .filter(|form| *form != Form::Chat)
-        .collect()
-}
-
 /// How many tokens it takes and writes, and by which key it is told. OpenAI's own API wants the newer key.
 fn limits(upstream: &Section<'_>, base_url: Option<&str>) -> TokenLimits {
     let most = |key| {
@@ -332,9 +299,10 @@ fn limits(upstream: &Section<'_>, base_url: Option<&str>) -> TokenLimits {
     }
 }
 
-fn base_url(upstream: &Section<'_>, tier: Option<Tier>) -> Option<Arc<str>> {
+fn base_url(upstream: &Section<'_>, tier: Option<Tier>, dialect: Dialect) -> Option<Arc<str>> {
     let value = upstream.required("base_url", "\"https://api.openai.com/v1\"")?;
     let place = place::url(&value)?;
+    dialect::check_base(dialect, &value, &place.url);
     Some(safe_address(upstream, tier, &value, place))
 }
 

@@ -197,7 +197,10 @@ impl Events {
                 self.is_verbatim = true;
                 Some(verbatim.wire)
             }
-            said => {
+            said @ (Chunk::Text(_)
+            | Chunk::Tokens { .. }
+            | Chunk::Piece(_)
+            | Chunk::Finish { .. }) => {
                 let events = self.telling.chunk(&said);
                 (!events.is_empty()).then(|| events.into())
             }

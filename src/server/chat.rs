@@ -176,7 +176,12 @@ async fn gather(mut answer: Answer, telling: Telling) -> Result<Bytes, BrokenOff
     while let Some(chunk) = answer.body.next().await {
         match chunk? {
             Chunk::Verbatim(verbatim) => document = Some(verbatim.wire),
-            said => chunks.push(said),
+            said @ (Chunk::Text(_)
+            | Chunk::Tokens { .. }
+            | Chunk::Piece(_)
+            | Chunk::Finish { .. }) => {
+                chunks.push(said);
+            }
         }
     }
     let unfinished = || BrokenOff::Upstream("it ended before it was complete".into());

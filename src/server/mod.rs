@@ -1,4 +1,4 @@
-//! The HTTP side: listener, routes, OpenAI's wire form, errors, health.
+//! The HTTP side: listener, routes, surfaces, errors, health.
 //!
 //! Promises: what cannot be read is refused with a reason and loses nothing; a stream goes out as it comes in; every
 //! answer of the API names its request and its decision. Knows nothing of policy's reasons.

@@ -52,7 +52,7 @@ impl Reader {
         for _ in 0..READINGS {
             let (named, searched) = self.named(&draft, &request.caller.name).await?;
             draft = match self.step(draft, named, searched).await? {
-                Settled::Clean(disguised) => return Ok(disguised),
+                Settled::Clean(disguised) => return Ok(*disguised),
                 Settled::Again(draft) => draft,
                 Settled::Stuck => return Err(Withheld::Stuck),
             };

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A body that is no request of its form: what is wrong, and with which field. Repeats nothing of the body.
@@ -14,9 +15,9 @@ pub struct Mistake {
     pub param: Option<&'static str>,
 }
 
-/// An object's members in order. A key that stands twice is a mistake: two readers could take two values.
+/// An object's members. A key that stands twice is a mistake: two readers could take two values.
 #[derive(Debug)]
-pub(super) struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
     /// The members of a whole body.
@@ -31,8 +32,7 @@ impl<'a> Fields<'a> {
 
     /// Takes a member; one that is `null` counts as left out.
     pub(super) fn raw(&mut self, key: &str) -> Option<&'a RawValue> {
-        let at = self.0.iter().position(|(name, _)| name == key)?;
-        let (_, raw) = self.0.remove(at);
+        let raw = self.0.remove(key)?;
         (raw.get() != "null").then_some(raw)
     }
 
@@ -58,7 +58,7 @@ impl<'a> Fields<'a> {
 
     /// Takes these and forgets them.
     pub(super) fn drop_all(&mut self, keys: &[&str]) {
-        self.0.retain(|(name, _)| !keys.contains(&name.as_str()));
+        self.0.retain(|name, _| !keys.contains(&name.as_str()));
     }
 
     /// The names that are left and have a value, in words that are ours.
@@ -82,12 +82,11 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Fields<'de>, A::Error> {
-                let mut all: Vec<(String, &RawValue)> = Vec::new();
+                let mut all = BTreeMap::new();
                 while let Some((key, value)) = members.next_entry::<String, &RawValue>()? {
-                    if all.iter().any(|(name, _)| *name == key) {
+                    if all.insert(key, value).is_some() {
                         return Err(A::Error::custom("a key stands twice"));
                     }
-                    all.push((key, value));
                 }
                 Ok(Fields(all))
             }

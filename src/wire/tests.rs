@@ -158,6 +158,33 @@ fn what_is_wrong_is_said_and_the_text_is_not_repeated() {
 }
 
 #[test]
+fn depth_and_numbers_of_members_do_no_harm() {
+    let nested = |depth: usize| {
+        let begin = r#"{"type":"tool_result","tool_use_id":"a","content":["#.repeat(depth);
+        let end = "]}".repeat(depth);
+        format!(
+            r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":[{begin}{end}]}}]}}"#
+        )
+    };
+    let (one, many) = (nested(1), nested(100_000));
+    assert!(read(Form::Messages, &one).unwrap().strange.is_empty());
+    assert_eq!(read(Form::Messages, &many).unwrap().needs().other_parts, 1);
+    let deep = format!(
+        r#"{{"model":"m","input":"x","deep":{}1e400{}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert!(read(Form::Responses, &deep).is_ok());
+    let members: Vec<String> = (0..200_000)
+        .map(|number| format!(r#""k{number}":1"#))
+        .collect();
+    let wide = format!(r#"{{"model":"m","prompt":"x",{}}}"#, members.join(","));
+    let began = std::time::Instant::now();
+    assert!(read(Form::Completions, &wide).is_ok());
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_limit_is_found_for_a_form_that_needs_one() {
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}).to_string();
     let limit = |wants: Wants<'_>| {

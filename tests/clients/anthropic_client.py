@@ -97,10 +97,10 @@ def busy():
 def overloaded():
     try:
         client().messages.create(**asked(REMOTE, model="full"))
-    except anthropic.InternalServerError as error:
-        assert error.status_code == 529 and error.body["error"]["type"] == "overloaded_error", error.body
+    except anthropic.APIStatusError as error:
+        assert type(error).__name__ == "OverloadedError" and error.body["error"]["type"] == "overloaded_error", error.body
         return
-    raise AssertionError("no InternalServerError")
+    raise AssertionError("no OverloadedError")
 
 
 CHECKS = [local_whole, local_streamed, through_openai, as_it_comes, tools, tokens, unknown_key, unknown_model, personal_data,

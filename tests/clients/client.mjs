@@ -79,6 +79,31 @@ const checks = {
     assert.equal(ids[0], "auto");
     assert.ok(ids.includes("desk") && ids.includes("remote"));
   },
+  async responsesWholeAndStreamed() {
+    const whole = await client().responses.create({ model: "auto", input: LOCAL });
+    assert.equal(whole.status, "completed");
+    assert.match(whole.output_text, /3 to 5 working days/);
+    for (const [input, wanted] of [[LOCAL, whole.output_text], [REMOTE, STAND_IN]]) {
+      const stream = client().responses.stream({ model: "auto", input });
+      assert.equal((await stream.finalResponse()).output_text, wanted);
+    }
+  },
+  async responsesWithATool() {
+    const parameters = { type: "object", properties: { city: { type: "string" } } };
+    const tools = [{ type: "function", name: "weather", parameters }];
+    const { output } = await client().responses.create({ model: "claude", input: "The weather in Bonn?", tools });
+    const call = output.find((item) => item.type === "function_call");
+    assert.deepEqual(JSON.parse(call.arguments), { city: "Bonn" });
+  },
+  async completions() {
+    const whole = await client().completions.create({ model: "auto", prompt: REMOTE });
+    assert.equal(whole.choices[0].text, STAND_IN);
+    let said = "";
+    for await (const chunk of await client().completions.create({ model: "auto", prompt: LOCAL, stream: true })) {
+      said += chunk.choices[0]?.text ?? "";
+    }
+    assert.match(said, /3 to 5 working days/);
+  },
   async unknownKey() {
     const wrong = client("wrong");
     await rejects(OpenAI.AuthenticationError, "caller_key_unknown", () => wrong.chat.completions.create(asked(LOCAL)));

@@ -705,6 +705,107 @@ async fn stand_ins_are_put_back_on_every_surface_whole_and_streamed() {
     }
 }
 
+/// A stream of Responses or legacy completions with this text, as an endpoint that has them sends it.
+fn plain_stream(surface: &str, texts: &[&str]) -> Vec<Vec<u8>> {
+    let event = |data: Value| match data["type"].as_str() {
+        Some(kind) => format!("event: {kind}\ndata: {data}\n\n").into_bytes(),
+        None => format!("data: {data}\n\n").into_bytes(),
+    };
+    if surface == "completions" {
+        let chunk = |text: &str, end: Value| {
+            json!({"id": "cmpl-x", "object": "text_completion", "created": 1, "model": "m",
+            "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": end}]})
+        };
+        let mut all: Vec<_> = texts
+            .iter()
+            .map(|text| event(chunk(text, Value::Null)))
+            .collect();
+        all.push(event(chunk("", json!("stop"))));
+        all.push(b"data: [DONE]\n\n".to_vec());
+        return all;
+    }
+    let whole = texts.concat();
+    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
+    let item = json!({"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part(&whole)]});
+    let response = |output: Value| {
+        json!({"id": "resp_x", "object": "response", "status": "completed", "model": "m", "output": output,
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}})
+    };
+    let place = |kind: &str, key: &str, value: Value| json!({"type": kind, "item_id": "msg_1", "output_index": 0, "content_index": 0, key: value});
+    let mut all = vec![
+        json!({"type": "response.created", "response": response(json!([]))}),
+        json!({"type": "response.in_progress", "response": response(json!([]))}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": item}),
+        place("response.content_part.added", "part", part("")),
+    ];
+    all.extend(
+        texts
+            .iter()
+            .map(|text| place("response.output_text.delta", "delta", json!(text))),
+    );
+    all.push(place("response.output_text.done", "text", json!(whole)));
+    all.push(place("response.content_part.done", "part", part(&whole)));
+    all.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+    all.push(json!({"type": "response.completed", "response": response(json!([item]))}));
+    for (number, one) in all.iter_mut().enumerate() {
+        one["sequence_number"] = number.into();
+    }
+    all.into_iter().map(event).collect()
+}
+
+#[tokio::test]
+async fn stand_ins_are_put_back_in_streams_that_pass_as_they_come() {
+    let far = StandIn::always(Act::Close).await;
+    let gateway = Gateway::start(&format!(
+        "models:\n  - {{name: far, tier: remote, upstream: {{base_url: \"{}\", model: up, surfaces: [chat, completions, responses]}}}}\nprivacy: {{detect: [email], raise: [{{class: personal, any: [email]}}], rules: [{{class: personal, require: {{processing: {{within: [us]}}}}, on_violation: pseudonymise}}]}}\n",
+        far.base_url()
+    ));
+    let mail = "anna.schmidt@posteo.de";
+    for surface in ["completions", "responses"] {
+        for (texts, back) in [
+            (
+                vec!["I wrote to EM", "AI", "L_", "1", "."],
+                format!("I wrote to {mail}."),
+            ),
+            // What is held back at the end comes before the end.
+            (vec!["I wrote to EMAIL_1"], format!("I wrote to {mail}")),
+        ] {
+            far.now(Act::Stream(plain_stream(surface, &texts), Duration::ZERO));
+            let question = format!("Write to {mail}, please.");
+            let reply = ask(&gateway, surface, &body(surface, "far", &question, true)).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let all: Vec<Value> = datas(&reply.body)
+                .iter()
+                .filter_map(|data| serde_json::from_str(data).ok())
+                .collect();
+            let piece = |event: &Value| {
+                event["delta"]
+                    .as_str()
+                    .or(event["choices"][0]["text"].as_str())
+                    .map(str::to_owned)
+            };
+            let text: String = all.iter().filter_map(piece).collect();
+            assert_eq!(text, back, "{surface}: {}", reply.text());
+            assert!(
+                has_ended(surface, &reply.text()) && !reply.text().contains("EMAIL_1"),
+                "{}",
+                reply.text()
+            );
+            if surface == "responses" {
+                let done = &all.last().unwrap()["response"]["output"][0]["content"][0]["text"];
+                assert_eq!(done, back.as_str());
+            }
+        }
+    }
+    for seen in far.seen() {
+        let body = String::from_utf8(seen.body).unwrap();
+        assert!(
+            !body.contains("schmidt") && body.contains("EMAIL_1"),
+            "{body}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_tool_call_in_messages_holds_no_personal_data_and_keeps_its_protocol() {
     let far = Far::new().await;

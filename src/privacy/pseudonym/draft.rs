@@ -70,7 +70,7 @@ pub struct Disguised {
 #[derive(Debug)]
 pub enum Settled {
     /// Nothing is left that counts.
-    Clean(Disguised),
+    Clean(Box<Disguised>),
     /// Something was; it is replaced in this draft, which has to be read again.
     Again(Box<Draft>),
     /// Something is left that cannot be replaced.
@@ -117,7 +117,7 @@ impl Draft {
             return Settled::Stuck;
         }
         if left.is_empty() {
-            return Settled::Clean(self.clean());
+            return Settled::Clean(Box::new(self.clean()));
         }
         let known: HashSet<(&str, bool)> = self.values.iter().map(spelling).collect();
         let new: Vec<Named> = left

@@ -73,7 +73,7 @@ fn disguise(request: &ChatRequest, names: &[&str]) -> Option<Disguised> {
     for _ in 0..4 {
         let searched = reading(draft.body(), names);
         match draft.settle(&searched.named, &searched.spread) {
-            Settled::Clean(disguised) => return Some(disguised),
+            Settled::Clean(disguised) => return Some(*disguised),
             Settled::Again(again) => draft = again,
             Settled::Stuck => return None,
         }

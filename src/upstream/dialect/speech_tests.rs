@@ -6,8 +6,8 @@ use crate::domain::{
     Timeouts, TokenLimits,
 };
 use crate::privacy::Payload;
-use crate::upstream::sse::Splitter;
-use crate::wire::{Head, Telling};
+use crate::upstream::sse::{self, Splitter};
+use crate::wire::{Head, Hearing, Telling};
 use bytes::Bytes;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -109,16 +109,37 @@ fn is_last(chunk: &Chunk) -> bool {
     }
 }
 
+/// The events of a stream that comes in these pieces.
+fn events<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<Bytes> {
+    let mut splitter = Splitter::new(1 << 20);
+    let mut events = Vec::new();
+    for piece in pieces {
+        splitter.push(Bytes::copy_from_slice(piece));
+        while let Some(event) = splitter.next_event().unwrap() {
+            events.push(event);
+        }
+    }
+    events.extend(splitter.finish());
+    events
+}
+
+/// What is heard is heard event by event, so the same events are the same answer in every form.
 #[test]
 fn a_stream_comes_to_the_same_wherever_it_is_cut() {
+    for (form, stream, _) in SPOKEN {
+        let stream = stream.as_bytes();
+        let whole = events([stream]);
+        for cut in 0..stream.len() {
+            let pieces = [&stream[..cut], &stream[cut..]];
+            assert_eq!(events(pieces), whole, "{form:?} at {cut}");
+        }
+    }
     for pair in pairs() {
         let (stream, _) = spoken_by(pair.0);
         let whole = heard(pair, [stream]);
         assert!(is_last(whole.last().unwrap()), "{pair:?}");
-        assert_eq!(heard(pair, stream.chunks(1)), whole, "{pair:?}");
-        for cut in 0..stream.len() {
-            let pieces = [&stream[..cut], &stream[cut..]];
-            assert_eq!(heard(pair, pieces), whole, "{pair:?} at {cut}");
+        for size in [1, 2, 3, 7, 64] {
+            assert_eq!(heard(pair, stream.chunks(size)), whole, "{pair:?}");
         }
     }
 }
@@ -156,12 +177,12 @@ fn what_is_told_in_another_form_says_the_same_when_it_is_heard_again() {
             };
             let mut telling = Telling::new(asked, head);
             let told: String = chunks.iter().map(|chunk| telling.chunk(chunk)).collect();
-            let through = if asked == Form::Chat {
-                Form::Messages
-            } else {
-                Form::Chat
-            };
-            let again = heard((asked, through), [told.as_bytes()]);
+            let mut hearing = Hearing::new(asked);
+            let datas = events([told.as_bytes()]).into_iter();
+            let again: Vec<Chunk> = datas
+                .filter_map(|event| sse::data(&event).map(std::borrow::Cow::into_owned))
+                .flat_map(|data| hearing.event(&data).unwrap())
+                .collect();
             let (was, is) = (put_together(&chunks), put_together(&again));
             assert_eq!(was, is, "{spoken:?} told in {asked:?}");
         }

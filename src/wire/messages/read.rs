@@ -33,7 +33,7 @@ pub(in crate::wire) fn read_to_count(body: &str) -> Result<Asked<'_>, Mistake> {
         ..Asked::default()
     };
     if let Some(system) = fields.raw("system") {
-        let parts = content("system", system, &mut asked.strange)?;
+        let parts = content(("system", Level::Message), system, &mut asked.strange)?;
         asked.turns.push(Turn {
             role: Role::System,
             parts,
@@ -90,7 +90,7 @@ fn read_message<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mist
         .raw("content")
         .ok_or_else(|| mistake("messages", "each message needs its `content`"))?;
     asked.question = (role == Role::User && said.get().starts_with('"')).then_some(said);
-    let parts = content("messages", said, &mut asked.strange)?;
+    let parts = content(("messages", Level::Message), said, &mut asked.strange)?;
     let (results, parts): (Vec<_>, Vec<_>) = parts
         .into_iter()
         .partition(|part| matches!(part, Part::Result { .. }));
@@ -106,9 +106,16 @@ fn read_message<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mist
     Ok(())
 }
 
+/// What a tool gave back holds text and pictures, and no further results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Message,
+    Result,
+}
+
 /// A text, or a list of blocks.
 fn content<'a>(
-    param: &'static str,
+    (param, level): (&'static str, Level),
     raw: &'a RawValue,
     strange: &mut Vec<&'static str>,
 ) -> Result<Vec<Part<'a>>, Mistake> {
@@ -116,13 +123,13 @@ fn content<'a>(
         OneOrMany::One(text) => Ok(vec![Part::Text(text.into())]),
         OneOrMany::Many(blocks) => blocks
             .into_iter()
-            .map(|block| self::block(param, block, strange))
+            .map(|block| self::block((param, level), block, strange))
             .collect(),
     }
 }
 
 fn block<'a>(
-    param: &'static str,
+    (param, level): (&'static str, Level),
     raw: &'a RawValue,
     strange: &mut Vec<&'static str>,
 ) -> Result<Part<'a>, Mistake> {
@@ -141,11 +148,11 @@ fn block<'a>(
                 .raw("input")
                 .map_or(Cow::Borrowed("{}"), |input| input.get().into()),
         }),
-        "tool_result" => Ok(Part::Result {
+        "tool_result" if level == Level::Message => Ok(Part::Result {
             id: text("tool_use_id")?,
             failed: fields.take("is_error", param, "true or false")? == Some(true),
             parts: match fields.raw("content") {
-                Some(said) => content(param, said, strange)?,
+                Some(said) => content((param, Level::Result), said, strange)?,
                 None => Vec::new(),
             },
         }),

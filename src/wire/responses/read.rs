@@ -151,7 +151,7 @@ fn part<'a>(raw: &'a RawValue, strange: &mut Vec<&'static str>) -> Result<Part<'
         }
         "input_image" => chat::image(&mut fields, strange),
         _ => {
-            strange.push("input (a part that is neither text nor image)".into());
+            strange.push("input (a part that is neither text nor image)");
             Ok(Part::Strange)
         }
     }
