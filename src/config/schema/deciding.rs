@@ -1,10 +1,10 @@
 //! What decides.
 
-use super::answering::residency;
 use super::kinds::{
     Key, any_of, flag, key, list, model, object, place, reference, share, some, span, stated_flag,
     stated_span, text, whole, word, words,
 };
+use super::models::residency;
 use crate::domain::{PersonalKind, Sentiment};
 use crate::policy::Cue;
 use serde_json::{Value, json};

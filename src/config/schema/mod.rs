@@ -6,6 +6,7 @@
 mod answering;
 mod deciding;
 mod kinds;
+mod models;
 mod process;
 
 use kinds::{Key, key, object};

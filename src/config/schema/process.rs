@@ -1,7 +1,7 @@
 //! What the process is built from.
 
-use super::answering::residency;
 use super::kinds::{Key, any_of, flag, key, object, reference, share, span, text, whole, words};
+use super::models::residency;
 
 /// What the process is built from.
 pub(super) fn process() -> Vec<Key> {
