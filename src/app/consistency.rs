@@ -4,12 +4,13 @@
 //! Here and not in `knowledge`, because what tells two questions apart is `similar`, by which the semantic cache serves.
 
 use super::answers;
+use super::contradiction::{contradiction, shared};
 use super::encoder::{Measuring, measuring};
 use super::places::Places;
 use crate::config::{Problem, Settings, Severity};
 use crate::domain::Day;
 use crate::knowledge::{Entry, Index, subject_words};
-use crate::similar::{Guard, Head, Question, Verdict, Wording, refused_by};
+use crate::similar::{Head, Question, Verdict, Wording, refused_by};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -23,8 +24,6 @@ const NEARLY_BY_WORDS: f32 = 0.8;
 /// The similarity from which on two questions are nearly the same, and from which on their answers are compared.
 const NEARLY: f32 = crate::similar::THRESHOLD;
 const NEAR: f32 = 0.5;
-/// The share of their words that two sentences must have in common to be about one thing.
-const SAME_SENTENCE: f32 = 0.5;
 /// A word in more questions than this brings no pair together by itself.
 const COMMON: usize = 200;
 /// The most pairs of questions that are looked at more closely.
@@ -100,7 +99,6 @@ fn check_entries(
         let measuring = measuring(&settings.encoder, &BTreeSet::new(), true, places).ok();
         let judge = measuring.as_ref().and_then(Judge::of);
         problems.extend(near_questions(&asked, &pairs, judge.as_ref()));
-        drop(judge);
         if let Some(measuring) = measuring {
             measuring.join();
         }
@@ -224,46 +222,6 @@ fn told_of(a: &Asked<'_>, b: &Asked<'_>, nearness: &Nearness) -> Option<Problem>
     })
 }
 
-/// Two sentences about one thing that differ in a number, or of which one denies.
-fn contradiction(a: &str, b: &str) -> Option<(String, String)> {
-    let others: Vec<(&str, BTreeSet<String>)> = sentences(b)
-        .map(|text| (text, subject_words(text)))
-        .collect();
-    for sentence in sentences(a) {
-        let own = subject_words(sentence);
-        for (other, stems) in &others {
-            if shared(&own, stems) < SAME_SENTENCE {
-                continue;
-            }
-            let guard = refused_by(&Wording::of(sentence), &Wording::of(other));
-            if matches!(guard, Some(Guard::Value | Guard::Negation)) {
-                return Some((sentence.to_owned(), (*other).to_owned()));
-            }
-        }
-    }
-    None
-}
-
-/// The sentences of an answer: a mark that ends one has a space or nothing behind it, as none in an address has.
-fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    let next = move || {
-        rest = rest.trim_start();
-        if rest.is_empty() {
-            return None;
-        }
-        let ends = rest.char_indices().find(|(at, mark)| {
-            let behind = rest[at + mark.len_utf8()..].chars().next();
-            matches!(mark, '.' | '!' | '?' | ';' | '\n') && behind.is_none_or(char::is_whitespace)
-        });
-        let end = ends.map_or(rest.len(), |(at, mark)| at + mark.len_utf8());
-        let (sentence, behind) = rest.split_at(end);
-        rest = behind;
-        Some(sentence.trim())
-    };
-    std::iter::from_fn(next)
-}
-
 /// Every question of these entries, with the stems of its words.
 fn asked<'a>(entries: &[&'a Arc<Entry>]) -> Vec<Asked<'a>> {
     let all = entries.iter().flat_map(|entry| {
@@ -364,17 +322,6 @@ impl<'a> Judge<'a> {
         let model = self.measuring.model.as_ref()?;
         let encoding = model.encode_blocking(text).ok()?;
         Some(self.head.question(text, encoding.embedding, None, false))
-    }
-}
-
-/// The share of all their words that two texts have in common.
-fn shared(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f32 {
-    let common = a.intersection(b).count();
-    let all = a.len() + b.len() - common;
-    if all == 0 {
-        0.0
-    } else {
-        common as f32 / all as f32
     }
 }
 

@@ -113,17 +113,3 @@ fn what_ended_and_what_soon_will_is_told() {
         ]
     );
 }
-
-#[test]
-fn addresses_part_no_sentences() {
-    let text = "Open https://shop.example/a.b?c=1 now. It is free! Sure";
-    let found: Vec<&str> = sentences(text).collect();
-    assert_eq!(
-        found,
-        [
-            "Open https://shop.example/a.b?c=1 now.",
-            "It is free!",
-            "Sure"
-        ]
-    );
-}

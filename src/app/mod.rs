@@ -6,6 +6,7 @@
 mod answers;
 mod build;
 mod consistency;
+mod contradiction;
 mod desks;
 mod encoder;
 mod engines;

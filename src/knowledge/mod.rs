@@ -16,6 +16,7 @@ mod search;
 mod section;
 mod slots;
 mod source;
+mod stated;
 mod table;
 mod template;
 mod tree;

@@ -69,13 +69,13 @@ async fn a_missing_value_is_asked_for_and_the_reply_completes_the_answer() {
     assert_eq!(answer(&say(&gateway, &[first], application).await), filled);
     assert!(stand_in.seen().is_empty(), "it was sent on");
     // Who does not say it is not guessed at, and not asked for ever.
-    let unsaid = say(&gateway, &[first, question, first], json!({})).await;
+    let unsaid = say(&gateway, &[first, question, "I do not know it"], json!({})).await;
     assert_eq!(
         (
             unsaid.header("x-firstline-route"),
             unsaid.header("x-firstline-reason")
         ),
-        ("remote", "slot_missing")
+        ("remote", "follow_up")
     );
 }
 
