@@ -42,9 +42,13 @@ struct Line {
     remote_usd: Option<f64>,
 }
 
-/// Judged local answers of a journal whose chain holds.
+/// Judged local answers of a journal that is as it was written.
 pub(super) fn from_journal(folder: &Path) -> anyhow::Result<Outcomes> {
-    let head = ledger::verify(folder)?.head;
+    let proof = ledger::audit(folder, &[])?;
+    if let Some(finding) = proof.findings.first() {
+        let folder = folder.display();
+        bail!("{folder}: {finding}; `firstline audit verify` tells all that was done to it");
+    }
     let judged = app::fair_draw(&app::local_outcomes(folder)?);
     if judged.is_empty() {
         bail!(
@@ -54,7 +58,7 @@ pub(super) fn from_journal(folder: &Path) -> anyhow::Result<Outcomes> {
     }
     Ok(Outcomes {
         judged,
-        sha256: hex(&head),
+        sha256: hex(&proof.head.hash),
     })
 }
 

@@ -10,7 +10,7 @@ mod table;
 use crate::app::{self, Handle, Places};
 use crate::config;
 use crate::ledger;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use conversation::Conversation;
 use remote::StandIn;
 use std::fs;
@@ -101,11 +101,14 @@ impl Running {
         // The gateway may have ended by itself.
         let _ = self.stop.send(());
         while self.gateway.join_next().await.is_some() {}
-        let summary = ledger::verify(&self.journal)?;
+        let proof = ledger::audit(&self.journal, &[])?;
+        if let Some(finding) = proof.findings.first() {
+            bail!("{}: {finding}", self.journal.display());
+        }
         fs::remove_dir_all(&self.journal).with_context(|| self.journal.display().to_string())?;
         Ok(format!(
             "records: {} decisions, the hash chain holds",
-            summary.records
+            proof.records
         ))
     }
 }

@@ -3,17 +3,22 @@
 //! An entry closes exactly once, whatever happens: by [`Entry::close`] or [`Entry::refuse`], else when it is dropped, as
 //! abandoned. Closing settles what was reserved and sends the record on; it never waits.
 
+mod blank;
+mod calls;
+
+pub(super) use blank::{blank, empty};
+
 use super::keeper::Outbox;
 use super::record::{
-    Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, KindCount,
-    MeasuredBySeen, Outcome, Phases, Record, Route, ShadowSeen, SteppedAside, UsageSeen,
+    CacheOutcome, CacheSeen, Considered, EvidenceSeen, KindCount, MeasuredBySeen, Outcome, Phases,
+    Record, Route, ShadowSeen, SteppedAside,
 };
-use super::{Asked, Holder, LotSeen, PlaceSeen, Reservation, SignalsSummary, Word};
+use super::{Asked, Holder, LotSeen, Reservation, SignalsSummary, Word};
 use crate::domain::{
-    ChatRequest, DecisionId, Endpoint, Evidence, FinishReason, PersonalKind, RequestId, Signals,
-    Tier, Usage, Usd, Wanted,
+    ChatRequest, DecisionId, Evidence, FinishReason, PersonalKind, Signals, Tier, Usd, Wanted,
 };
 use crate::policy::{LocalLimit, Lot, Standing};
+use calls::Sent;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,16 +32,6 @@ pub struct Entry {
     lost: Usd,
     started: Instant,
     outbox: Arc<Outbox>,
-}
-
-/// A request on its way to an endpoint, and what it costs at least.
-#[derive(Debug)]
-struct Sent {
-    endpoint: Word,
-    began: Instant,
-    usage: Usage,
-    cost: Usd,
-    all_remote: Usd,
 }
 
 /// A part of the way that time is spent in. Time noted twice adds up.
@@ -183,74 +178,6 @@ impl Entry {
         });
     }
 
-    /// A request goes to an endpoint now, and costs this even if nobody waits for the answer. An entry dropped before
-    /// [`Entry::note_attempt`] says how it went counts it as an attempt `abandoned`, since the endpoint had the prompt.
-    pub fn note_sent(
-        &mut self,
-        endpoint: impl Into<Word>,
-        began: Instant,
-        usage: Usage,
-        cost: Usd,
-        all_remote: Usd,
-    ) {
-        self.sent.push(Sent {
-            endpoint: endpoint.into(),
-            began,
-            usage,
-            cost,
-            all_remote,
-        });
-    }
-
-    /// Where the endpoint is that a request goes to now.
-    pub fn note_place(&mut self, endpoint: &Endpoint) {
-        self.note(|record| {
-            let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
-            if !record.places.iter().any(known) {
-                record.places.push(PlaceSeen::from(endpoint));
-            }
-        });
-    }
-
-    /// A try at an endpoint: `ok` or the error's code, when it began, and how long until its first byte or its failure.
-    /// The time counts as waiting for an upstream.
-    pub fn note_attempt(
-        &mut self,
-        endpoint: impl Into<Word>,
-        code: impl Into<Word>,
-        began: Instant,
-        took: Duration,
-    ) {
-        self.note_attempt_beside(endpoint, code, began, took);
-        self.note(|record| record.phases.upstream += micros(took));
-    }
-
-    /// A try beside another one. The time that both took is noted once, as a phase.
-    pub fn note_attempt_beside(
-        &mut self,
-        endpoint: impl Into<Word>,
-        code: impl Into<Word>,
-        began: Instant,
-        took: Duration,
-    ) {
-        let endpoint = endpoint.into();
-        self.sent.retain(|sent| sent.endpoint != endpoint);
-        let after = began.saturating_duration_since(self.started);
-        self.note(|record| {
-            record.attempts.push(Attempt {
-                endpoint,
-                code: code.into(),
-                after_micros: micros(after),
-                took_micros: micros(took),
-            });
-        });
-    }
-
-    /// A second endpoint was asked while the first was late.
-    pub fn note_hedge(&mut self, hedge: HedgeSeen) {
-        self.note(|record| record.hedge = Some(hedge));
-    }
-
     /// Why a local model's answer was not good enough, and how long it took to know; the next step is taken.
     pub fn note_stepped_aside(
         &mut self,
@@ -308,35 +235,6 @@ impl Entry {
                 .map(|attempt| attempt.endpoint.clone());
             record.route = Some(route);
             record.model = Some(model);
-        });
-    }
-
-    /// Tokens used.
-    pub fn note_usage(&mut self, usage: &Usage) {
-        self.note(|record| record.usage = Some(UsageSeen::from(usage)));
-    }
-
-    /// A call of the current attempt may be billed though nothing came of it, and this is the most that it can cost. It is
-    /// part of what the request costs, whatever comes after; the record says that it is an estimate.
-    pub fn note_lost(&mut self, usage: &Usage, cost: Usd) {
-        self.lost += cost;
-        let all = self.lost;
-        self.note(|record| {
-            let assumed = record.assumed_micro_usd.get_or_insert(0);
-            *assumed = assumed.saturating_add(cost.0);
-            record.cost_micro_usd = all.0;
-            record.saved_micro_usd = -signed(all);
-            record.usage.get_or_insert_with(|| UsageSeen::from(usage));
-        });
-    }
-
-    /// What it cost, calls that were lost aside, and what the same would have cost all-remote.
-    pub fn note_cost(&mut self, cost: Usd, all_remote: Usd) {
-        let cost = cost + self.lost;
-        self.note(|record| {
-            record.cost_micro_usd = cost.0;
-            record.all_remote_micro_usd = all_remote.0;
-            record.saved_micro_usd = signed(all_remote) - signed(cost);
         });
     }
 
@@ -424,14 +322,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // Each had the prompt, so each costs that much at least.
-        let mut cost = Usd::ZERO;
-        for sent in std::mem::take(&mut self.sent) {
-            self.note_attempt(sent.endpoint, "abandoned", sent.began, sent.began.elapsed());
-            cost += sent.cost;
-            self.note_usage(&sent.usage);
-            self.note_cost(cost, sent.all_remote);
-        }
+        self.abandon_calls();
         self.end(Outcome::Abandoned);
     }
 }
@@ -455,80 +346,8 @@ fn field(phases: &mut Phases, phase: Phase) -> &mut u64 {
     }
 }
 
-fn signed(amount: Usd) -> i64 {
-    i64::try_from(amount.0).unwrap_or(i64::MAX)
-}
-
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A record with nothing noted yet.
-pub(super) fn blank(request: &ChatRequest, started_at: Duration) -> Record {
-    let (decision, id) = (request.decision.clone(), request.id.clone());
-    Record {
-        model_asked: Word::from(&request.model),
-        stream: request.stream,
-        traceparent: request.traceparent.as_ref().map(Word::from),
-        ..empty(decision, id, Word::from(&request.caller.name), started_at)
-    }
-}
-
-/// A record of which only this is known.
-pub(super) fn empty(
-    decision: DecisionId,
-    request: RequestId,
-    caller: Word,
-    started_at: Duration,
-) -> Record {
-    Record {
-        version: Record::VERSION,
-        decision,
-        request,
-        started_at: u64::try_from(started_at.as_millis()).unwrap_or(u64::MAX),
-        caller,
-        policy: None,
-        model_asked: Record::UNKNOWN_MODEL,
-        stream: false,
-        traceparent: None,
-        route: None,
-        model: None,
-        endpoint: None,
-        rule: None,
-        local_threshold: None,
-        calibration: None,
-        floor: None,
-        data_class: None,
-        shadow: None,
-        asked: None,
-        answer_of: None,
-        signals: None,
-        pseudonymised: Vec::new(),
-        stand_ins_to: Vec::new(),
-        measured_by: None,
-        plan: Vec::new(),
-        lot: None,
-        hedge: None,
-        considered: Vec::new(),
-        attempts: Vec::new(),
-        places: Vec::new(),
-        escalation: None,
-        stepped_aside: Vec::new(),
-        confidence: None,
-        engine_sha256: None,
-        evidence: None,
-        cache: None,
-        usage: None,
-        cost_micro_usd: 0,
-        all_remote_micro_usd: 0,
-        saved_micro_usd: 0,
-        assumed_micro_usd: None,
-        budgets: Vec::new(),
-        outcome: Outcome::Abandoned,
-        error: None,
-        finish: None,
-        phases: Phases::default(),
-    }
 }
 
 #[cfg(test)]

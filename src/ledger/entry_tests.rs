@@ -1,7 +1,9 @@
 //! An entry closes exactly once, in every way, and settles its budget.
 
 use super::*;
-use crate::domain::{Certainty, Finding, Findings, PersonalKind, Probability, Reading, Topic};
+use crate::domain::{
+    Certainty, Finding, Findings, PersonalKind, Probability, Reading, Topic, Usage,
+};
 use crate::ledger::samples::{budget, ledger, request, reserve, used};
 use crate::ledger::{Budget, Budgets};
 

@@ -51,7 +51,7 @@ pub use latency::Latencies;
 pub use load::UnderWay;
 pub use lot::{LotSeen, lot};
 pub use place::PlaceSeen;
-pub use read::{JournalError, Lines, Records, Summary, read, read_lines, read_since, verify};
+pub use read::{JournalError, Lines, Records, read, read_lines, read_since};
 pub use recent::{Decided, Judged};
 pub use record::{
     Attempt, CacheOutcome, CacheSeen, Considered, EvidenceSeen, HedgeSeen, KindCount,

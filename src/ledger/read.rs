@@ -1,4 +1,5 @@
-//! Reads a journal: its records, and whether the chain holds.
+//! Reads the records of a journal, and ends where its chain is broken. What was done to it there, and what else, is told by
+//! [`audit`](super::audit).
 //!
 //! Reading never changes a file and needs no lock. A torn end of the last file, as a process that is killed leaves it,
 //! is not an error: it was never a record.
@@ -35,21 +36,6 @@ pub enum JournalError {
         /// What is wrong there.
         what: &'static str,
     },
-}
-
-/// A journal whose chain holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Its records, judgements among them.
-    pub records: u64,
-    /// Its files.
-    pub files: u32,
-    /// The hash of the last record. Kept elsewhere, it also shows that nothing was cut off the end.
-    pub head: Hash,
-    /// It begins at the first record ever; false when older files were taken away.
-    pub complete: bool,
-    /// Bytes of a torn end, which are no record.
-    pub torn_bytes: u64,
 }
 
 /// The records of a journal, oldest first. It ends after the first error.
@@ -106,31 +92,6 @@ pub fn read_since(folder: &Path, started_at: u64) -> Result<Records, JournalErro
         }
     }
     Ok(Records(over(files.split_off(first))))
-}
-
-/// Checks every frame and every link of the chain, and that no file is missing between two.
-pub fn verify(folder: &Path) -> Result<Summary, JournalError> {
-    let files = files(folder)?;
-    let mut summary = Summary {
-        records: 0,
-        files: files.len() as u32,
-        head: GENESIS,
-        complete: true,
-        torn_bytes: 0,
-    };
-    let mut before = None;
-    for (index, file) in files.iter().enumerate() {
-        let mut walk = Walk::open(file, index + 1 == files.len())?;
-        walk.follows(before)?;
-        summary.complete &= index > 0 || walk.number == 1;
-        while walk.next_payload()?.is_some() {
-            summary.records += 1;
-        }
-        summary.torn_bytes = (walk.bytes.len() - walk.offset) as u64;
-        summary.head = walk.head;
-        before = Some((walk.number, walk.head));
-    }
-    Ok(summary)
 }
 
 /// The journal's files by number, oldest first.

@@ -1,6 +1,8 @@
 //! Requests, records and folders for the tests of this room and of those that look at its records.
 
-use super::{Budget, JournalSettings, Keeper, Ledger, Record, Replicas, Seen, Settings, start};
+use super::{
+    Budget, JournalSettings, Keeper, Ledger, Proof, Record, Replicas, Seen, Settings, audit, start,
+};
 use crate::domain::{
     BodyLayout, Caller, ChatRequest, DecisionId, Needs, RequestId, Tightening, Usd,
 };
@@ -43,6 +45,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// What the journal in this folder is, which is as it was written.
+pub(super) fn proved(folder: &Path) -> Proof {
+    let proof = audit(folder, &[]).unwrap();
+    assert!(proof.holds(), "{:#?}", proof.findings);
+    proof
 }
 
 pub(crate) fn request(decision: &str) -> ChatRequest {

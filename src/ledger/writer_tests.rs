@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::ledger::journal::Medium;
-use crate::ledger::samples::{Folder, record};
-use crate::ledger::{JournalHealth, read, verify};
+use crate::ledger::samples::{Folder, proved, record};
+use crate::ledger::{JournalHealth, read};
 use std::sync::{Arc, Mutex};
 
 /// A disk with room for so many bytes: the write that fills it is short, those after it fail, as on a full tmpfs.
@@ -115,7 +115,7 @@ fn a_full_disk_loses_nothing_and_tears_nothing() {
         assert_eq!(bench.health.journal(), JournalHealth::Healthy);
         assert_eq!(bench.writer.finish(bench.now), 0);
         assert_eq!(bench.ids(), (0..20).collect::<Vec<_>>(), "room {room}");
-        assert_eq!(verify(bench.folder.path()).unwrap().torn_bytes, 0);
+        assert_eq!(proved(bench.folder.path()).torn_bytes, 0);
         assert_eq!(bench.health.dropped_records(), 0);
     }
 }
@@ -206,5 +206,5 @@ fn a_real_full_disk_loses_nothing_and_tears_nothing() {
     writer.work(now + LONG);
     assert!(health.journal_ok());
     assert_eq!(writer.finish(now + LONG), 0);
-    assert_eq!(verify(folder.path()).unwrap().records, taken + 100);
+    assert_eq!(proved(folder.path()).records, taken + 100);
 }

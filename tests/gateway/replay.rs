@@ -1,5 +1,7 @@
 //! What if: a journal through its own policy changes nothing; through another it shows what was planted, and no more.
 
+mod time;
+
 use crate::isolation::digest;
 use crate::support::{
     Act, Gateway, Reply, Seeded, StandIn, ask, completion, events, new_folder, repository, run,

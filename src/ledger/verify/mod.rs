@@ -265,5 +265,4 @@ fn found(scan: &Scan, head: &Head) -> HeadFound {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -1,5 +1,8 @@
-//! Policies, requests and signals made at random. Seeded, so a failure comes again.
+//! Policies, requests, signals and how things stand, made at random. Seeded, so a failure comes again.
 
+mod money;
+
+use super::TODAY;
 use firstline::config;
 use firstline::domain::{
     Agreement, Caller, Certainty, ChatRequest, DataClass, Day, DecisionId, Dialect, Endpoint,
@@ -7,9 +10,11 @@ use firstline::domain::{
     Signals, Tier, Timeouts, Topic,
 };
 use firstline::policy::{
-    Balance, Bar, ClassRule, Condition, Hedge, HumanRule, Model, Objective, Offer, OnViolation,
-    Pool, PrivacyRule, Requirement, RouteLatency, RouteRule, Settings,
+    Balance, Bar, ClassRule, Condition, Hedge, HumanRule, InFlight, LatencySeen, Model, Objective,
+    Offer, OnViolation, Pool, PrivacyRule, Requirement, RouteLatency, RouteRule, Settings,
+    Standing,
 };
+use money::TOPICS;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,6 +33,15 @@ static BASE: LazyLock<Settings> = LazyLock::new(|| {
     let settings = config::parse(text, Path::new("random.yaml"), &|_| None);
     settings.unwrap().policy
 });
+
+/// All that one decision is made from.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) request: ChatRequest,
+    pub(super) signals: Signals,
+    pub(super) standing: Standing,
+}
 
 /// SplitMix64.
 pub(super) struct Random(pub(super) u64);
@@ -58,39 +72,81 @@ impl Random {
         (0..count).map(|_| make(self)).collect()
     }
 
-    /// A policy, a request and its signals.
-    pub(super) fn world(&mut self) -> (Settings, ChatRequest, Signals) {
+    /// A policy, a request of one of its callers, the request's signals, and how things stand.
+    pub(super) fn world(&mut self) -> World {
         let settings = self.settings();
+        World {
+            request: self.request(&settings),
+            signals: self.signals(),
+            standing: self.standing(&settings),
+            settings,
+        }
+    }
+
+    fn request(&mut self, settings: &Settings) -> ChatRequest {
+        let models = &settings.models;
         let model = match self.below(3) {
-            0 => settings.models[self.below(settings.models.len() as u64) as usize]
-                .name
-                .to_string(),
-            _ => "auto".to_owned(),
+            0 => &*models[self.below(models.len() as u64) as usize].name,
+            _ => "auto",
         };
-        let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
-        let caller = Caller {
-            name: "anonymous".into(),
+        let mut body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+        if let Some(most) = self.sometimes(4, |random| 1 + random.below(10_000)) {
+            body["max_tokens"] = most.into();
+        }
+        if let Some(answers) = self.sometimes(1, |random| 1 + random.below(4)) {
+            body["n"] = answers.into();
+        }
+        let callers = &settings.callers;
+        let name = match callers.len() {
+            0 => "anonymous".into(),
+            count => callers[self.below(count as u64) as usize].name.clone(),
         };
-        let request = firstline::server::chat_request(
-            body.to_string().into(),
-            caller,
-            DecisionId::new("property"),
-        );
-        (settings, request.unwrap(), self.signals())
+        let (caller, decision) = (Caller { name }, DecisionId::new("property"));
+        firstline::server::chat_request(body.to_string().into(), caller, decision).unwrap()
+    }
+
+    /// How all budgets stand, those of other callers too; and what was seen of the endpoints.
+    fn standing(&mut self, settings: &Settings) -> Standing {
+        let names = settings.models.iter().map(|model| model.name.clone());
+        let seen = |endpoint| LatencySeen {
+            endpoint,
+            first_token: Duration::from_millis(self.below(8_000)),
+            per_token: Duration::from_millis(self.below(30)),
+            samples: self.below(20) as u32,
+        };
+        let latencies = names.clone().map(seen).collect();
+        let busy = |endpoint| InFlight {
+            endpoint,
+            requests: self.below(9) as u32,
+        };
+        Standing {
+            latencies,
+            in_flight: names.map(busy).collect(),
+            budgets: self.budgets(&settings.cost),
+            elapsed: Duration::from_millis(self.below(2_000)),
+            lot: self.sometimes(5, |random| random.below(1_000) as f64 / 1_000.0),
+            today: TODAY,
+            ..Standing::default()
+        }
     }
 
     fn settings(&mut self) -> Settings {
         let mut settings = BASE.clone();
         let count = 1 + self.below(5);
         settings.models = (0..count).map(|number| self.model(number)).collect();
+        settings.callers = self.callers(&settings.models);
+        settings.cost = self.cost(&settings.callers);
         settings.quality.bar = Bar::Threshold(self.probability());
+        settings.quality.explore = self.below(6) as f64 / 10.0;
+        settings.latency.deadline_stated = self.chance(2);
+        settings.deadline = Duration::from_secs(1 + self.below(30));
         if self.chance(2) {
             settings.quality.always_remote = BTreeSet::from(["legal".into()]);
         }
         if self.chance(2) {
             settings.quality.always_human = BTreeSet::from(["legal".into()]);
         }
-        let webhook = self.sometimes(7, |random| Arc::new(random.endpoint("webhook".into())));
+        let webhook = self.sometimes(7, |random| Arc::new(random.webhook()));
         settings.human = self.sometimes(5, |_| HumanRule {
             answer: "A colleague takes over.".into(),
             conversation_to: webhook,
@@ -133,13 +189,13 @@ impl Random {
     }
 
     fn endpoint(&mut self, name: Arc<str>) -> Endpoint {
+        let tier = match self.chance(3) {
+            true => Tier::Local,
+            false => Tier::Remote,
+        };
         Endpoint {
             name,
-            tier: if self.chance(3) {
-                Tier::Local
-            } else {
-                Tier::Remote
-            },
+            tier,
             dialect: Dialect::OpenAi,
             also: std::collections::BTreeSet::new(),
             auth: firstline::domain::AuthHeader::Bearer,
@@ -147,10 +203,18 @@ impl Random {
             upstream_model: "model".into(),
             credential: None,
             residency: self.residency(),
-            price: Price::default(),
-            limits: firstline::domain::TokenLimits::default(),
+            price: self.price(tier),
+            limits: self.token_limits(),
             timeouts: Timeouts::default(),
             parallel: None,
+        }
+    }
+
+    /// Where people are told; that costs nothing.
+    fn webhook(&mut self) -> Endpoint {
+        Endpoint {
+            price: Price::default(),
+            ..self.endpoint("webhook".into())
         }
     }
 
@@ -244,18 +308,29 @@ impl Random {
             random.finding(kind)
         }));
         let unreadable = self.chance(1);
-        let topic = Topic {
-            label: self.sometimes(3, |_| "legal".into()),
-            confidence: 0.9,
-        };
         Signals {
             complexity: Some(Reading::measured(self.probability())),
-            topic: Some(Reading::measured(topic)),
+            topic: self.sometimes(9, Self::topic),
             personal: Some(match unreadable {
                 true => Reading::assumed(Findings::default()),
                 false => Reading::measured(findings),
             }),
             ..Signals::default()
+        }
+    }
+
+    /// A topic, or none of those there are, or that it could not be measured.
+    fn topic(&mut self) -> Reading<Topic> {
+        let label = self.sometimes(6, |random| random.one_of(&TOPICS));
+        match self.chance(1) {
+            true => Reading::assumed(Topic {
+                label: None,
+                confidence: 0.0,
+            }),
+            false => Reading::measured(Topic {
+                label,
+                confidence: 0.9,
+            }),
         }
     }
 
