@@ -108,6 +108,8 @@ struct Row {
     first: Option<Evidence>,
     /// Why none was given, or what was asked for.
     note: Option<String>,
+    /// The operator's own word for the sort of question.
+    kind: Option<String>,
 }
 
 pub(super) fn knowledge(asked: &Knowledge) -> anyhow::Result<bool> {
@@ -269,6 +271,7 @@ async fn ask(asked: &Asked, desk: &Answerer, measuring: &Measuring) -> Row {
         expect: asked.expect.clone(),
         first,
         note,
+        kind: asked.kind.clone(),
     }
 }
 
@@ -329,6 +332,7 @@ impl Row {
             "expect": self.expect,
             "first": first,
             "note": self.note,
+            "kind": self.kind,
         })
     }
 }

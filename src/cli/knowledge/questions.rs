@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub(super) expect: Option<String>,
     /// Entries that will do as well.
     pub(super) also: Vec<String>,
+    /// The operator's own word for the sort of question; shown with `--json`.
+    pub(super) kind: Option<String>,
 }
 
 /// One line of a file, before it is a request.
@@ -36,6 +38,7 @@ struct Written {
     expect: Option<Option<String>>,
     #[serde(default)]
     also: Vec<String>,
+    kind: Option<String>,
 }
 
 fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
@@ -150,6 +153,7 @@ fn of_table(text: &str) -> Vec<Row> {
                 metadata: None,
                 expect: Some(cell("expect").map(str::to_owned)),
                 also: also.map(str::to_owned).collect(),
+                kind: None,
             }),
         ));
     }
@@ -174,5 +178,6 @@ fn meant(line: u64, written: Written) -> anyhow::Result<Asked> {
         request: request(body.to_string(), "anonymous")?,
         expect,
         also: written.also,
+        kind: written.kind,
     })
 }
