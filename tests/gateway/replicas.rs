@@ -80,6 +80,9 @@ async fn ask_both(gateways: [&Gateway; 2], requests: usize) -> u64 {
     served
 }
 
+/// More than is set aside for one of these requests.
+const MOST_SET_ASIDE: u64 = 2_000;
+
 fn counted(server: &Server) -> u64 {
     let keys = server.list("KEYS firstline:{test}:used:*");
     let sums = keys.iter().map(|key| server.ask(&format!("GET {key}")));
@@ -149,7 +152,11 @@ async fn spend(requests: usize) {
     assert!(billed <= limit, "{billed} of {limit} were billed");
     assert!(counted(&server) <= limit, "{} of {limit}", counted(&server));
     assert!(billed > limit / 2, "hardly anything was asked: {billed}");
-    assert_eq!(counted(&server), recorded, "store and records");
+    // What the killed process was just setting aside may stand in the store and not yet in its book. Nothing of it was sent, and it
+    // stays counted: at most one reservation a caller, and never the other way round.
+    let unbooked = counted(&server).checked_sub(recorded);
+    let unbooked = unbooked.expect("the store knows of all that was spent");
+    assert!(unbooked <= 64 * MOST_SET_ASIDE, "{unbooked} beyond the records");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
