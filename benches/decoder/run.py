@@ -189,9 +189,9 @@ def llama(python, path, threads):
 def bench(options):
     built = subprocess.run(["cargo", "bench", "--locked", "--bench", "decoder", "--no-run"], capture_output=True, text=True, check=True)
     program = re.search(r"\((target/release/deps/decoder-[0-9a-f]+)\)", built.stderr).group(1)
-    for name in SHAPES:
+    for name in [options.shape] if options.shape else SHAPES:
         for form, (_, _, theirs) in FORMATS.items():
-            for threads in (1, 2):
+            for threads in options.threads:
                 runs = []
                 for _ in range(options.rounds):
                     folder = options.work / name / form
@@ -217,7 +217,8 @@ def main():
     parser.add_argument("what", choices=["make", "gguf", "bench"], help="`gguf` is what `make` calls for the files of llama.cpp")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--llama", default=sys.executable, help="the Python that has llama-cpp-python and gguf")
-    parser.add_argument("--shape", choices=list(SHAPES), help="of `gguf`")
+    parser.add_argument("--shape", choices=list(SHAPES), help="only this one")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     started = time.monotonic()
