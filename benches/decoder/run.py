@@ -165,7 +165,7 @@ def llama(python, path, threads):
     """What the C library does, called with as little in between as can be."""
     script = (
         "import ctypes, json, time, llama_cpp as L\n"
-        "L.llama_log_set(L.llama_log_callback(lambda *_: None), ctypes.c_void_p(0)); L.llama_backend_init()\n"
+        "quiet = L.llama_log_callback(lambda *_: None); L.llama_log_set(quiet, ctypes.c_void_p(0)); L.llama_backend_init()\n"
         f"model = L.llama_model_load_from_file({str(path)!r}.encode(), L.llama_model_default_params())\n"
         "wishes = L.llama_context_default_params(); wishes.n_ctx, wishes.n_batch, wishes.n_ubatch = 1024, 512, 512\n"
         f"wishes.n_threads = wishes.n_threads_batch = {threads}\n"
