@@ -287,7 +287,7 @@ struct Pull {
     /// Where to put it; else a folder of its name below $XDG_DATA_HOME/firstline/models
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// The variable that holds a token for the hub; it is sent to HF_ENDPOINT (else https://huggingface.co) and nowhere else
+    /// The variable that holds a token for the hub; it is sent to HF_ENDPOINT (else `https://huggingface.co`) and nowhere else
     #[arg(long, value_name = "NAME", default_value = "HF_TOKEN")]
     token_env: String,
     /// Write it as JSON
