@@ -156,7 +156,10 @@ async fn spend(requests: usize) {
     // stays counted: at most one reservation a caller, and never the other way round.
     let unbooked = counted(&server).checked_sub(recorded);
     let unbooked = unbooked.expect("the store knows of all that was spent");
-    assert!(unbooked <= 64 * MOST_SET_ASIDE, "{unbooked} beyond the records");
+    assert!(
+        unbooked <= 64 * MOST_SET_ASIDE,
+        "{unbooked} beyond the records"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
