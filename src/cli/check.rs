@@ -146,6 +146,9 @@ fn topics_severity(settings: &Settings) -> Severity {
 /// What stands for a variable that is not set where the file is checked, which need not be where it will run: 64
 /// hexadecimal digits, which will do for a key and for a digest, or an address where the name asks for one.
 pub(super) fn stand_in(name: &str) -> String {
+    if name.ends_with("REDIS_URL") {
+        return "redis://127.0.0.1:6379/0".into();
+    }
     if name.ends_with("_URL") || name.ends_with("_ENDPOINT") {
         return "http://127.0.0.1:4318".into();
     }
@@ -210,7 +213,7 @@ fn summary(file: &Path, settings: &Settings, warnings: usize) -> String {
     )
 }
 
-fn as_json(problem: &Problem) -> serde_json::Value {
+pub(super) fn as_json(problem: &Problem) -> serde_json::Value {
     json!({
         "file": problem.file,
         "line": problem.line,

@@ -7,6 +7,7 @@ mod calibrate;
 mod cases;
 mod check;
 mod explain;
+mod import;
 mod keys;
 mod knowledge;
 mod learn;
@@ -69,6 +70,8 @@ enum Command {
     Similar(Similar),
     /// Puts recorded requests to another policy: what would go elsewhere, what it would cost, what must not have left
     Replay(Replay),
+    /// Makes a policy of another gateway's config, and says what was not carried over
+    Import(import::Import),
     /// Looks after the keys of callers
     Keys(keys::Keys),
     /// Shows the approved answers there are, and puts your own questions to them
@@ -360,6 +363,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Calibrate(calibrate) => calibrate::run(&calibrate),
         Command::Learn(learn) => learn::learn(&learn),
         Command::Similar(similar) => similar::similar(&similar),
+        Command::Import(asked) => import::import(&asked),
         Command::Keys(asked) => keys::keys(asked),
         Command::Knowledge(asked) => knowledge::knowledge(&asked),
         Command::Models(models) => match models.command {

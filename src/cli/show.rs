@@ -13,6 +13,11 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "firstline: {text}");
 }
 
+/// A line beside what was asked for, as it is.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// A value as JSON on one line.
 pub(super) fn json(value: &serde_json::Value) {
     line(&value.to_string());

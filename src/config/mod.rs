@@ -15,6 +15,7 @@ mod dialect;
 mod engine;
 mod example;
 mod human;
+mod import;
 mod keys;
 mod known;
 mod lapse;
@@ -46,6 +47,7 @@ mod topics;
 mod tree;
 
 pub use defaults::defaults;
+pub use import::{Imported, import_litellm};
 pub use keys::{KeyEntry, keys_file, keys_text, read_keys};
 pub use lapse::lapsed;
 pub use lint::lint;

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod explain;
+mod import;
 mod learn;
 mod signals;
 mod similar;

@@ -1,0 +1,89 @@
+//! That what is carried over can be loaded, and that nothing is dropped in silence or repeated aloud.
+
+use super::{Imported, import_litellm};
+use crate::config::{Settings, parse};
+use std::path::{Path, PathBuf};
+
+fn fixture(name: &str) -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.join("src/config/import/fixtures").join(name)
+}
+
+fn imported(name: &str) -> Imported {
+    import_litellm(&fixture(name)).unwrap()
+}
+
+fn loaded(imported: &Imported) -> Settings {
+    let environment = |name: &str| {
+        let value = match name {
+            "REDIS_URL" => "redis://127.0.0.1:6379/0".to_owned(),
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => "http://127.0.0.1:4318".to_owned(),
+            _ => "ab".repeat(32),
+        };
+        Some(value)
+    };
+    parse(&imported.text, Path::new("made.yaml"), &environment).unwrap()
+}
+
+fn notes(imported: &Imported) -> String {
+    imported
+        .notes
+        .iter()
+        .map(|note| format!("{note}\n"))
+        .collect()
+}
+
+#[test]
+fn what_is_carried_over_can_be_loaded() {
+    let settings = loaded(&imported("everything.yaml"));
+    let names: Vec<&str> = settings
+        .policy
+        .models
+        .iter()
+        .map(|model| &*model.name)
+        .collect();
+    assert_eq!(names, ["gpt-4o/1", "gpt-4o/2", "claude", "small"]);
+    assert_eq!(settings.policy.cost.budgets.len(), 1);
+    assert_eq!(settings.policy.routes.len(), 1);
+}
+
+#[test]
+fn a_budget_that_cannot_be_counted_is_no_budget_and_that_is_said() {
+    let made = imported("unpriced.yaml");
+    assert!(loaded(&made).policy.cost.budgets.is_empty());
+    assert!(notes(&made).contains("the budget is NOT in force: nobody knows the price of own"));
+}
+
+#[test]
+fn what_is_not_carried_over_is_noted_with_its_line() {
+    let notes = notes(&imported("everything.yaml"));
+    for (line, said) in [
+        (9, "`api_version` is not carried over"),
+        (13, "`temperature` is not carried over"),
+        (16, "`bedrock` speaks no API"),
+        (18, "a pattern names no model"),
+        (26, "`redis_password` is not carried over"),
+        (31, "`drop_params` is not carried over"),
+        (32, "this callback is not carried over"),
+        (37, "`database_url` is not carried over"),
+        (38, "AZURE_API_BASE is not carried over"),
+    ] {
+        let place = format!("everything.yaml:{line}: ");
+        let found = notes
+            .lines()
+            .any(|note| note.contains(&place) && note.contains(said));
+        assert!(found, "{line} {said}\n{notes}");
+    }
+}
+
+#[test]
+fn no_secret_is_repeated() {
+    let made = imported("everything.yaml");
+    let all = format!("{}{}", made.text, notes(&made));
+    assert!(!all.contains("in-plain-text"), "{all}");
+    assert!(
+        made.text.contains("api_key: {env: CLAUDE_API_KEY}"),
+        "{all}"
+    );
+    assert!(all.contains("stands in this file in plain text"), "{all}");
+}
