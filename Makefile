@@ -34,7 +34,7 @@ redis:
 release:
 	cargo build --release --locked
 
-# The official OpenAI clients for Python and Node against a running gateway.
+# Clients that people have, at pinned versions, against a running gateway.
 clients: runtime release
 	tests/clients/run.sh
 

@@ -1,88 +1,83 @@
 #!/usr/bin/env bash
-# The official OpenAI clients for Python and Node and the Anthropic client for Python against a running gateway, with the demo's knowledge base and a
-# stand-in for the remote model. Everything is kept under .cache/clients and set up once.
+# Clients that people have, at pinned versions, against a running gateway with the demo's knowledge base and a stand-in for the remote
+# model. Everything is kept under .cache/clients and set up once, each client apart.
 #
+#   tests/clients/run.sh [NAME …]                        (all without a name; `list` says which there are)
 #   FIRSTLINE=path/to/firstline tests/clients/run.sh     (else target/release/firstline, else target/debug/firstline)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-root=$PWD cache=$PWD/.cache/clients
-python_version=3.52.0 node_version=7.55.0 anthropic_version=0.125.0
 
-firstline=${FIRSTLINE:-}
-for candidate in target/release/firstline target/debug/firstline; do
-  [ -n "$firstline" ] || { [ -x "$candidate" ] && firstline=$root/$candidate; } || true
+# name, kind, file, packages; the first package is the client that is meant.
+clients=(
+  "python        python client.py             openai==3.52.0"
+  "anthropic     python anthropic_client.py   anthropic==0.125.0"
+  "node          node   client.mjs            openai@7.55.0"
+  "anthropic-node node  anthropic_client.mjs  @anthropic-ai/sdk@1.12.0"
+  "langchain     python langchain_client.py   langchain-openai==1.7.3 langchain-tests==1.1.9"
+  "litellm       python litellm_client.py     litellm==1.106.2 mcp==2.3.0"
+  "instructor    python instructor_client.py  instructor==1.17.0"
+  "pydantic-ai   python pydantic_ai_client.py pydantic-ai-slim[openai,anthropic]==2.68.0"
+  "llama-index   python llama_index_client.py llama-index-llms-openai-like==0.8.1"
+  "llm           python llm_client.py         llm==0.36"
+  "ai-sdk        node   ai_sdk.mjs            ai@7.0.173 @ai-sdk/openai@4.0.118 @ai-sdk/openai-compatible@3.0.92 zod@4.6.7"
+  "aider         python aider_client.py       aider-chat==0.86.2"
+  "recorded      plain  recorded.py"
+)
+known=$(for client in "${clients[@]}"; do echo "${client%% *}"; done)
+if [ "${1:-}" = list ]; then echo "$known"; exit; fi
+wanted=("$@")
+[ $# -gt 0 ] || mapfile -t wanted <<< "$known"
+for name in "${wanted[@]}"; do
+  grep -qx -- "$name" <<< "$known" || { echo "there is no client \`$name\`; there are:" $known >&2; exit 1; }
 done
-[ -n "$firstline" ] || { echo "there is no firstline; run: cargo build --release" >&2; exit 1; }
 
-# --- the clients, at exactly these versions
-python=$cache/python-$python_version
-if [ ! -e "$python/ready" ]; then
-  python3 -m venv "$python"
-  "$python/bin/pip" install --quiet --disable-pip-version-check "openai==$python_version"
-  touch "$python/ready"
-fi
-anthropic=$cache/anthropic-$anthropic_version
-if [ ! -e "$anthropic/ready" ]; then
-  python3 -m venv "$anthropic"
-  "$anthropic/bin/pip" install --quiet --disable-pip-version-check "anthropic==$anthropic_version"
-  touch "$anthropic/ready"
-fi
-node=$cache/node-$node_version
-if [ ! -e "$node/ready" ]; then
-  mkdir -p "$node"
-  npm install --silent --no-fund --no-audit --prefix "$node" "openai@$node_version"
-  touch "$node/ready"
-fi
-
-# --- the stand-in and the gateway, ended with this script
-work=$(mktemp -d)
-started=()
-end() {
-  for id in "${started[@]}"; do kill "$id" 2>/dev/null || true; wait "$id" 2>/dev/null || true; done
-  rm -rf "$work"
-}
-trap end EXIT
-
-# Waits for the first line of a program that was started, at most half a minute.
-first_line() {
-  for _ in $(seq 300); do
-    if [ -s "$1" ]; then head -1 "$1"; return; fi
-    kill -0 "$2" 2>/dev/null || break
-    sleep 0.1
-  done
-  echo "it did not start:" >&2
-  cat "$1" "$work/gateway.log" >&2 2>/dev/null || true
-  return 1
+# --- a client's packages in a folder of their own, which is printed
+folder_of() {
+  local name=$1 kind=$2; shift 2
+  local version=${1##*@} folder
+  folder=$cache/$name-${version##*==}
+  if [ "$(cat "$folder/ready" 2>/dev/null)" != "$*" ]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    if [ "$kind" = node ]; then
+      npm install --silent --no-fund --no-audit --prefix "$folder" "$@" >&2
+    else
+      python3 -m venv "$folder" >&2
+      "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
+    fi
+    echo "$*" > "$folder/ready"
+  fi
+  echo "$folder"
 }
 
-export FIRSTLINE_KEY=clients-key FIRSTLINE_KIOSK_KEY=kiosk-key
-digest() { printf %s "$1" | python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'; }
+# shellcheck source=tests/clients/gateway.sh
+source tests/clients/gateway.sh
 
-python3 tests/clients/stand_in.py > "$work/stand-in" & started+=($!)
-port=$(first_line "$work/stand-in" $!)
-sed -e "s|SHOP_YAML|$root/demo/knowledge/shop.yaml|" -e "s|STAND_IN_PORT|$port|" \
-    -e "s|KEY_SHA256|$(digest "$FIRSTLINE_KEY")|" -e "s|KIOSK_SHA256|$(digest "$FIRSTLINE_KIOSK_KEY")|" \
-    tests/clients/gateway.yaml > "$work/firstline.yaml"
-"$firstline" serve --config "$work/firstline.yaml" > "$work/gateway" 2> "$work/gateway.log" & started+=($!)
-line=$(first_line "$work/gateway" $!)
-export FIRSTLINE_URL
-FIRSTLINE_URL=$(sed -n 's/.*OpenAI base URL: \([^)]*\)).*/\1/p' <<< "$line")
-echo "gateway at $FIRSTLINE_URL ($firstline), stand-in for the remote model at port $port"
-
-# --- the checks: each client prints a line a check, and its own counts last
+# --- the checks: each client prints a line a check, and `done` last
 passed=0 failed=0
 count() {
-  local out=$work/$1.out
-  "${@:2}" > "$out" 2>&1 || true
+  local name=$1 out=$work/$1.out p f; shift
+  timeout 600 "$@" > "$out" 2>&1 || true
   cat "$out"
-  local p f
   p=$(grep -c '^ok   ' "$out" || true) f=$(grep -c '^FAIL ' "$out" || true)
   # A client that ends before its last line has failed, whatever it counted.
   tail -1 "$out" | grep -q '^done$' || f=$((f + 1))
   passed=$((passed + p)) failed=$((failed + f))
+  summary+=("$name: $p passed, $f failed")
 }
-count python "$python/bin/python" tests/clients/client.py
-count anthropic "$anthropic/bin/python" tests/clients/anthropic_client.py
-count node env NODE_PATH="$node/node_modules" node tests/clients/client.mjs "$node"
+export PYTHONDONTWRITEBYTECODE=1 CLIENTS_WORK=$work
+summary=()
+for client in "${clients[@]}"; do
+  read -r name kind file packages <<< "$client"
+  [[ " ${wanted[*]} " = *" $name "* ]] || continue
+  # shellcheck disable=SC2086  # the packages are words
+  [ "$kind" = plain ] || folder=$(folder_of "$name" "$kind" $packages) || { summary+=("$name: not installed"); failed=$((failed + 1)); continue; }
+  case $kind in
+    plain) count "$name" python3 "tests/clients/$file" ;;
+    python) count "$name" "$folder/bin/python" "tests/clients/$file" ;;
+    node) count "$name" node "tests/clients/$file" "$folder" ;;
+  esac
+done
+printf '%s\n' "${summary[@]}"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -221,9 +221,12 @@ fn endpoint(entry: &Entry, indent: &str) -> Vec<String> {
     keys
 }
 
+/// A number that an entry may state.
+type Stated = fn(&Entry) -> Option<f64>;
+
 /// What all endpoints of a model have in common here: the tightest of what was said, with a note where they differ.
 fn agreed(out: &mut String, group: &Group, notes: &Notes) {
-    let limits: [(&str, fn(&Entry) -> Option<f64>); 2] = [
+    let limits: [(&str, Stated); 2] = [
         ("max_output_tokens", |entry| entry.max_output),
         ("max_input_tokens", |entry| entry.max_input),
     ];
@@ -235,7 +238,7 @@ fn agreed(out: &mut String, group: &Group, notes: &Notes) {
     tightest(group, |entry| entry.timeout, "timeouts", notes);
 }
 
-fn tightest(group: &Group, of: fn(&Entry) -> Option<f64>, key: &str, notes: &Notes) -> Option<f64> {
+fn tightest(group: &Group, of: Stated, key: &str, notes: &Notes) -> Option<f64> {
     let least = group.members.iter().filter_map(of).reduce(f64::min)?;
     if let Some(other) = group.members.iter().find(|entry| of(entry) != Some(least)) {
         let message = format!(
