@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub(super) struct Import {
     #[command(subcommand)]
-    from: From,
+    source: Source,
 }
 
 #[derive(Subcommand)]
-enum From {
+enum Source {
     /// A LiteLLM proxy's config.yaml: prints the policy, and on standard error each line that was not carried over, why,
     /// and what to write by hand. Keys in plain text become references and are never printed
     Litellm(Litellm),
@@ -32,7 +32,7 @@ struct Litellm {
 }
 
 pub(super) fn import(asked: &Import) -> anyhow::Result<bool> {
-    let From::Litellm(asked) = &asked.from;
+    let Source::Litellm(asked) = &asked.source;
     match config::import_litellm(&asked.file) {
         Ok(made) => {
             tell(&made.notes, asked.json);
