@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Finished records that may wait for the ledger's thread.
@@ -51,6 +52,8 @@ pub struct App {
     pub(super) export: Option<Arc<telemetry::Guard>>,
     pub(super) stores: Stores,
     pub(super) reloader: Option<Reloader>,
+    /// Caught from before anyone is told where the gateway is: one that nobody catches ends the process.
+    pub(super) hangups: Option<Signal>,
     pub(super) upstream: upstream::Client,
     pub(super) local_servers: Watched,
 }
@@ -158,6 +161,7 @@ pub async fn build(
         export,
         stores,
         reloader,
+        hangups: Some(signal(SignalKind::hangup())?),
         upstream,
         local_servers,
     })

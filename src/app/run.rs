@@ -10,6 +10,7 @@ use crate::server::{
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,8 +26,9 @@ impl App {
             abort: CancellationToken::new(),
         };
         self.listen(&tasks, &stop);
-        if let Some(ask) = self.reloader.as_ref().and_then(|reloader| reloader.ask()) {
-            tasks.spawn(on_hangup(ask, stop.drain.clone()));
+        let ask = self.reloader.as_ref().and_then(|reloader| reloader.ask());
+        if let Some((hangups, ask)) = self.hangups.take().zip(ask) {
+            tasks.spawn(on_hangup(hangups, ask, stop.drain.clone()));
         }
         let stores = std::mem::take(&mut self.stores).run();
         tasks.spawn(looks::look(
@@ -150,11 +152,11 @@ fn request_limits(settings: &ServerSettings) -> RequestLimits {
 }
 
 /// SIGHUP asks for a look at the files now.
-async fn on_hangup(ask: std::sync::mpsc::SyncSender<()>, drain: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        return;
-    };
+async fn on_hangup(
+    mut hangups: Signal,
+    ask: std::sync::mpsc::SyncSender<()>,
+    drain: CancellationToken,
+) {
     loop {
         tokio::select! {
             hangup = hangups.recv() => if hangup.is_none() { return },
