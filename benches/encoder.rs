@@ -92,6 +92,7 @@ fn measuring(workers: usize) -> Measuring {
         workers,
         queue: 64,
         serve: false,
+        close_reading: false,
     };
     let none = BTreeSet::<PersonalKind>::new();
     let places = app::Places::usual(None);

@@ -125,6 +125,7 @@ fn beside(runtime: &Runtime, decoder: &Decoder, threads: usize) {
         workers: 1,
         queue: 64,
         serve: false,
+        close_reading: false,
     };
     let measuring = app::measuring(&settings, &kinds, true, &app::Places::usual(None));
     let measuring = measuring.expect("the shipped encoder");

@@ -1,11 +1,11 @@
-"""How often approved answers are given rightly, on the 39 invented businesses of `bases/`, by the gateway's own code.
+"""How often approved answers are given rightly, on the ten judging businesses of `bases/`, by the gateway's own code.
 
     python judge_desk.py --firstline target/release/firstline [--bases DIR]
 
 Each business becomes a file of approved answers and a file of questions, and `firstline knowledge test` puts the one to the other with the
 defaults. Printed are, by the least score, what was answered rightly and wrongly and what uncovered questions were answered; the last
-line is the default, which asks for a lead as well. Nothing in the gateway was fitted to these businesses. Intervals are bootstrapped
-over businesses.
+line is the default. Nothing in the gateway was fitted to these businesses (`desk.side`). With `--encoder-only` the desk model is left out.
+Intervals are bootstrapped over businesses.
 """
 
 import argparse
@@ -15,10 +15,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import desk
+
 THRESHOLDS = (0.95, 0.9, 0.81, 0.7, 0.6, 0.5)
 
 
-def results_of(firstline, base, folder):
+def results_of(firstline, base, folder, close_reading):
     """The gateway's verdict on each question of one business."""
     lines = [{"id": e["id"], "questions": e["questions"], "answer": e["answer"], "language": "en"} for e in base["entries"]]
     written(folder / "answers.jsonl", lines)
@@ -26,6 +28,7 @@ def results_of(firstline, base, folder):
     asks += [{"text": miss["text"], "expect": None} for miss in base["uncovered"]]
     written(folder / "questions.jsonl", asks)
     config = "version: 1\nname: judge\nmodels: [{name: desk, tier: local, knowledge: [answers.jsonl]}]\n"
+    config += f"encoder: {{close_reading: {str(close_reading).lower()}}}\n"
     (folder / "firstline.yaml").write_text(config, encoding="utf-8")
     words = [firstline, "knowledge", "test", folder / "questions.jsonl", "--config", folder / "firstline.yaml", "--json"]
     done = subprocess.run(words, capture_output=True, text=True)
@@ -69,12 +72,13 @@ def line(name, bases, given):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--firstline", required=True)
-    parser.add_argument("--bases", type=Path, default=Path(__file__).parent / "bases")
+    parser.add_argument("--bases", type=Path, default=desk.BASES)
+    parser.add_argument("--encoder-only", action="store_true")
     options = parser.parse_args()
     bases = []
-    for path in sorted(options.bases.glob("*.json")):
+    for path in sorted(path for path in options.bases.glob("*.json") if desk.side(path.stem) == "judge"):
         with tempfile.TemporaryDirectory() as folder:
-            bases.append(results_of(options.firstline, json.loads(path.read_text(encoding="utf-8")), Path(folder)))
+            bases.append(results_of(options.firstline, json.loads(path.read_text(encoding="utf-8")), Path(folder), not options.encoder_only))
     rows = [r for base in bases for r in base]
     first = [r["first"] == r["expect"] for r in rows if r["expect"]]
     print(f"{len(bases)} businesses, {len(first)} covered questions, {len(rows) - len(first)} uncovered; the right entry comes first for {sum(first) / len(first):.3f}")

@@ -20,8 +20,20 @@ import features as surface
 import heads as fitting
 from logistic import linear_score
 
-VERSION = "0.2.0"
-SHIPPED = ["encoder.onnx", "tokenizer.json", "heads.json", "golden.json"]
+ENCODER, DESK = "firstline-encoder", "firstline-desk"
+# Version, purpose and files of what ships. Both models read by one tokenizer.
+SHIPPED = {
+    ENCODER: (
+        "0.2.0",
+        "sentence embedding; complexity, attack and topic heads; semantic cache and FAQ similarity",
+        [f"{ENCODER}/{name}" for name in ("encoder.onnx", "tokenizer.json", "heads.json", "golden.json")],
+    ),
+    DESK: (
+        "0.1.0",
+        "which approved answer covers a question, if any does",
+        [f"{DESK}/encoder.onnx", f"{ENCODER}/tokenizer.json", f"{DESK}/heads.json"],
+    ),
+}
 
 CODE = '''def fib(n):
     if n == 0:
@@ -120,40 +132,44 @@ def golden(model):
     }
 
 
-def manifest(model):
-    """Names, sizes and digests of the shipped files."""
+def entry(models, name):
+    """Names, sizes and digests of the shipped files of one model."""
+    version, purpose, paths = SHIPPED[name]
     files = []
-    for name in SHIPPED:
-        content = (model / name).read_bytes()
-        files.append(
-            {"path": f"{model.name}/{name}", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        )
+    for path in paths:
+        content = (models / path).read_bytes()
+        files.append({"path": path, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
     return {
-        "version": 1,
-        "models": [
-            {
-                "name": model.name,
-                "purpose": "sentence embedding; complexity, attack and topic heads; semantic cache and FAQ similarity",
-                "version": VERSION,
-                "source": "trained by models/train",
-                "licence": "Apache-2.0",
-                "files": files,
-                "inputs": ["input_ids", "attention_mask"],
-                "outputs": [export.OUTPUT, export.TOKEN_OUTPUT],
-                "embedding_dim": encoder.HIDDEN,
-                "vocabulary": encoder.VOCABULARY,
-                "max_tokens": encoder.MAX_TOKENS,
-                "long_input": f"first {encoder.HEAD_TOKENS} + last {encoder.TAIL_TOKENS} tokens",
-            }
-        ],
-        "runtime": {
-            "name": "onnxruntime",
-            "version": export.onnxruntime.__version__,
-            "opset": 17,
-            "execution_provider": "CPU",
-            "intra_op_threads": 1,
-        },
+        "name": name,
+        "purpose": purpose,
+        "version": version,
+        "source": "trained by models/train",
+        "licence": "Apache-2.0",
+        "files": files,
+        "inputs": ["input_ids", "attention_mask"],
+        "outputs": [export.OUTPUT, export.TOKEN_OUTPUT],
+        "embedding_dim": encoder.HIDDEN,
+        "vocabulary": encoder.VOCABULARY,
+        "max_tokens": encoder.MAX_TOKENS,
+        "long_input": f"first {encoder.HEAD_TOKENS} + last {encoder.TAIL_TOKENS} tokens",
     }
+
+
+def name_in_manifest(model):
+    """Writes what ships of a model into the manifest beside its folder, and leaves the other models as they are."""
+    path = model.resolve().parent / "manifest.json"
+    known = json.loads(path.read_text(encoding="utf-8"))["models"] if path.exists() else []
+    ours = entry(path.parent, model.resolve().name)
+    others = [one for one in known if one["name"] != ours["name"]]
+    runtime = {
+        "name": "onnxruntime",
+        "version": export.onnxruntime.__version__,
+        "opset": 17,
+        "execution_provider": "CPU",
+        "intra_op_threads": 1,
+    }
+    models = sorted([*others, ours], key=lambda one: list(SHIPPED).index(one["name"]))
+    write_json(path, {"version": 1, "models": models, "runtime": runtime})
 
 
 def write_json(path, value):
@@ -164,7 +180,7 @@ def write_json(path, value):
 def finish(folder, model):
     """Golden answers first, since the manifest lists their digest."""
     write_json(model / "golden.json", golden(model))
-    write_json(model.parent / "manifest.json", manifest(model))
+    name_in_manifest(model)
     write_json(Path(__file__).parent / "data_digests.json", data.file_digests(folder))
 
 

@@ -96,11 +96,12 @@ pub async fn build(
         &settings.policy.privacy.detectors,
         needs_encoder(&settings),
         places,
-    )?;
+    )?
+    .with_desk_model(&settings, places)?;
     let similar = similar_cache(settings.cache.semantic.as_ref(), measuring.similar.clone())?;
-    let (reader, model, threads) = measuring.into_parts();
+    let (reader, models, threads) = measuring.into_parts();
     let (engines, engine_threads) = Engines::start(&settings, places)?;
-    let generation = generation(&settings, model.as_ref(), (&reader, &engines), &unkept)?;
+    let generation = generation(&settings, &models, (&reader, &engines), &unkept)?;
     let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
     let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
@@ -120,7 +121,7 @@ pub async fn build(
     let (looks, local_servers) = watch::channel(looked_at(acting(&settings)));
     let kept = Kept {
         looks,
-        model,
+        models,
         engines,
         reader,
         places: places.clone(),

@@ -319,7 +319,7 @@ impl<'a> Judge<'a> {
     }
 
     fn question(&self, text: &str) -> Option<Question> {
-        let model = self.measuring.model.as_ref()?;
+        let model = self.measuring.models.encoder.as_ref()?;
         let encoding = model.encode_blocking(text).ok()?;
         Some(self.head.question(text, encoding.embedding, None, false))
     }

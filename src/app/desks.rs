@@ -1,8 +1,8 @@
 //! Approved answers: read, checked, embedded.
 
+use super::Models;
 use super::answers;
 use crate::config;
-use crate::inference::Model;
 use crate::knowledge::Index;
 use crate::local::{Answerer, Thresholds};
 use anyhow::anyhow;
@@ -12,20 +12,20 @@ use std::sync::Arc;
 /// Builds every desk of a configuration, or says all that is wrong with their files.
 pub fn desks(
     desks: &[config::Desk],
-    model: Option<&Model>,
+    models: &Models,
 ) -> anyhow::Result<BTreeMap<Arc<str>, Answerer>> {
     desks
         .iter()
-        .map(|desk| Ok((desk.model.clone(), answerer(desk, model)?)))
+        .map(|desk| Ok((desk.model.clone(), answerer(desk, models)?)))
         .collect()
 }
 
-fn answerer(desk: &config::Desk, model: Option<&Model>) -> anyhow::Result<Answerer> {
+fn answerer(desk: &config::Desk, models: &Models) -> anyhow::Result<Answerer> {
     let sources = answers::sources(&desk.files).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", lines.join("\n"))
     })?;
-    let index = match model {
+    let mut index = match &models.encoder {
         None => Index::lexical(sources)?,
         Some(model) => Index::build(sources, |question| {
             let encoding = model
@@ -34,8 +34,15 @@ fn answerer(desk: &config::Desk, model: Option<&Model>) -> anyhow::Result<Answer
             Ok(encoding.embedding)
         })?,
     };
+    if let Some(model) = &models.desk {
+        model.read_all(&mut index)?;
+    }
     let mut thresholds = Thresholds::default();
-    for threshold in [&mut thresholds.with_embedding, &mut thresholds.words_alone] {
+    for threshold in [
+        &mut thresholds.close_reading,
+        &mut thresholds.with_embedding,
+        &mut thresholds.words_alone,
+    ] {
         threshold.score = desk.min_score.unwrap_or(threshold.score);
         threshold.margin = desk.min_margin.unwrap_or(threshold.margin);
     }

@@ -1,5 +1,6 @@
 //! The encoder and the reader of signals, from the manifest to running threads.
 
+use super::desk_model::DeskModel;
 use super::places::Places;
 use super::scan::Scan;
 use crate::calibration::MeasuredBy;
@@ -24,11 +25,20 @@ const ENCODER: &str = "firstline-encoder";
 pub struct Measuring {
     /// Reads signals.
     pub reader: Reader,
-    /// The encoder itself, for building indexes; `None` where nothing needs it.
-    pub model: Option<Model>,
+    /// The models themselves, for building indexes.
+    pub models: Models,
     /// Judges whether one answer may serve two questions; `None` where the encoder has no such head.
     pub similar: Option<Arc<similar::Head>>,
     threads: Vec<Workers>,
+}
+
+/// What texts are put to outside of requests. Handles, cheap to clone.
+#[derive(Clone, Default)]
+pub struct Models {
+    /// The encoder; `None` where nothing needs it.
+    pub encoder: Option<Model>,
+    /// Reads approved answers closely; `None` where there are none, or it is not wanted or not installed.
+    pub desk: Option<DeskModel>,
 }
 
 /// Starts what measures requests. Where `encoder` is false nothing is loaded, and no ONNX Runtime is needed.
@@ -43,7 +53,7 @@ pub fn measuring(
         let (reader, aside) = Reader::start(None, scan);
         return Ok(Measuring {
             reader,
-            model: None,
+            models: Models::default(),
             similar: None,
             threads: vec![aside],
         });
@@ -57,29 +67,54 @@ pub fn measuring(
     let (reader, aside) = Reader::start(Some((model.clone(), heads)), scan);
     Ok(Measuring {
         reader,
-        model: Some(model),
+        models: Models {
+            encoder: Some(model),
+            desk: None,
+        },
         similar,
         threads: vec![workers, aside],
     })
 }
 
 impl Measuring {
-    /// Takes it apart: the reader and the model for use, the threads to join at the end.
-    pub fn into_parts(self) -> (Reader, Option<Model>, Vec<Workers>) {
-        (self.reader, self.model, self.threads)
+    /// Takes it apart: the reader and the models for use, the threads to join at the end.
+    pub fn into_parts(self) -> (Reader, Models, Vec<Workers>) {
+        (self.reader, self.models, self.threads)
+    }
+
+    /// The same with the model that reads approved answers closely, where an encoder runs, there are such answers, and
+    /// the configuration does not leave it out.
+    pub fn with_desk_model(
+        mut self,
+        settings: &config::Settings,
+        places: &Places,
+    ) -> anyhow::Result<Self> {
+        let desks = std::iter::once(settings).chain(settings.beside());
+        let wanted = settings.encoder.close_reading
+            && self.models.encoder.is_some()
+            && desks.into_iter().any(|one| !one.desks.is_empty());
+        if !wanted {
+            return Ok(self);
+        }
+        if let Some((desk, workers)) = DeskModel::start(&settings.encoder, places)? {
+            self.reader = self.reader.with_desk_model(Some(desk.model.clone()));
+            self.models.desk = Some(desk);
+            self.threads.push(workers);
+        }
+        Ok(self)
     }
 
     /// The same with the operator's own topics and complexity, where the configuration has them.
     pub fn with_own(mut self, topics: &config::TopicSettings) -> anyhow::Result<Self> {
-        let own = super::own::own_heads(topics, &self.reader, self.model.as_ref())?;
+        let own = super::own::own_heads(topics, &self.reader, self.models.encoder.as_ref())?;
         self.reader = self.reader.with_own(own);
         Ok(self)
     }
 
     /// Ends the threads.
     pub fn join(self) {
-        let (reader, model, threads) = self.into_parts();
-        drop((reader, model));
+        let (reader, models, threads) = self.into_parts();
+        drop((reader, models));
         threads.into_iter().for_each(Workers::join);
     }
 }
@@ -180,15 +215,23 @@ fn installed(
     settings: &config::EncoderSettings,
     places: &Places,
 ) -> anyhow::Result<(Catalog, Package)> {
-    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
-    let catalog = Catalog::open(&folder)?;
+    let (catalog, name) = installed_beside(settings, places)?;
     let package = catalog.package(&name).cloned().ok_or_else(|| {
         anyhow!(
             "{}: the manifest has no model `{name}`",
-            folder.join("manifest.json").display()
+            catalog.folder().join("manifest.json").display()
         )
     })?;
     Ok((catalog, package))
+}
+
+/// The models that are installed where the encoder is, and the encoder's name.
+pub(super) fn installed_beside(
+    settings: &config::EncoderSettings,
+    places: &Places,
+) -> anyhow::Result<(Catalog, String)> {
+    let (folder, name) = manifest_and_name(settings.folder.as_deref(), places);
+    Ok((Catalog::open(&folder)?, name))
 }
 
 /// A configured folder is `…/models/NAME`, with the manifest beside it.

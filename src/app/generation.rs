@@ -4,20 +4,19 @@ use super::encoder::measures_with;
 use super::engines::Engines;
 use super::own::own_heads;
 use super::scan::searching;
-use super::{Unkept, desks, promise_in_words};
+use super::{Models, Unkept, desks, promise_in_words};
 use crate::config;
-use crate::inference::Model;
 use crate::ledger;
 use crate::pipeline::{Canary, Generation, Shadow};
 use crate::policy::{Policy, Privacy};
 use crate::signals::Reader;
 use std::sync::Arc;
 
-/// Makes a generation of these settings; `model` and what `stays` names stay through all of them, and `unkept` says which promises
+/// Makes a generation of these settings; `models` and what `stays` names stay through all of them, and `unkept` says which promises
 /// nothing keeps.
 pub(super) fn generation(
     settings: &config::Settings,
-    model: Option<&Model>,
+    models: &Models,
     stays: (&Reader, &Engines),
     unkept: &[Unkept],
 ) -> anyhow::Result<Generation> {
@@ -30,7 +29,7 @@ pub(super) fn generation(
         .map(|shadow| {
             anyhow::Ok(Shadow {
                 policy: Policy::new(shadow.policy.clone()),
-                desks: desks(&shadow.desks, model)?,
+                desks: desks(&shadow.desks, models)?,
             })
         })
         .transpose()?;
@@ -39,13 +38,13 @@ pub(super) fn generation(
         .map(|canary| {
             anyhow::Ok(Canary {
                 share: canary.share.clone(),
-                generation: Arc::new(generation(&canary.settings, model, stays, unkept)?),
+                generation: Arc::new(generation(&canary.settings, models, stays, unkept)?),
             })
         })
         .transpose()?;
     let looked_for = looked_for(settings);
     let searching = searching(reader, &looked_for)?;
-    let own = own_heads(&settings.topics, reader, model)?;
+    let own = own_heads(&settings.topics, reader, models.encoder.as_ref())?;
     let signals = searching.with_own(own);
     let unkept = unkept.iter().find(|one| one.file == settings.source.file);
     Ok(Generation {
@@ -54,7 +53,7 @@ pub(super) fn generation(
             None => promise_in_words(settings, unkept),
         },
         policy: Policy::new(served.unwrap_or_else(|| settings.policy.clone())),
-        desks: desks(&settings.desks, model)?,
+        desks: desks(&settings.desks, models)?,
         engines: engines.generators(&settings.engines)?,
         detectors: ledger::detectors(&looked_for.detectors),
         measured_by: measures_with(&signals),

@@ -73,7 +73,11 @@ async fn embeddings(
     measuring: &Measuring,
     progress: &dyn Fn(usize, usize),
 ) -> anyhow::Result<Vec<Arc<[f32]>>> {
-    let model = measuring.model.as_ref().context("no encoder is loaded")?;
+    let model = measuring
+        .models
+        .encoder
+        .as_ref()
+        .context("no encoder is loaded")?;
     let encodings = rows.iter().map(|row| model.encode(row.text.as_str()));
     let mut done = 0;
     let vectors = stream::iter(encodings).buffered(AT_ONCE).inspect(|_| {

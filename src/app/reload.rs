@@ -10,10 +10,9 @@ use super::generation::{generation, needs_encoder};
 use super::looks::looked_at;
 use super::own::refuse_unknown_topics;
 use super::places::Places;
-use super::{Unkept, keep_promises};
+use super::{Models, Unkept, keep_promises};
 use crate::config;
 use crate::domain::Endpoint;
-use crate::inference::Model;
 use crate::pipeline::Generation;
 use crate::server::Tls;
 use crate::signals::Reader;
@@ -50,7 +49,7 @@ struct Watch {
 
 /// What stays through reloads and has to know of them.
 pub(super) struct Kept {
-    pub(super) model: Option<Model>,
+    pub(super) models: Models,
     pub(super) engines: Engines,
     pub(super) reader: Reader,
     pub(super) places: Places,
@@ -159,7 +158,7 @@ impl Watch {
         refuse_unknown_topics(&settings, &self.kept.places)?;
         refuse_lapsed(&settings)?;
         let unkept = keep_promises(&mut settings, &self.kept.places);
-        if needs_encoder(&settings) && self.kept.model.is_none() {
+        if needs_encoder(&settings) && self.kept.models.encoder.is_none() {
             return Err(anyhow!(
                 "the new policy needs the encoder, which is loaded at start only"
             ))
@@ -172,9 +171,8 @@ impl Watch {
             .context("restart to use it");
         }
         self.keep_stores(&mut settings);
-        let model = self.kept.model.as_ref();
         let stays = (&self.kept.reader, &self.kept.engines);
-        let generation = generation(&settings, model, stays, &unkept)?;
+        let generation = generation(&settings, &self.kept.models, stays, &unkept)?;
         settings.server.anonymous_confirmed = self.server.anonymous_confirmed;
         settings
             .refuse_open()

@@ -28,7 +28,7 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
             Some(file) => file.display().to_string(),
             None => "--message".to_owned(),
         })?;
-    let policy = Policy::new(settings.policy);
+    let policy = Policy::new(settings.policy.clone());
     let (beside, beside_desks) = shadow.map(beside).unzip();
     let mut detect = policy.settings().privacy.detectors.clone();
     let detected = |policy: &Policy| policy.settings().privacy.detectors.clone();
@@ -40,9 +40,10 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         policy.wanted().or(beside_wanted).needs_encoder(),
         &places(),
     )?
-    .with_own(&settings.topics)?;
-    let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
-    let beside_desks = app::desks(&beside_desks.unwrap_or_default(), measuring.model.as_ref())?;
+    .with_own(&settings.topics)?
+    .with_desk_model(&settings, &places())?;
+    let desks = app::desks(&settings.desks, &measuring.models)?;
+    let beside_desks = app::desks(&beside_desks.unwrap_or_default(), &measuring.models)?;
     let shadow = beside.map(|policy| Shadow {
         policy,
         desks: beside_desks,
@@ -53,7 +54,11 @@ pub(super) fn explain(asked: Explain) -> anyhow::Result<bool> {
         .map_err(|refused| anyhow!("refused: {refused}"))?
         .wanted
         .or(beside_wanted);
-    let signals = runtime()?.block_on(measuring.reader.read(&request, wanted, PATIENCE));
+    let signals = runtime()?.block_on(async {
+        let reader = &measuring.reader;
+        let signals = reader.read(&request, wanted, PATIENCE).await;
+        reader.read_closely(&request, signals, PATIENCE).await
+    });
     let mut explained = Explained {
         promise,
         ..Explained::of(&Asked {

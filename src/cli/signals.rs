@@ -36,8 +36,9 @@ pub(super) fn signals(asked: Signals) -> anyhow::Result<bool> {
     let settings = settings(asked.config.as_deref())?;
     let everything = &settings.policy.privacy.detectors;
     let measuring = app::measuring(&settings.encoder, everything, true, &places())?
-        .with_own(&settings.topics)?;
-    let desks = app::desks(&settings.desks, measuring.model.as_ref())?;
+        .with_own(&settings.topics)?
+        .with_desk_model(&settings, &places())?;
+    let desks = app::desks(&settings.desks, &measuring.models)?;
     let bench = Bench {
         measuring,
         policy: Policy::new(settings.policy),
@@ -78,6 +79,11 @@ impl Bench {
             .measuring
             .reader
             .read(&request, Wanted::ALL, PATIENCE)
+            .await;
+        let measured = self
+            .measuring
+            .reader
+            .read_closely(&request, measured, PATIENCE)
             .await;
         let class = self.policy.data_class(&request, &measured);
         let found = self

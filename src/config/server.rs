@@ -115,7 +115,14 @@ fn listeners(listen: Option<&Section<'_>>, callers: usize) -> (SocketAddr, Optio
 pub(super) fn encoder(root: &Section<'_>, secrets: &Secrets<'_>) -> (EncoderSettings, Duration) {
     let section = root.section(
         "encoder",
-        &["folder", "workers", "queue", "deadline", "serve"],
+        &[
+            "folder",
+            "workers",
+            "queue",
+            "deadline",
+            "serve",
+            "close_reading",
+        ],
     );
     let section = section.as_ref();
     let folder = section.and_then(|section| section.get("folder"));
@@ -124,6 +131,7 @@ pub(super) fn encoder(root: &Section<'_>, secrets: &Secrets<'_>) -> (EncoderSett
         workers: limit(section, "workers", 2, |value| value.whole(1..=64)) as usize,
         queue: limit(section, "queue", 256, |value| value.whole(1..=65_536)) as usize,
         serve: limit(section, "serve", false, |value| value.flag()),
+        close_reading: limit(section, "close_reading", true, |value| value.flag()),
     };
     let deadline = limit(section, "deadline", SIGNALS_DEADLINE, |value| {
         value.duration(Duration::from_millis(1)..=SECOND * 60)

@@ -172,6 +172,8 @@ pub struct EncoderSettings {
     pub queue: usize,
     /// Loaded for callers' own texts, too, where nothing in the policy needs it.
     pub serve: bool,
+    /// Questions put to approved answers are read by the desk model, too.
+    pub close_reading: bool,
 }
 
 /// The operator's own topics.

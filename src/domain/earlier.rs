@@ -1,5 +1,6 @@
 //! What a search for an approved answer reads beside the question: its language, and what was said before it.
 
+use super::Closely;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Passage {
     pub text: Arc<str>,
     /// Its embedding, unit length; `None` where it could not be measured in time.
     pub embedding: Option<Arc<[f32]>>,
+    /// What the desk model makes of it; `None` where nobody has it read, or it was not read in time.
+    pub closely: Option<Arc<Closely>>,
 }
 
 /// What a search for an approved answer reads beside the question. No policy looks at it, and no record holds it.
@@ -31,6 +34,8 @@ pub struct Earlier {
     pub language: Option<&'static str>,
     /// Whether it stands alone.
     pub leaning: Leaning,
+    /// What the desk model makes of the question by itself, where `alone` does not say it.
+    pub closely: Option<Arc<Closely>>,
     /// The question by itself, where the other signals were read of it together with the one before.
     pub alone: Option<Passage>,
     /// The question with those that it leans on in front.
@@ -47,6 +52,7 @@ impl fmt::Debug for Passage {
         f.debug_struct("Passage")
             .field("bytes", &self.text.len())
             .field("embedded", &self.embedding.is_some())
+            .field("closely", &self.closely.is_some())
             .finish()
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod caller;
+mod closely;
 mod day;
 mod earlier;
 mod endpoint;
@@ -25,6 +26,7 @@ pub use answer::{
     Verbatim,
 };
 pub use caller::{CacheScope, Caller, KeyDigest, RateLimits};
+pub use closely::Closely;
 pub use day::Day;
 pub use earlier::{Earlier, Leaning, Passage};
 pub use endpoint::{

@@ -145,6 +145,11 @@ impl Catalog {
         }
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The models, in the manifest's order.
     pub fn packages(&self) -> &[Package] {
         &self.packages

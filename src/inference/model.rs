@@ -48,6 +48,18 @@ impl Model {
         Ok(windows?)
     }
 
+    /// As [`windows`](Self::windows), for start-up and tools.
+    pub fn windows_blocking(
+        &self,
+        text: impl Into<Arc<str>>,
+    ) -> Result<Vec<Range<usize>>, InferenceError> {
+        let text: Arc<str> = text.into();
+        let windows = self
+            .pool
+            .run_blocking(move |engine| engine.windows(&text))?;
+        Ok(windows?)
+    }
+
     /// Texts that were not encoded because their caller had left, since the start.
     pub fn skipped(&self) -> u64 {
         self.pool.skipped()

@@ -1,7 +1,9 @@
 //! Approved answers made searchable: every question embedded, every word weighed.
 
+use super::close::{Close, Judge};
 use super::words::words;
 use super::{Entry, Source};
+use crate::domain::Closely;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub struct Index {
     pub(super) entries: Vec<Arc<Entry>>,
     pub(super) lexicon: Lexicon,
     pub(super) meanings: Option<Meanings>,
+    pub(super) close: Option<Close>,
 }
 
 /// Why an index cannot be built.
@@ -102,7 +105,29 @@ impl Index {
             lexicon: Lexicon::of(&entries),
             entries,
             meanings: None,
+            close: None,
         })
+    }
+
+    /// Has every question and every answer read closely, so that questions that are can be judged by that.
+    pub fn read_closely(
+        &mut self,
+        judge: Judge,
+        mut read: impl FnMut(&str) -> Result<Closely, String>,
+    ) -> Result<(), BuildError> {
+        let mut close = Close::new(judge);
+        for entry in &self.entries {
+            let failed = |message| BuildError::Embedding {
+                id: entry.id.clone(),
+                message,
+            };
+            let questions: Result<Vec<Closely>, String> =
+                entry.questions.iter().map(|text| read(text)).collect();
+            let answer = read(&entry.answer).map_err(failed)?;
+            close.add(&questions.map_err(failed)?, &answer);
+        }
+        self.close = Some(close);
+        Ok(())
     }
 
     /// The entries, in the order of the sources.

@@ -6,6 +6,7 @@
 //! decides whether one is good enough to give, knows a chat or a policy, reads a file or a clock.
 
 mod checked;
+mod close;
 mod covers;
 mod evidence;
 mod index;
@@ -24,6 +25,7 @@ mod words;
 mod yaml;
 
 pub use crate::domain::Day;
+pub use close::{Judge, JudgeError};
 pub use covers::subject_words;
 pub use index::{BuildError, Index};
 pub use language::Language;

@@ -1,8 +1,10 @@
 //! Finds the approved answer closest to a question, and says how likely it is the right one.
 
+use super::close::Likeliest;
 use super::evidence::{self, Feature, Features};
 use super::index::{Index, Meanings, unit};
 use super::{Day, Entry};
+use crate::domain::Closely;
 use std::sync::Arc;
 
 /// The entry closest to a question, and how sure one may be. Whether that is enough is not decided here.
@@ -21,6 +23,8 @@ pub struct Found<'a> {
 /// What a search could look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
+    /// Question and answer, word by word, by the desk model.
+    CloseReading,
     /// The question's embedding and its words.
     MeaningAndWords,
     /// Words alone, because there was no embedding.
@@ -34,6 +38,8 @@ pub struct Query<'a> {
     pub text: &'a str,
     /// Its embedding, where there is one.
     pub embedding: Option<&'a [f32]>,
+    /// What the desk model makes of it, where it was read closely.
+    pub closely: Option<&'a Closely>,
     /// The ISO 639-3 code of its language, where that was measured.
     pub language: Option<&'a str>,
     /// The day, which decides what is past its end.
@@ -43,19 +49,24 @@ pub struct Query<'a> {
 /// Of an entry's closeness in meaning: the share of its best question; the rest is the middle of all its questions,
 /// which one oddly worded question cannot pull away. Found by `models/train/fit_search.py`, as those in `evidence.rs`.
 const BEST_QUESTION: f32 = 1.0 / 3.0;
+/// English, in ISO 639-3.
+const ENGLISH: &str = "eng";
 /// What meaning and shared words count in the order of entries.
 const CLOSENESS: (f32, f32) = (0.75, 0.25);
 
 impl Index {
-    /// The entry closest to a question, by meaning and words, or by words alone where there is no embedding (or one
-    /// that does not fit the index). `None` when nothing is left that is valid today and in the question's language, or
-    /// nothing is shared with any.
+    /// The entry closest to a question: read closely where that is possible, else by meaning and words, or by words
+    /// alone where there is no embedding (or one that does not fit the index). `None` when nothing is left that is valid
+    /// today and in the question's language, or nothing is shared with any.
     pub fn search(&self, query: &Query<'_>) -> Option<Found<'_>> {
         let live: Vec<bool> = self
             .entries
             .iter()
             .map(|entry| entry.is_valid_on(query.today) && entry.may_answer_in(query.language))
             .collect();
+        if let Some(found) = self.by_close_reading(query, &live) {
+            return Some(found);
+        }
         let shares = self.lexicon.shares(query.text);
         let meaning = self.meanings.as_ref().zip(query.embedding);
         let closeness = meaning.and_then(|(meanings, vector)| meanings.closeness(vector));
@@ -63,6 +74,33 @@ impl Index {
             Some(meaning) => self.by_both(&live, &meaning, &shares),
             None => self.by_words(&live, &shares),
         }
+    }
+
+    /// The desk model reads English: a question in another language, and one in an unknown language put to entries of
+    /// several, is searched for as without it.
+    fn by_close_reading(&self, query: &Query<'_>, live: &[bool]) -> Option<Found<'_>> {
+        let (close, asked) = self.close.as_ref().zip(query.closely)?;
+        let in_english = match query.language {
+            Some(language) => language == ENGLISH,
+            None => self.is_in_english(),
+        };
+        if !in_english {
+            return None;
+        }
+        let id = |at: usize| self.entries.get(at).map(|entry| &entry.id);
+        let twins = |one, other| id(one) == id(other);
+        let Likeliest { top, share, lead } = close.likeliest(asked, live, twins)?;
+        Some(Found {
+            entry: self.entries.get(top)?,
+            score: share,
+            margin: lead,
+            basis: Basis::CloseReading,
+        })
+    }
+
+    fn is_in_english(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.all(|entry| entry.may_answer_in(Some(ENGLISH)))
     }
 
     fn by_both(&self, live: &[bool], meaning: &[f32], shares: &[f32]) -> Option<Found<'_>> {
@@ -159,7 +197,7 @@ fn top(values: &[f32], live: &[bool]) -> Option<usize> {
 }
 
 /// In sixteen sums side by side, which the processor adds at once; a single sum would have to be added in order.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();

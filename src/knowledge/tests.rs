@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::Closely;
 use std::sync::Arc;
 
 const SHOP: &str = "\
@@ -52,6 +53,7 @@ fn search<'a>(
     index.search(&Query {
         text,
         embedding,
+        closely: None,
         language: None,
         today,
     })
@@ -256,4 +258,65 @@ fn an_index_with_two_equal_ids_or_a_failing_encoder_is_not_built() {
         Ok(vec![1.0; size].into())
     });
     assert!(matches!(changing, Err(BuildError::Embedding { .. })));
+}
+
+/// A stand-in desk model: a text is one word, which points where the stand-in encoder's vector does.
+fn close(text: &str) -> Result<Closely, String> {
+    let direction = direction(text);
+    let ends = vec![0.0; direction.len() + 1];
+    let word: Vec<f32> = direction.iter().copied().chain([0.0]).collect();
+    let rows = [ends.clone(), word, ends];
+    Closely::new(direction, rows.iter().map(Vec::as_slice)).ok_or_else(|| "unread".to_owned())
+}
+
+fn read_closely(source: Source) -> Index {
+    let judge =
+        br#"{"version": 1, "question": 1, "answer": 1, "words": 1, "none": 1, "scale": 10}"#;
+    let mut index = Index::build(vec![source], |text| Ok(direction(text))).unwrap();
+    let judge = Judge::parse(judge).unwrap();
+    index.read_closely(judge, close).unwrap();
+    index
+}
+
+fn basis(index: &Index, closely: Option<&Closely>, language: Option<&str>) -> Basis {
+    let text = "where did my parcel go";
+    let query = Query {
+        text,
+        embedding: Some(&direction(text)),
+        closely,
+        language,
+        today: day("2026-11-01"),
+    };
+    index.search(&query).unwrap().basis
+}
+
+#[test]
+fn a_question_that_was_read_closely_is_judged_by_that() {
+    let index = read_closely(shop());
+    let read = close("where did my parcel go").unwrap();
+    assert_eq!(basis(&index, Some(&read), None), Basis::CloseReading);
+    assert_eq!(basis(&index, Some(&read), Some("eng")), Basis::CloseReading);
+    assert_eq!(basis(&index, None, None), Basis::MeaningAndWords);
+}
+
+#[test]
+fn the_desk_model_judges_english_only() {
+    let read = close("where did my parcel go").unwrap();
+    let both = SHOP.replace("language: en\n", "");
+    let both = parse("file", &both, Form::Yaml).unwrap();
+    let german = parse(
+        "file",
+        &SHOP.replace("language: en", "language: de"),
+        Form::Yaml,
+    )
+    .unwrap();
+    let cases = [
+        (&both, Some("deu"), Basis::MeaningAndWords),
+        (&both, Some("eng"), Basis::CloseReading),
+        (&german, None, Basis::MeaningAndWords),
+    ];
+    for (source, language, expected) in cases {
+        let index = read_closely(source.clone());
+        assert_eq!(basis(&index, Some(&read), language), expected);
+    }
 }

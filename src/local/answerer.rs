@@ -21,6 +21,8 @@ pub struct Answerer {
 /// How sure an answerer must be, by what its search could look at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
+    /// When the desk model had read the question.
+    pub close_reading: Threshold,
     /// When the question's embedding was there.
     pub with_embedding: Threshold,
     /// When there were words alone.
@@ -96,6 +98,7 @@ pub(super) fn evidence(found: &Found<'_>) -> Evidence {
 impl Thresholds {
     pub(super) fn by(&self, basis: Basis) -> Threshold {
         match basis {
+            Basis::CloseReading => self.close_reading,
             Basis::MeaningAndWords => self.with_embedding,
             Basis::WordsAlone => self.words_alone,
         }
@@ -124,6 +127,10 @@ impl Default for Thresholds {
     /// embedding the score holds most of the lead already, so the margin is small.
     fn default() -> Self {
         Self {
+            close_reading: Threshold {
+                score: 0.80,
+                margin: 0.0,
+            },
             with_embedding: Threshold {
                 score: 0.81,
                 margin: 0.06,

@@ -2,7 +2,7 @@
 
 use super::answerer::{Answerer, Approved, evidence, usage};
 use super::{Unsure, conversation};
-use crate::domain::{ChatRequest, Leaning, Passage, Signals};
+use crate::domain::{ChatRequest, Closely, Leaning, Passage, Signals};
 use crate::knowledge::{Day, Filled, Found, Query, Spoken};
 
 /// A question, and the desk it is put to.
@@ -13,11 +13,12 @@ pub(super) struct Asked<'a> {
     pub(super) today: Day,
 }
 
-/// A text that stands for the question, and its embedding.
+/// A text that stands for the question, and what the models make of it.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     text: &'a str,
     embedding: Option<&'a [f32]>,
+    closely: Option<&'a Closely>,
 }
 
 /// An entry that may be given, and the reading that found it.
@@ -110,6 +111,7 @@ impl<'a> Asked<'a> {
             None => Reading {
                 text: self.request.question(),
                 embedding: self.signals.embedding.as_deref(),
+                closely: self.signals.earlier.closely.as_deref(),
             },
         }
     }
@@ -125,6 +127,7 @@ impl<'a> Asked<'a> {
         self.desk.index.search(&Query {
             text: reading.text,
             embedding: reading.embedding,
+            closely: reading.closely,
             language: self.signals.earlier.language,
             today: self.today,
         })
@@ -179,6 +182,7 @@ impl<'a> Reading<'a> {
         Self {
             text: &passage.text,
             embedding: passage.embedding.as_deref(),
+            closely: passage.closely.as_deref(),
         }
     }
 }

@@ -78,6 +78,7 @@ fn passage(text: &str) -> Option<Passage> {
     Some(Passage {
         text: text.into(),
         embedding: Some(direction(text)),
+        closely: None,
     })
 }
 

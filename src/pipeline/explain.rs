@@ -141,6 +141,9 @@ impl Visit {
                 admission.signals_deadline,
             )
             .await;
+        let signals = reader
+            .read_closely(request, signals, admission.signals_deadline)
+            .await;
         Ok(Explained {
             promise: generation.promise.clone(),
             ..Explained::of(&Asked {

@@ -11,7 +11,9 @@ use crate::handoff;
 use crate::ledger::{self, CacheOutcome, Decided, Judged, Ledger, MeasuredBySeen, Phase, Verdict};
 use crate::limits::Limits;
 use crate::local;
-use crate::policy::{self, AUTO, Admission, Admitted, Decision, Policy, Refused, Standing};
+use crate::policy::{
+    self, AUTO, Admission, Admitted, Decision, Policy, Refused, Standing, Step, Undecided,
+};
 use crate::signals;
 use crate::upstream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +210,15 @@ impl Visit {
         journey.measured(&signals, wanted);
         let standing = journey.at_this_moment(&demand, standing);
         let decided = policy.decide_demand(&demand, &signals, &standing);
+        let signals = if self.may_ask_desk(&decided) {
+            let began = Instant::now();
+            let deadline = admission.signals_deadline;
+            let signals = reader.read_closely(request, signals, deadline).await;
+            journey.passed(Phase::Local, began.elapsed());
+            signals
+        } else {
+            signals
+        };
         if let Some(shadow) = &self.generation.shadow {
             let desks = &self.generation.desks;
             let live = Outlook::of(&decided, desks, request, &signals, standing.today);
@@ -231,6 +242,16 @@ impl Visit {
         };
         let matching = Matching::of(self, request, &admission, &signals, &decision);
         journey.carry_out(decision, &signals, slot, matching).await
+    }
+
+    /// True where approved answers may be looked up, by this policy or by the one beside it.
+    fn may_ask_desk(&self, decided: &Result<Decision, Undecided>) -> bool {
+        let shadow = self.generation.shadow.as_ref();
+        let by_plan = decided.as_ref().is_ok_and(|decision| {
+            let mut steps = decision.plan.iter();
+            steps.any(|step| matches!(step, Step::Local(_)))
+        });
+        by_plan || shadow.is_some_and(|shadow| !shadow.desks.is_empty())
     }
 
     /// How things stand for this request, and whether its conversation stays with the higher tier.

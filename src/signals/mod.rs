@@ -7,6 +7,7 @@
 
 mod attack;
 mod calibration;
+mod closely;
 mod disguise;
 mod embed;
 mod features;
@@ -23,6 +24,7 @@ mod shape;
 mod tokens;
 mod wording;
 
+pub use closely::closely;
 pub use disguise::Withheld;
 pub use embed::{Embedded, NotEmbedded};
 pub use features::Surface;

@@ -30,6 +30,8 @@ use std::time::Duration;
 pub struct Reader {
     pub(super) encoder: Option<(Model, Arc<Heads>)>,
     own: Option<Arc<OwnHeads>>,
+    /// Reads questions put to a desk; `None` where none is, or the model is not there.
+    pub(super) desk_model: Option<Model>,
     scan: Arc<dyn PersonalScan>,
     /// `None` where the encoder says nothing of tokens.
     prose: Option<Prose>,
@@ -85,6 +87,7 @@ impl Reader {
         let reader = Self {
             encoder,
             own: None,
+            desk_model: None,
             prose,
             scan,
             attacks,
@@ -98,6 +101,14 @@ impl Reader {
         Self {
             own,
             ..self.clone()
+        }
+    }
+
+    /// The same reader with the model that reads questions put to a desk; `None` leaves that out.
+    pub fn with_desk_model(self, model: Option<Model>) -> Self {
+        Self {
+            desk_model: model,
+            ..self
         }
     }
 
@@ -153,6 +164,7 @@ impl Reader {
         let shared = shared.map(|text| Passage {
             text,
             embedding: signals.embedding.clone(),
+            closely: None,
         });
         let earlier = Earlier {
             language: told,
@@ -171,7 +183,11 @@ impl Reader {
                 in_time(deadline, encoded).await
             };
             let embedding = encoding.await.map(|encoding| encoding.embedding);
-            Some(Passage { text, embedding })
+            Some(Passage {
+                text,
+                embedding,
+                closely: None,
+            })
         };
         let (alone, together, before, asked_back) = tokio::join!(
             passage(alone),
@@ -182,6 +198,7 @@ impl Reader {
         Earlier {
             language: None,
             leaning: texts.leaning,
+            closely: None,
             alone,
             together,
             before,
@@ -535,7 +552,7 @@ fn worse(a: Reading<Probability>, b: Reading<Probability>) -> Reading<Probabilit
 }
 
 /// What comes in time and without a failure. A broken engine is news; a busy one shows in every record already.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     deadline: Duration,
     work: impl Future<Output = Result<T, InferenceError>>,
 ) -> Option<T> {

@@ -5,7 +5,7 @@ mod questions;
 
 use super::serve::{places, runtime, settings};
 use super::show;
-use crate::app::{self, Measuring};
+use crate::app::{self, Measuring, Models};
 use crate::domain::{Day, Evidence, Wanted};
 use crate::knowledge::Entry;
 use crate::local::Answerer;
@@ -121,7 +121,7 @@ pub(super) fn knowledge(asked: &Knowledge) -> anyhow::Result<bool> {
 
 fn list(whose: &Whose) -> anyhow::Result<bool> {
     let settings = settings(whose.config.as_deref())?;
-    let desk = desk(app::desks(&settings.desks, None)?, whose)?;
+    let desk = desk(app::desks(&settings.desks, &Models::default())?, whose)?;
     let today = crate::pipeline::today();
     for entry in desk.index.entries() {
         if whose.json {
@@ -136,11 +136,9 @@ fn list(whose: &Whose) -> anyhow::Result<bool> {
 fn test(test: &Test) -> anyhow::Result<bool> {
     let asked = questions::read(&test.questions)?;
     let settings = settings(test.whose.config.as_deref())?;
-    let measuring = app::measuring(&settings.encoder, &BTreeSet::new(), true, &places())?;
-    let desk = desk(
-        app::desks(&settings.desks, measuring.model.as_ref())?,
-        &test.whose,
-    )?;
+    let measuring = app::measuring(&settings.encoder, &BTreeSet::new(), true, &places())?
+        .with_desk_model(&settings, &places())?;
+    let desk = desk(app::desks(&settings.desks, &measuring.models)?, &test.whose)?;
     refuse_unknown(&asked, &desk, &test.questions)?;
     let rows = runtime()?.block_on(ask_all(&asked, &desk, &measuring));
     measuring.join();
@@ -244,6 +242,10 @@ async fn ask(asked: &Asked, desk: &Answerer, measuring: &Measuring) -> Row {
     let signals = measuring
         .reader
         .read(&asked.request, wanted, PATIENCE)
+        .await;
+    let signals = measuring
+        .reader
+        .read_closely(&asked.request, signals, PATIENCE)
         .await;
     let answer = desk.answer(&asked.request, &signals, today);
     let given = answer

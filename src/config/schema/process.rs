@@ -125,6 +125,11 @@ fn encoder() -> Key {
                     "Load it for /v1/embeddings and /v1/moderations where nothing in the policy needs it.",
                     flag(false),
                 ),
+                key(
+                    "close_reading",
+                    "Has what is asked of approved answers read by the desk model, too, word by word: surer, for some milliseconds more.",
+                    flag(true),
+                ),
             ],
         ),
     )
