@@ -9,7 +9,7 @@ use super::encoder::{Measuring, measuring};
 use super::places::Places;
 use crate::config::{Problem, Settings, Severity};
 use crate::domain::Day;
-use crate::knowledge::{Entry, Index, subject_words};
+use crate::knowledge::{Entry, Index, plain, subject_words};
 use crate::similar::{Head, Question, Verdict, Wording, refused_by};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -326,13 +326,6 @@ impl<'a> Judge<'a> {
 }
 
 /// A text without case, punctuation and spacing.
-fn plain(text: &str) -> String {
-    let lower = text.to_lowercase().replace(['\'', '\u{2019}'], "");
-    let words = lower.split(|c: char| !c.is_alphanumeric() && !"€$£%+-{}".contains(c));
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ")
-}
-
 fn place(entry: &Entry) -> String {
     format!("{}:{}", entry.file, entry.line)
 }

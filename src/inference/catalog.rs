@@ -2,6 +2,7 @@
 
 use super::digest::{sha256_hex, sha256_hex_of};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -162,8 +163,15 @@ impl Catalog {
 
     /// Every file that is not what the manifest says; empty when all is well.
     pub fn verify(&self) -> Vec<Problem> {
-        let files = self.packages.iter().flat_map(|package| &package.files);
+        let files = self.files().into_iter();
         files.filter_map(|file| self.check(file)).collect()
+    }
+
+    /// The files of all models, each once: two models may share one.
+    pub fn files(&self) -> Vec<&PackageFile> {
+        let mut seen = BTreeSet::new();
+        let files = self.packages.iter().flat_map(|package| &package.files);
+        files.filter(|file| seen.insert(&file.path)).collect()
     }
 
     /// Compares one file without holding it in memory: a pulled model may have gigabytes.

@@ -1,6 +1,7 @@
 //! Approved answers made searchable: every question embedded, every word weighed.
 
 use super::close::{Close, Judge};
+use super::verbatim::Verbatim;
 use super::words::words;
 use super::{Entry, Source};
 use crate::domain::Closely;
@@ -19,6 +20,7 @@ const B: f32 = 0.5;
 #[derive(Debug)]
 pub struct Index {
     pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) verbatim: Verbatim,
     pub(super) lexicon: Lexicon,
     pub(super) meanings: Option<Meanings>,
     pub(super) close: Option<Close>,
@@ -102,6 +104,7 @@ impl Index {
             entries.push(Arc::new(entry));
         }
         Ok(Self {
+            verbatim: Verbatim::of(&entries),
             lexicon: Lexicon::of(&entries),
             entries,
             meanings: None,

@@ -21,6 +21,7 @@ mod stated;
 mod table;
 mod template;
 mod tree;
+mod verbatim;
 mod words;
 mod yaml;
 
@@ -33,6 +34,7 @@ pub use search::{Basis, Found, Query};
 pub use slots::{Announced, Looks, Slot};
 pub use source::{Entry, Form, Source, SourceProblem, parse};
 pub use template::{Blank, Filled, Spoken};
+pub use verbatim::plain;
 
 #[cfg(test)]
 mod forms_tests;

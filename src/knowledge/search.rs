@@ -23,6 +23,8 @@ pub struct Found<'a> {
 /// What a search could look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
+    /// The question stands among the entry's own, word for word.
+    Verbatim,
     /// Question and answer, word by word, by the desk model.
     CloseReading,
     /// The question's embedding and its words.
@@ -55,7 +57,7 @@ const ENGLISH: &str = "eng";
 const CLOSENESS: (f32, f32) = (0.75, 0.25);
 
 impl Index {
-    /// The entry closest to a question: read closely where that is possible, else by meaning and words, or by words
+    /// The entry closest to a question: that which has it word for word, else read closely where that is possible, else by meaning and words, or by words
     /// alone where there is no embedding (or one that does not fit the index). `None` when nothing is left that is valid
     /// today and in the question's language, or nothing is shared with any.
     pub fn search(&self, query: &Query<'_>) -> Option<Found<'_>> {
@@ -64,7 +66,8 @@ impl Index {
             .iter()
             .map(|entry| entry.is_valid_on(query.today) && entry.may_answer_in(query.language))
             .collect();
-        if let Some(found) = self.by_close_reading(query, &live) {
+        let surer = self.verbatim(query.text, &live);
+        if let Some(found) = surer.or_else(|| self.by_close_reading(query, &live)) {
             return Some(found);
         }
         let shares = self.lexicon.shares(query.text);
@@ -74,6 +77,21 @@ impl Index {
             Some(meaning) => self.by_both(&live, &meaning, &shares),
             None => self.by_words(&live, &shares),
         }
+    }
+
+    /// The only live entry that has this question word for word.
+    fn verbatim(&self, text: &str, live: &[bool]) -> Option<Found<'_>> {
+        let asked = self.verbatim.asked(text).iter();
+        let living = asked.filter(|at| live.get(**at).copied().unwrap_or_default());
+        let mut entries = living.filter_map(|at| self.entries.get(*at));
+        let entry = entries.next()?;
+        let only = entries.all(|other| other.id == entry.id);
+        only.then_some(Found {
+            entry,
+            score: 1.0,
+            margin: 1.0,
+            basis: Basis::Verbatim,
+        })
     }
 
     /// The desk model reads English: a question in another language, and one in an unknown language put to entries of

@@ -126,6 +126,16 @@ impl Looks {
         matches!(self, Self::Number | Self::Date)
     }
 
+    /// The text without such values, where it holds any that can be told by their looks alone.
+    pub(super) fn taken_out(&self, text: &str) -> Option<String> {
+        if self.is_common() || text.len() > LONGEST_TEXT {
+            return None;
+        }
+        let (inside, _) = self.expressions()?;
+        let rest = inside.replace_all(text, " ");
+        (rest != text).then(|| rest.into_owned())
+    }
+
     fn expressions(&self) -> Option<(&Regex, &Regex)> {
         let of = |pair: &'static LazyLock<Option<(Regex, Regex)>>| {
             pair.as_ref().map(|(inside, whole)| (inside, whole))

@@ -320,3 +320,46 @@ fn the_desk_model_judges_english_only() {
         assert_eq!(basis(&index, Some(&read), language), expected);
     }
 }
+
+#[test]
+fn a_question_of_an_entry_gets_it_whatever_the_models_say() {
+    let index = index();
+    let found = search(
+        &index,
+        "how can I track my package",
+        None,
+        day("2026-11-01"),
+    )
+    .unwrap();
+    assert_eq!(
+        (&*found.entry.id, found.basis),
+        ("order-status", Basis::Verbatim)
+    );
+    assert!((found.score - 1.0).abs() < f32::EPSILON);
+    // What has ended is not given, however it is asked.
+    let ended = search(
+        &index,
+        "When does the winter sale start?",
+        None,
+        day("2026-12-24"),
+    );
+    assert!(ended.is_none_or(|found| found.basis != Basis::Verbatim));
+}
+
+#[test]
+fn a_question_of_two_entries_is_neither_word_for_word() {
+    let twice = SHOP.replace("Send something back", "Where is my order?");
+    let index = Index::lexical(vec![parse("file", &twice, Form::Yaml).unwrap()]).unwrap();
+    let found = search(&index, "where is my order", None, day("2026-11-01")).unwrap();
+    assert_eq!(found.basis, Basis::WordsAlone);
+}
+
+#[test]
+fn the_value_of_a_slot_makes_no_other_question_and_another_figure_does() {
+    let text = "version: 1\nname: desk\nslots:\n  order: {pattern: 'A-[0-9]{4}', ask: Which order?}\nentries:\n  \
+                - {id: status, questions: [\"Where is my order?\", Can I return it after 14 days], answer: \"See {order}.\"}\n";
+    let index = Index::lexical(vec![parse("file", text, Form::Yaml).unwrap()]).unwrap();
+    let basis = |text| search(&index, text, None, day("2026-11-01")).unwrap().basis;
+    assert_eq!(basis("Where is my order A-4711?"), Basis::Verbatim);
+    assert_eq!(basis("Can I return it after 30 days?"), Basis::WordsAlone);
+}

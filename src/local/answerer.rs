@@ -98,7 +98,7 @@ pub(super) fn evidence(found: &Found<'_>) -> Evidence {
 impl Thresholds {
     pub(super) fn by(&self, basis: Basis) -> Threshold {
         match basis {
-            Basis::CloseReading => self.close_reading,
+            Basis::Verbatim | Basis::CloseReading => self.close_reading,
             Basis::MeaningAndWords => self.with_embedding,
             Basis::WordsAlone => self.words_alone,
         }
@@ -128,7 +128,7 @@ impl Default for Thresholds {
     fn default() -> Self {
         Self {
             close_reading: Threshold {
-                score: 0.80,
+                score: 0.90,
                 margin: 0.0,
             },
             with_embedding: Threshold {

@@ -119,14 +119,14 @@ fn two_entries_nearly_as_close_are_not_chosen_between() {
 fn a_score_that_is_no_number_is_not_enough() {
     let mut answerer = answerer();
     answerer.thresholds.with_embedding.score = f32::NAN;
-    let sure = request(&[(Role::User, "Where is my order?")]);
+    let sure = request(&[(Role::User, "So where is my order?")]);
     assert!(answerer.answer(&sure, &signals(&sure), TODAY).is_err());
 }
 
 #[test]
 fn words_alone_must_reach_their_own_threshold() {
     let mut answerer = answerer();
-    let sure = request(&[(Role::User, "Where is my order?")]);
+    let sure = request(&[(Role::User, "So where is my order?")]);
     answerer.thresholds.words_alone.score = 0.0;
     answerer.thresholds.words_alone.margin = 0.0;
     assert!(answerer.answer(&sure, &Signals::default(), TODAY).is_ok());

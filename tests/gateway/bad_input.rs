@@ -31,6 +31,7 @@ pub(crate) fn damaged_models() -> PathBuf {
     let folder = new_folder();
     let (from, to) = (repository("models"), &folder);
     fs::copy(from.join("manifest.json"), to.join("manifest.json")).unwrap();
+    symlink(from.join("firstline-desk"), to.join("firstline-desk")).unwrap();
     let (from, to) = (from.join("firstline-encoder"), to.join("firstline-encoder"));
     fs::create_dir(&to).unwrap();
     symlink(from.join("encoder.onnx"), to.join("encoder.onnx")).unwrap();

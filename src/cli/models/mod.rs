@@ -35,11 +35,7 @@ pub(super) fn list(asked: &ModelsFolder) -> anyhow::Result<bool> {
 pub(super) fn verify(asked: &ModelsFolder) -> anyhow::Result<bool> {
     let catalog = open(asked)?;
     let problems = catalog.verify();
-    let files: usize = catalog
-        .packages()
-        .iter()
-        .map(|package| package.files.len())
-        .sum();
+    let files = catalog.files().len();
     if asked.json {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         show::json(&json!({"files": files, "ok": problems.is_empty(), "problems": problems}));
