@@ -2,6 +2,7 @@
 
 use super::engines::Engines;
 use super::generation::{generation, needs_encoder};
+use super::listeners::Bound;
 use super::looks::{Watched, looked_at};
 use super::places::Places;
 use super::reload::{self, Kept, Reloader};
@@ -23,7 +24,7 @@ use crate::shared;
 use crate::similar::Head;
 use crate::telemetry::{self, Metrics, Untraced};
 use crate::upstream::{self, BreakerSettings, RetrySettings};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,8 +70,9 @@ pub struct Handle {
     pub tls: bool,
 }
 
-/// Builds a gateway. `file` is watched for changes where the settings came from one.
-pub async fn build(
+/// Builds a gateway, within the runtime that it will run on. `file` is watched for changes where the settings came from
+/// one.
+pub fn build(
     mut settings: config::Settings,
     file: Option<PathBuf>,
     places: &Places,
@@ -78,16 +80,8 @@ pub async fn build(
     let unkept = keep_promises(&mut settings, places);
     unkept.iter().for_each(Unkept::warn);
     refuse_lapsed(&settings)?;
-    let api = bind(settings.server.api).await?;
-    let admin = match settings.server.admin {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
-    let handle = Handle {
-        api: api.local_addr()?,
-        admin: admin.as_ref().unwrap_or(&api).local_addr()?,
-        tls: settings.server.tls.is_some(),
-    };
+    let bound = Bound::to(&settings.server)?;
+    let handle = bound.handle(&settings.server)?;
     let tls = settings.server.tls.as_ref();
     let tls = tls.map(super::tls::begin).transpose()?;
     super::own::refuse_unknown_topics(&settings, places)?;
@@ -146,6 +140,7 @@ pub async fn build(
     let reloader = file
         .map(|file| reload::watch(file, &settings, kept, live))
         .transpose()?;
+    let (api, admin) = bound.listen(&settings.server)?;
     Ok(App {
         settings: settings.server,
         handle,
@@ -196,12 +191,6 @@ pub(super) fn refuse_lapsed(settings: &config::Settings) -> anyhow::Result<()> {
         tracing::warn!(doubt = %doubt, "a statement of residency ends");
     }
     Ok(())
-}
-
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another program using the port? choose another with --listen or `listen.api`")
-    })
 }
 
 /// The classes whose requests are not traced, because the collector may not hold their data.

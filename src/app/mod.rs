@@ -14,6 +14,7 @@ mod engines;
 mod generation;
 mod keys;
 mod learn;
+mod listeners;
 mod looks;
 mod outcomes;
 mod own;

@@ -25,7 +25,7 @@ pub(super) fn serve(asked: Serve) -> anyhow::Result<bool> {
         .map_err(|problem| anyhow!("{problem}"))?;
     let places = places();
     runtime()?.block_on(async {
-        let app = app::build(settings, asked.config, &places).await?;
+        let app = app::build(settings, asked.config, &places)?;
         let handle = app.handle();
         let scheme = if handle.tls { "https" } else { "http" };
         show::line(&format!(

@@ -53,6 +53,7 @@ fn lint_one(settings: &Settings, more: Vec<lint_modes::Doubt>) -> Vec<Problem> {
     let more = more
         .into_iter()
         .chain(lint_latency::doubts(settings))
+        .chain(super::lint_listen::doubts(settings))
         .chain(super::lint_shared::doubts(settings));
     for (path, message, remedy) in more {
         doubts.doubt(&path, message, remedy);

@@ -22,6 +22,7 @@ mod lapse;
 mod latency;
 mod lint;
 mod lint_latency;
+mod lint_listen;
 mod lint_modes;
 mod lint_shared;
 mod lint_stand_ins;

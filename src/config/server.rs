@@ -26,9 +26,11 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 /// The time for measuring where the operator says nothing.
 const SIGNALS_DEADLINE: Duration = Duration::from_millis(150);
 
+const LISTEN_KEYS: &[&str] = &["api", "admin", "tls", "allow_anonymous", "reuse_port"];
+
 /// Reads `listen`, `limits` and `debug_headers`.
 pub(super) fn server(root: &Section<'_>, callers: usize, secrets: &Secrets<'_>) -> ServerSettings {
-    let listen = root.section("listen", &["api", "admin", "tls", "allow_anonymous"]);
+    let listen = root.section("listen", LISTEN_KEYS);
     let (api, admin) = listeners(listen.as_ref(), callers);
     let tls = listen.as_ref().and_then(|listen| tls(listen, secrets));
     let limits = root.section(
@@ -55,8 +57,11 @@ pub(super) fn server(root: &Section<'_>, callers: usize, secrets: &Secrets<'_>) 
         admin,
         tls,
         allow_anonymous: listen
+            .as_ref()
             .is_some_and(|listen| listen.read("allow_anonymous", false, |value| value.flag())),
         anonymous_confirmed: false,
+        reuse_port: listen
+            .is_some_and(|listen| listen.read("reuse_port", false, |value| value.flag())),
         max_body_bytes: whole("max_body_mb", 10, 1024) as usize * MEBIBYTE as usize,
         header_timeout: span("header_timeout", 10),
         body_timeout: span("body_timeout", 30),

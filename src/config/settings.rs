@@ -132,6 +132,8 @@ pub struct ServerSettings {
     pub allow_anonymous: bool,
     /// Whoever started the process has said the same.
     pub anonymous_confirmed: bool,
+    /// Other processes of the same user may listen on the same addresses: a newer version, before this one ends.
+    pub reuse_port: bool,
     /// The largest request body.
     pub max_body_bytes: usize,
     /// The time a request's headers may take.

@@ -47,7 +47,7 @@ pub async fn start(folder: &Path, places: &Places) -> anyhow::Result<Running> {
             anyhow!("{}", lines.join("\n"))
         })?;
     settings.records.journal = Some(journal.clone());
-    let gateway = app::build(settings, None, places).await?;
+    let gateway = app::build(settings, None, places)?;
     let handle = gateway.handle().clone();
     let (stop, stopped) = oneshot::channel();
     let mut running = JoinSet::new();

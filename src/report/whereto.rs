@@ -9,8 +9,9 @@ use crate::ledger::{PlaceSeen, Record, Route};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The one code of an attempt that says that nothing was sent.
-const NOTHING_SENT: &str = "upstream_breaker_open";
+/// The codes of an attempt that say that nothing was sent: the endpoint was given a rest, or its form has no words for
+/// the request.
+const NOTHING_SENT: [&str; 2] = ["upstream_breaker_open", "caller_not_translatable"];
 
 /// Where the requests of a filter went.
 #[derive(Debug, Default)]
@@ -111,7 +112,7 @@ impl Whereabouts {
 impl<'a> Journey<'a> {
     pub(super) fn of(record: &'a Record) -> Self {
         let sent = record.attempts.iter();
-        let sent = sent.filter(|attempt| &*attempt.code != NOTHING_SENT);
+        let sent = sent.filter(|attempt| !NOTHING_SENT.contains(&&*attempt.code));
         let mut sent_to: Vec<&str> = sent.map(|attempt| &*attempt.endpoint).collect();
         sent_to.dedup();
         let mut journey = Self {

@@ -51,6 +51,7 @@ fn only_what_was_sent_nowhere_or_to_this_machine_stayed() {
         (&[][..], 0),
         (&["ollama:ok"], 0),
         (&["gpt:upstream_breaker_open", "ollama:ok"], 0),
+        (&["gpt:caller_not_translatable", "ollama:ok"], 0),
         (&["lan:ok"], 1),
         (&["proxy:ok"], 1),
         (&["gpt:ok"], 1),

@@ -3,30 +3,35 @@
 use super::body::ResponseBody;
 use super::routes::Site;
 use super::tls::Tls;
+use http::header::CONNECTION;
+use http::{HeaderValue, Version};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
+use std::io::ErrorKind::{ConnectionAborted, Interrupted};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long to wait when the process is out of file descriptors, so that the accept loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long an open connection may still bring a request when the gateway drains.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
     /// Connections served at once; more wait in the listener's backlog.
     pub max_connections: usize,
-    /// For a request's head to arrive.
+    /// For a request's head to arrive, the first one's from when the connection was opened.
     pub header_timeout: Duration,
 }
 
@@ -41,7 +46,8 @@ pub struct Stop {
 
 /// Serves connections until `stop.drain` is cancelled. Each connection is a task of `tasks`.
 ///
-/// The listener is passed in, so that a test can bind port 0; with TLS, what it proves itself with.
+/// The listener is passed in, so that a test can bind port 0; with TLS, what it proves itself with. Connections that the
+/// system has taken already are served, too: a closed listener would reset them.
 pub async fn serve(
     (listener, tls): (TcpListener, Option<Tls>),
     site: Site,
@@ -49,34 +55,80 @@ pub async fn serve(
     stop: Stop,
     tasks: TaskTracker,
 ) {
-    let site = Arc::new(site);
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    let connections = Arc::new(builder(limits));
+    let door = Door {
+        tls,
+        limits,
+        builder: Arc::new(builder(limits)),
+        site: Arc::new(site),
+        stop,
+        tasks,
+    };
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
-            () = stop.drain.cancelled() => return,
+            () = door.stop.drain.cancelled() => break,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let open = Open {
-                    place,
-                    builder: connections.clone(),
-                    site: site.clone(),
-                    stop: stop.clone(),
-                };
-                match &tls {
-                    None => tasks.spawn(open.serve(stream)),
-                    Some(tls) => {
-                        tasks.spawn(open.shake_hands(stream, tls.acceptor(), limits.header_timeout))
-                    }
-                };
-            }
+            Ok((stream, place)) => door.open(stream, place),
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+    match waiting(listener) {
+        Ok(streams) => streams.into_iter().for_each(|it| door.open(it, None)),
+        Err(error) => tracing::warn!(%error, "connections that waited are reset"),
+    }
+}
+
+/// The connections that nobody has taken, when nobody can come any more.
+fn waiting(listener: TcpListener) -> std::io::Result<Vec<TcpStream>> {
+    // Asked directly: the runtime may not have heard of the latest.
+    let listener = listener.into_std()?;
+    let mut streams = Vec::new();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => streams.push(stream),
+            Err(error) if matches!(error.kind(), ConnectionAborted | Interrupted) => {}
+            Err(_) => break,
+        }
+    }
+    // At once, so that hardly anybody can come in between.
+    drop(listener);
+    let streams = streams.into_iter().map(|stream| {
+        stream.set_nonblocking(true)?;
+        TcpStream::from_std(stream)
+    });
+    streams.collect()
+}
+
+/// What is done with a connection that was accepted.
+struct Door {
+    tls: Option<Tls>,
+    limits: ConnectionLimits,
+    builder: Arc<Builder<TokioExecutor>>,
+    site: Arc<Site>,
+    stop: Stop,
+    tasks: TaskTracker,
+}
+
+impl Door {
+    fn open(&self, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
+        // A connection that cannot be told to send at once still serves.
+        let _ = stream.set_nodelay(true);
+        let open = Open {
+            _place: place,
+            builder: self.builder.clone(),
+            site: self.site.clone(),
+            stop: self.stop.clone(),
+            patience: self.limits.header_timeout,
+        };
+        match &self.tls {
+            None => self.tasks.spawn(open.serve(stream)),
+            Some(tls) => self.tasks.spawn(open.shake_hands(stream, tls.acceptor())),
+        };
     }
 }
 
@@ -87,7 +139,6 @@ async fn accept(
     // The semaphore is never closed, so a missing permit cannot happen; it would only mean one connection uncounted.
     let place = places.clone().acquire_owned().await.ok();
     let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
     Ok((stream, place))
 }
 
@@ -109,19 +160,30 @@ fn builder(limits: ConnectionLimits) -> Builder<TokioExecutor> {
 
 /// A connection that was accepted.
 struct Open {
-    place: Option<OwnedSemaphorePermit>,
+    /// Free again when the connection has ended.
+    _place: Option<OwnedSemaphorePermit>,
     builder: Arc<Builder<TokioExecutor>>,
     site: Arc<Site>,
     stop: Stop,
+    /// The time for coming to terms, and then for a first request to arrive.
+    patience: Duration,
+}
+
+/// Why a connection is told to end.
+enum Told {
+    /// Nothing was asked on it.
+    Silent,
+    /// The gateway ends.
+    Drained,
 }
 
 impl Open {
     /// Whoever does not come to terms within the time that a head may take is let go.
-    async fn shake_hands(self, stream: TcpStream, acceptor: TlsAcceptor, at_most: Duration) {
-        let shaken = tokio::time::timeout(at_most, acceptor.accept(stream));
+    async fn shake_hands(self, stream: TcpStream, acceptor: TlsAcceptor) {
+        let shaken = tokio::time::timeout(self.patience, acceptor.accept(stream));
         let shaken = tokio::select! {
             shaken = shaken => shaken,
-            () = self.stop.drain.cancelled() => return,
+            () = last_call(&self.stop) => return,
         };
         match shaken {
             Ok(Ok(stream)) => self.serve(stream).await,
@@ -134,30 +196,82 @@ impl Open {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self {
-            place,
-            builder,
-            site,
-            stop,
-        } = self;
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let site = site.clone();
-            async move { Ok::<http::Response<ResponseBody>, Infallible>(site.answer(request).await) }
-        });
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.drain.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = stop.abort.cancelled() => Ok(()),
-                }
+        let asked = Arc::new(Notify::new());
+        let service = self.service(asked.clone());
+        let stream = TokioIo::new(stream);
+        let mut connection = pin!(self.builder.serve_connection(stream, service));
+        let told = tokio::select! {
+            ended = connection.as_mut() => return note(ended),
+            told = self.told_to_end(&asked) => told,
+        };
+        connection.as_mut().graceful_shutdown();
+        let at_most = async {
+            match told {
+                Told::Silent => tokio::time::sleep(LAST_CALL).await,
+                Told::Drained => self.stop.abort.cancelled().await,
             }
         };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            ended = connection => note(ended),
+            () = at_most => {}
         }
-        drop(place);
+    }
+
+    /// Answers requests. Once the gateway drains an answer says that the connection ends with it, so that nobody asks
+    /// the next one on it.
+    fn service(
+        &self,
+        asked: Arc<Notify>,
+    ) -> impl Service<
+        hyper::Request<Incoming>,
+        Response = http::Response<ResponseBody>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + use<> {
+        let (site, drain) = (self.site.clone(), self.stop.drain.clone());
+        service_fn(move |request: hyper::Request<Incoming>| {
+            asked.notify_one();
+            let (site, drain) = (site.clone(), drain.clone());
+            // Set apart, because a connection keeps room for it, and most connections are idle.
+            Box::pin(async move {
+                let says_so = request.version() <= Version::HTTP_11;
+                let mut response = site.answer(request).await;
+                if says_so && drain.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok(response)
+            })
+        })
+    }
+
+    async fn told_to_end(&self, asked: &Notify) -> Told {
+        let silent = async {
+            if tokio::time::timeout(self.patience, asked.notified())
+                .await
+                .is_ok()
+            {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = silent => Told::Silent,
+            () = last_call(&self.stop) => Told::Drained,
+        }
+    }
+}
+
+/// Over a moment after the drain began: a request may be on its way on any connection, and be answered.
+async fn last_call(stop: &Stop) {
+    stop.drain.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(LAST_CALL) => {}
+        () = stop.abort.cancelled() => {}
+    }
+}
+
+fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -26,5 +26,5 @@ pub use explain::explained;
 pub use gate::{Gate, GateLimits};
 pub use health::Readiness;
 pub use listen::{ConnectionLimits, Stop, serve};
-pub use routes::{RequestLimits, Site, Surface};
+pub use routes::{ROUTES, RequestLimits, Route, Site, Surface};
 pub use tls::{Tls, TlsError, TlsPem};

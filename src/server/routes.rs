@@ -1,12 +1,12 @@
-//! Which path is answered by what: one `match` on method and path.
+//! Which path is answered by what: one table of paths, and one `match` on what answers there.
 
 use super::body::ResponseBody;
-use super::errors;
+use super::errors::{self, Told};
 use super::forms;
 use super::gate::Gate;
 use super::headers::{self, REQUEST_ID};
 use super::health::{Readiness, VERSION};
-use super::texts::Page;
+use super::texts;
 use crate::domain::Form;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{CONTENT_TYPE, Metrics};
@@ -52,6 +52,88 @@ pub struct RequestLimits {
     pub debug_headers: bool,
 }
 
+/// A path, and what answers there.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The path; a last part in braces stands for any one part.
+    pub path: &'static str,
+    /// The methods that are answered, as the `allow` header names them.
+    pub allow: &'static str,
+    page: Page,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Ask,
+    Count,
+    Texts(texts::Page),
+    Explain,
+    Outcome,
+    Decision,
+    Models,
+    Live,
+    Ready,
+    Version,
+    Metrics,
+}
+
+/// Everything that is answered. Another path is not found, another method not allowed.
+pub const ROUTES: &[Route] = &[
+    route("/v1/chat/completions", "POST", Page::Ask),
+    route("/v1/responses", "POST", Page::Ask),
+    route("/v1/messages", "POST", Page::Ask),
+    route("/v1/completions", "POST", Page::Ask),
+    route("/v1/messages/count_tokens", "POST", Page::Count),
+    route(
+        "/v1/embeddings",
+        "POST",
+        Page::Texts(texts::Page::Embeddings),
+    ),
+    route(
+        "/v1/moderations",
+        "POST",
+        Page::Texts(texts::Page::Moderations),
+    ),
+    route("/v1/explain", "POST", Page::Explain),
+    route("/v1/outcomes", "POST", Page::Outcome),
+    route("/v1/decisions/{id}", "GET", Page::Decision),
+    route("/v1/models", "GET", Page::Models),
+    route("/livez", "GET, HEAD", Page::Live),
+    route("/healthz", "GET, HEAD", Page::Live),
+    route("/readyz", "GET, HEAD", Page::Ready),
+    route("/version", "GET", Page::Version),
+    route("/metrics", "GET", Page::Metrics),
+];
+
+const fn route(path: &'static str, allow: &'static str, page: Page) -> Route {
+    Route { path, allow, page }
+}
+
+impl Route {
+    /// It belongs to the API, where callers show a key; the rest is for whoever looks after the process.
+    pub fn needs_key(&self) -> bool {
+        !matches!(
+            self.page,
+            Page::Live | Page::Ready | Page::Version | Page::Metrics
+        )
+    }
+
+    /// What stands in the place of the part in braces.
+    fn rest<'path>(&self, path: &'path str) -> Option<&'path str> {
+        let (before, _) = self.path.split_once('{')?;
+        let rest = path.strip_prefix(before)?;
+        (!rest.is_empty() && !rest.contains('/')).then_some(rest)
+    }
+
+    fn is_at(&self, path: &str) -> bool {
+        self.path == path || self.rest(path).is_some()
+    }
+
+    fn takes(&self, method: &Method) -> bool {
+        self.allow.split(", ").any(|one| one == method.as_str())
+    }
+}
+
 impl Site {
     /// Answers one request. Whatever comes in, something sensible goes out.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
@@ -81,38 +163,43 @@ impl Site {
             )
             .into_response_in(form);
         }
-        let path = request.uri().path();
-        let api = self.surface == Surface::Api;
-        match (request.method(), path) {
-            (
-                &Method::POST,
-                "/v1/chat/completions" | "/v1/completions" | "/v1/responses" | "/v1/messages",
-            ) if api => self.ask(request, began, form).await,
-            (&Method::POST, "/v1/messages/count_tokens") if api => self.count(request).await,
-            (&Method::POST, "/v1/embeddings") if api => {
-                self.texts(Page::Embeddings, request, began).await
-            }
-            (&Method::POST, "/v1/moderations") if api => {
-                self.texts(Page::Moderations, request, began).await
-            }
-            (&Method::POST, "/v1/explain") if api => self.explain(request).await,
-            (&Method::POST, "/v1/outcomes") if api => self.outcome(request).await,
-            (&Method::GET, path) if api && decision_of(path).is_some() => {
-                let id = decision_of(path).unwrap_or_default();
+        let Some(route) = self.route_to(request.uri().path()) else {
+            return not_found().into_response_in(form);
+        };
+        if !route.takes(request.method()) {
+            return wrong_method(route, form);
+        }
+        match route.page {
+            Page::Ask => self.ask(request, began, form).await,
+            Page::Count => self.count(request).await,
+            Page::Texts(page) => self.texts(page, request, began).await,
+            Page::Explain => self.explain(request).await,
+            Page::Outcome => self.outcome(request).await,
+            Page::Decision => {
+                let id = route.rest(request.uri().path()).unwrap_or_default();
                 self.decision(request.headers(), id).await
             }
-            (&Method::GET, "/v1/models") if api => self.models(request.headers()),
-            (&Method::GET | &Method::HEAD, "/livez" | "/healthz") => text(StatusCode::OK, "ok\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => self.readiness.answer(),
-            (&Method::GET, "/version") => json(StatusCode::OK, VERSION.to_owned()),
-            (&Method::GET, "/metrics") if self.metrics.is_some() => self.metrics(),
-            _ => no_such(path, api, self.metrics.is_some(), form),
+            Page::Models => self.models(request.headers()),
+            Page::Live => text(StatusCode::OK, "ok\n"),
+            Page::Ready => self.readiness.answer(),
+            Page::Version => json(StatusCode::OK, VERSION.to_owned()),
+            Page::Metrics => self.metrics(),
         }
+    }
+
+    /// What answers at this path, on this listener.
+    fn route_to(&self, path: &str) -> Option<&'static Route> {
+        let route = ROUTES.iter().find(|route| route.is_at(path))?;
+        let is_here = match route.needs_key() {
+            true => self.surface == Surface::Api,
+            false => route.page != Page::Metrics || self.metrics.is_some(),
+        };
+        is_here.then_some(route)
     }
 
     fn metrics(&self) -> Response<ResponseBody> {
         let Some(metrics) = &self.metrics else {
-            return no_such("/metrics", false, false, Form::Chat);
+            return not_found().into_response_in(Form::Chat);
         };
         let mut response = text(StatusCode::OK, metrics.render());
         let kind = HeaderValue::from_static(CONTENT_TYPE);
@@ -152,49 +239,21 @@ fn unambiguous(request: &Request<Incoming>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The id in `/v1/decisions/{id}`.
-fn decision_of(path: &str) -> Option<&str> {
-    let id = path.strip_prefix("/v1/decisions/")?;
-    (!id.is_empty() && !id.contains('/')).then_some(id)
+fn not_found() -> Told {
+    let message = "there is nothing at this path; the API is at /v1/chat/completions, /v1/responses, \
+         /v1/messages, /v1/completions and /v1/models";
+    errors::caller(StatusCode::NOT_FOUND, "caller_not_found", message.into())
 }
 
-fn no_such(path: &str, api: bool, metrics: bool, form: Form) -> Response<ResponseBody> {
-    let allowed = match path {
-        "/v1/chat/completions"
-        | "/v1/embeddings"
-        | "/v1/moderations"
-        | "/v1/completions"
-        | "/v1/responses"
-        | "/v1/messages"
-        | "/v1/messages/count_tokens"
-        | "/v1/explain"
-        | "/v1/outcomes"
-            if api =>
-        {
-            "POST"
-        }
-        "/v1/models" if api => "GET",
-        path if api && decision_of(path).is_some() => "GET",
-        "/livez" | "/healthz" | "/readyz" => "GET, HEAD",
-        "/version" => "GET",
-        "/metrics" if metrics => "GET",
-        _ => {
-            let message = "there is nothing at this path; the API is at /v1/chat/completions, /v1/responses, \
-                 /v1/messages, /v1/completions and /v1/models";
-            return errors::caller(StatusCode::NOT_FOUND, "caller_not_found", message.into())
-                .into_response_in(form);
-        }
-    };
-    let message = format!("this path answers {allowed}");
+fn wrong_method(route: &Route, form: Form) -> Response<ResponseBody> {
     let told = errors::caller(
         StatusCode::METHOD_NOT_ALLOWED,
         "caller_method_not_allowed",
-        message,
+        format!("this path answers {}", route.allow),
     );
     let mut response = told.into_response_in(form);
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    let allow = HeaderValue::from_static(route.allow);
+    response.headers_mut().insert(header::ALLOW, allow);
     response
 }
 

@@ -22,7 +22,7 @@ use std::time::Instant;
 const MOST_TEXTS: usize = 2_048;
 
 /// Which of the two is asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Page {
     Embeddings,
     Moderations,

@@ -53,6 +53,11 @@ fn listen() -> Key {
                     "Permits an `api` address open to other machines without `callers`, where the command line says `--allow-anonymous` too.",
                     flag(false),
                 ),
+                key(
+                    "reuse_port",
+                    "Lets a newer version listen on the same addresses before this one ends; on Linux.",
+                    flag(false),
+                ),
             ],
         ),
     )

@@ -127,3 +127,17 @@ fn exploration_wants_two_endpoints_a_journal_and_a_modest_share() {
         only_problem(&most).contains("quality.explore: 0.6 is out of range; it can be 0 to 0.5")
     );
 }
+
+#[test]
+fn processes_that_take_over_need_one_port_and_count_their_budgets_together() {
+    let listen = |listen: &str| with(&format!("listen: {{{listen}}}\n"));
+    let any = warnings(&listen("api: \"127.0.0.1:0\", reuse_port: true"));
+    assert!(any.contains("name the port in `listen.api`"), "{any}");
+    let alone = listen("api: \"127.0.0.1:8080\", reuse_port: true");
+    assert_eq!(warnings(&alone), "");
+    let budgets = "cost: {budgets: [{name: all, usd: 5, per: day}]}\nrecords: {journal: journal}\n";
+    let apart = warnings(&format!("{alone}{budgets}"));
+    assert!(apart.contains("let both count in `cost.shared`"), "{apart}");
+    let one = listen("api: \"127.0.0.1:8080\"");
+    assert_eq!(warnings(&format!("{one}{budgets}")), "");
+}

@@ -2,6 +2,7 @@
 
 mod client;
 mod flows;
+pub(crate) mod frames;
 mod gateway;
 mod program;
 mod safety;
