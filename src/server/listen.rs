@@ -26,6 +26,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long an open connection may still bring a request when the gateway drains.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
+/// Connections taken at the last moment, at most: as many as a system keeps waiting. Who floods does not hold up the end.
+const MOST_WAITING: usize = 4096;
+
 /// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
@@ -83,12 +86,12 @@ pub async fn serve(
     }
 }
 
-/// The connections that nobody has taken, when nobody can come any more.
+/// The connections that nobody has taken yet; from then on nobody can come.
 fn waiting(listener: TcpListener) -> std::io::Result<Vec<TcpStream>> {
     // Asked directly: the runtime may not have heard of the latest.
     let listener = listener.into_std()?;
     let mut streams = Vec::new();
-    loop {
+    while streams.len() < MOST_WAITING {
         match listener.accept() {
             Ok((stream, _)) => streams.push(stream),
             Err(error) if matches!(error.kind(), ConnectionAborted | Interrupted) => {}
