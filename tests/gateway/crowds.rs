@@ -64,8 +64,11 @@ async fn crowd(gateway: &Gateway, hand: &Hand, idle: usize, active: usize) -> u6
 /// The same crowd again and again, in at most so much memory, and never in more than the first time.
 async fn crowds(times: usize, idle: usize, active: usize, most_kib: u64) {
     let hand = Hand::new().await;
-    let limits = "limits: {max_connections: 12000, max_in_flight: 4000, header_timeout: 1h}";
-    let gateway = Gateway::start(&remote_at(hand.address, limits));
+    // Nobody is let go for being slow: a crowd takes its time to gather.
+    let limits = "limits: {max_connections: 12000, max_in_flight: 4000, header_timeout: 1h}\nlatency: {deadline: 9m}";
+    let patient = "timeouts: {first_token: 5m, between_tokens: 5m, total: 9m}, price:";
+    let config = remote_at(hand.address, limits).replace("price:", patient);
+    let gateway = Gateway::start(&config);
     let before = resident_kib(&gateway);
     let mut held = Vec::with_capacity(times);
     for _ in 0..times {
