@@ -16,9 +16,11 @@ pub(super) enum Part {
 }
 
 /// What follows a field's number.
-enum Content<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content<'a> {
     Number(u64),
     Bytes(&'a [u8]),
+    /// Four or eight bytes, passed over.
     Fixed,
 }
 
@@ -62,7 +64,8 @@ impl Part {
     }
 }
 
-fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Content<'a>)> {
+/// Takes the next field off the front; `None` when the bytes are no message.
+pub(super) fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Content<'a>)> {
     let key = varint(bytes)?;
     let content = match key & 7 {
         0 => Content::Number(varint(bytes)?),

@@ -3,14 +3,16 @@
 use super::cache::{Buffer, Cache, Pick, Row};
 use super::folder::{DecoderError, DecoderFolder};
 use super::graph::{Graph, IDS, KvType, LOGITS, MASK, POSITIONS, Style};
+use super::last::last_position_only;
 use crate::inference::{EngineError, Runtime};
 use half::f16;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{IoBinding, Session, SessionInputValue};
 use ort::value::TensorElementType;
 use ort::value::{DynValue, Tensor};
 use std::borrow::Cow;
+use std::fs;
 
 /// A decoder's session. It belongs to one thread; caches made by it can be used with no other.
 pub(super) struct DecoderEngine {
@@ -35,6 +37,10 @@ impl DecoderEngine {
         let session = open_session(runtime, folder, threads).map_err(|error| {
             DecoderError::Failed(format!("the graph cannot be loaded: {error}"))
         })?;
+        Self::of(session, folder)
+    }
+
+    fn of(session: Session, folder: &DecoderFolder) -> Result<Self, DecoderError> {
         let graph = Graph::read(&session, folder)?;
         Ok(Self { session, graph })
     }
@@ -202,12 +208,30 @@ impl Inputs {
     }
 }
 
+/// Where ONNX Runtime looks for weights beside a graph that it is given as bytes.
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+/// With a head that works for the last position alone, where the graph allows it.
 fn open_session(runtime: &Runtime, folder: &DecoderFolder, threads: usize) -> ort::Result<Session> {
-    Session::builder(runtime.environment())?
+    let mut builder = builder(runtime, threads)?;
+    match open_edited(builder.clone(), folder) {
+        Some(session) => Ok(session),
+        None => builder.commit_from_file(&folder.graph),
+    }
+}
+
+fn builder(runtime: &Runtime, threads: usize) -> ort::Result<SessionBuilder> {
+    Ok(Session::builder(runtime.environment())?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
-        .with_inter_threads(1)?
-        .commit_from_file(&folder.graph)
+        .with_inter_threads(1)?)
+}
+
+fn open_edited(builder: SessionBuilder, folder: &DecoderFolder) -> Option<Session> {
+    let beside = folder.graph.parent()?.to_str()?;
+    let model = last_position_only(fs::read(&folder.graph).ok()?, LOGITS)?;
+    let mut builder = builder.with_config_entry(WEIGHTS_FOLDER, beside).ok()?;
+    builder.commit_from_memory(&model).ok()
 }
 
 /// Ones where a row has a token: from the front of a shared buffer, at the back of a growing one.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::inference::decoder::test_models::{MODELS, engine, golden};
+use crate::inference::decoder::test_models::{MODELS, engine, golden, path};
+use crate::inference::test_files::runtime;
 
 fn ids(tokens: &[u32]) -> Vec<i64> {
     tokens.iter().map(|id| i64::from(*id)).collect()
@@ -142,5 +143,25 @@ fn a_token_that_the_model_lacks_is_an_error_and_the_engine_stays_usable() {
         assert!(engine.forward(&mut cache, &[100_000]).is_err(), "{model}");
         let mut cache = engine.empty_cache(4).unwrap();
         assert!(engine.forward(&mut cache, &[1]).is_ok(), "{model}");
+    }
+}
+
+#[test]
+fn a_head_that_works_for_the_last_position_alone_gives_the_same_logits() {
+    for model in MODELS {
+        let folder = DecoderFolder::open(&path(model), None).unwrap();
+        let mut builder = builder(&runtime(), 1).unwrap();
+        let edited = open_edited(builder.clone(), &folder);
+        let mut edited = DecoderEngine::of(edited.expect(model), &folder).unwrap();
+        let whole = builder.commit_from_file(&folder.graph).unwrap();
+        let mut whole = DecoderEngine::of(whole, &folder).unwrap();
+        for case in golden(model).greedy {
+            let logits = |engine: &mut DecoderEngine| {
+                let mut cache = engine.empty_cache(case.ids.len()).unwrap();
+                engine.forward(&mut cache, &ids(&case.ids)).unwrap()
+            };
+            let (found, expected) = (logits(&mut edited), logits(&mut whole));
+            assert!(near(&found[0], &expected[0]), "{model}: {}", case.prompt);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod engine;
 mod folder;
 mod graph;
 mod handle;
+mod last;
 mod load;
 mod sampler;
 mod scheduler;
