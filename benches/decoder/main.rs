@@ -1,6 +1,7 @@
 //! How fast the engine reads a prompt and writes, alone and with several conversations, and what a measuring encoder
 //! feels of it. `benches/decoder/run.py` makes the model folders, runs this in turns with onnxruntime-genai and llama.cpp
-//! and prints one table; alone: `cargo bench --locked --bench decoder -- FOLDER [THREADS]`. One JSON object a line.
+//! and prints one table; alone: `cargo bench --locked --bench decoder -- FOLDER [THREADS] [quick] [alone]`, where `quick` measures
+//! each thing once and `alone` leaves out several conversations and the encoder. One JSON object a line.
 
 #![expect(
     clippy::expect_used,
@@ -22,35 +23,78 @@ use tokio::runtime::Runtime;
 /// Tokens of the prompts that are read, and tokens that are written after the first.
 const PROMPTS: [usize; 2] = [64, 512];
 const WRITTEN: usize = 96;
+const WRITTEN_QUICKLY: usize = 48;
 const ROUNDS: usize = 5;
-const SIDE_BY_SIDE: [usize; 4] = [1, 2, 4, 8];
+/// What is read to see how fast memory is: far more than any cache holds.
+const READ_BYTES: usize = 512 << 20;
+static SIDE_BY_SIDE: [usize; 4] = [1, 2, 4, 8];
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Pace {
+    written: usize,
+    rounds: usize,
+    conversations: &'static [usize],
+    encoder: bool,
+}
+
 fn main() {
-    let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
-    let folder = PathBuf::from(words.next().expect("usage: FOLDER [THREADS]"));
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| words.iter().any(|one| one == word);
+    let pace = Pace {
+        written: if has("quick") {
+            WRITTEN_QUICKLY
+        } else {
+            WRITTEN
+        },
+        rounds: if has("quick") { 1 } else { ROUNDS },
+        conversations: if has("alone") {
+            &SIDE_BY_SIDE[..1]
+        } else {
+            &SIDE_BY_SIDE
+        },
+        encoder: !has("alone"),
+    };
+    let mut words = words
+        .into_iter()
+        .filter(|word| !["--bench", "quick", "alone"].contains(&word.as_str()));
+    let folder = PathBuf::from(
+        words
+            .next()
+            .expect("usage: FOLDER [THREADS] [quick] [alone]"),
+    );
     let threads = words
         .next()
         .map_or(1, |n| n.parse().expect("a number of threads"));
+    println!(
+        "{{\"threads\":{threads},\"memory_gb_per_second\":{:.2}}}",
+        memory(threads)
+    );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime");
     let (decoder, ends) = started(folder, threads);
+    first_token(&runtime, &decoder, PROMPTS[0]);
     for tokens in PROMPTS {
-        let rate = median(|| tokens as f64 / first_token(&runtime, &decoder, tokens).as_secs_f64());
+        let rate = || tokens as f64 / first_token(&runtime, &decoder, tokens).as_secs_f64();
+        let rate = median(pace.rounds, rate);
         let wait = tokens as f64 / rate * 1e3;
         println!(
             "{{\"threads\":{threads},\"prefill\":{tokens},\"tokens_per_second\":{rate:.1},\"first_token_ms\":{wait:.1}}}"
         );
     }
-    for conversations in SIDE_BY_SIDE {
-        let rate = median(|| writing(&runtime, &decoder, conversations));
+    for conversations in pace.conversations {
+        let rate = || writing(&runtime, &decoder, *conversations, pace.written);
+        let rate = median(pace.rounds, rate);
         println!(
             "{{\"threads\":{threads},\"conversations\":{conversations},\"tokens_per_second\":{rate:.1}}}"
         );
     }
-    beside(&runtime, &decoder, threads);
+    if pace.encoder {
+        beside(&runtime, &decoder, threads);
+    }
     drop(decoder);
     ends.join();
 }
@@ -79,6 +123,7 @@ fn job(prompt: usize, max_tokens: usize, salt: usize) -> Job {
         sampling: Sampling::greedy(),
         stops: Vec::new(),
         max_tokens,
+        grammar: None,
     }
 }
 
@@ -92,7 +137,7 @@ fn first_token(runtime: &Runtime, decoder: &Decoder, prompt: usize) -> Duration 
 
 /// Tokens a second of all conversations together, prompts not counted: the time of a run that writes is taken less that of
 /// one that only reads the same prompts.
-fn writing(runtime: &Runtime, decoder: &Decoder, conversations: usize) -> f64 {
+fn writing(runtime: &Runtime, decoder: &Decoder, conversations: usize, tokens: usize) -> f64 {
     let run = |written: usize| {
         let start = Instant::now();
         let jobs = (0..conversations).map(|salt| decoder.submit(job(PROMPTS[0], written, salt)));
@@ -114,7 +159,7 @@ fn writing(runtime: &Runtime, decoder: &Decoder, conversations: usize) -> f64 {
         start.elapsed().as_secs_f64()
     };
     let reading = run(1);
-    (conversations * WRITTEN) as f64 / (run(WRITTEN + 1) - reading)
+    (conversations * tokens) as f64 / (run(tokens + 1) - reading)
 }
 
 /// What the encoder takes for a text of 32 tokens while a conversation is being written, and while none is.
@@ -169,9 +214,24 @@ fn beside(runtime: &Runtime, decoder: &Decoder, threads: usize) {
     measuring.join();
 }
 
-fn median(mut one: impl FnMut() -> f64) -> f64 {
-    one();
-    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| one()).collect();
+/// Bytes a second that so many threads read together, in units of 10⁹: what bounds a step, which reads every weight once.
+fn memory(threads: usize) -> f64 {
+    let numbers = vec![1_u64; READ_BYTES / 8];
+    let share = numbers.len().div_ceil(threads);
+    let read = || {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for part in numbers.chunks(share) {
+                scope.spawn(move || std::hint::black_box(part.iter().sum::<u64>()));
+            }
+        });
+        READ_BYTES as f64 / 1e9 / start.elapsed().as_secs_f64()
+    };
+    median(ROUNDS, read)
+}
+
+fn median(rounds: usize, one: impl Fn() -> f64) -> f64 {
+    let mut rounds: Vec<f64> = (0..rounds).map(|_| one()).collect();
     rounds.sort_by(f64::total_cmp);
-    rounds[ROUNDS / 2]
+    rounds[rounds.len() / 2]
 }

@@ -2,6 +2,10 @@
 
     python benches/decoder/run.py make  --work DIR           model folders and GGUF files of random weights
     python benches/decoder/run.py bench --work DIR           one table; `--rounds N` turns, medians
+    python benches/decoder/run.py bench --work DIR --quick   the same table in about 25 minutes on two quiet cores
+
+`--shape`, `--weights` and `--threads` choose rows. With `--quick` each engine measures each thing once a turn and writes 48 tokens
+instead of 96, and several conversations and the encoder are measured in the first turn alone.
 
 Two shapes, SmolLM2-135M and Qwen2.5-0.5B, each as int4 (blocks of 32 and of 128) and int8 for ONNX Runtime, Q4_0 and Q8_0 for
 llama.cpp. Weights are random: speed does not depend on them. `make` needs torch, transformers, onnxruntime-genai, gguf and
@@ -24,13 +28,11 @@ SHAPES = {
     "qwen2.5-0.5b": dict(kind="qwen2", hidden_size=896, intermediate_size=4864, num_hidden_layers=24, num_attention_heads=14,
                          num_key_value_heads=2, vocab_size=151936),
 }
-# name of the format: (precision of the builder, its options, the llama.cpp format of the same bits)
-FORMATS = {
-    "int4-128": ("int4", {"int4_block_size": 128, "int4_accuracy_level": 4}, "Q4_0"),
-    "int4-32": ("int4", {"int4_block_size": 32, "int4_accuracy_level": 4}, "Q4_0"),
-    "int8": ("int8", {"int4_block_size": 128, "int4_accuracy_level": 4}, "Q8_0"),
-}
-PROMPT, WRITTEN, LONG = 64, 96, 512
+# name of the format: (precision of the builder, weights of a block that share a scale, the llama.cpp format of the same bits)
+FORMATS = {"int4-128": ("int4", 128, "Q4_0"), "int4-32": ("int4", 32, "Q4_0"), "int8": ("int8", 32, "Q8_0")}
+PROMPT, LONG = 64, 512
+# tokens written, and how often each thing is measured in a turn
+WHOLE, QUICK = (96, 5), (48, 1)
 
 
 def make(options):
@@ -38,13 +40,24 @@ def make(options):
         source = options.work / name / "source"
         if not (source / "model.safetensors").exists():
             hub_folder(shape, source)
-        for form, (precision, extra, _) in FORMATS.items():
+        for form, (precision, block, _) in FORMATS.items():
             folder = options.work / name / form
             if not (folder / "model.onnx").exists():
                 words = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", folder, "-p", precision, "-e", "cpu"]
-                words += ["-c", options.work / "cache", "--extra_options", *(f"{key}={value}" for key, value in extra.items())]
+                words += ["-c", options.work / "cache", "--extra_options", f"block_size={block}", "accuracy_level=4"]
                 subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+            check_blocks(folder, block)
         subprocess.run([options.llama, __file__, "gguf", "--work", options.work / name, "--shape", name], check=True)
+
+
+def check_blocks(folder, block):
+    """The builder passes over options that it does not know."""
+    import onnx
+
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    found = {one.i for node in graph.node if node.op_type == "MatMulNBits" for one in node.attribute if one.name == "block_size"}
+    if found != {block}:
+        sys.exit(f"{folder}: its weights are in blocks of {found}, wanted {block}")
 
 
 def hub_folder(shape, folder):
@@ -126,9 +139,9 @@ def random_gguf(gguf, np, shape, path):
 # ------------------------------------------------------------------------------------------- measuring
 
 
-def ours(program, folder, threads):
+def ours(program, folder, threads, words):
     """{"decode": tokens a second alone, "prefill": of the short prompt, ...} of the engine."""
-    done = subprocess.run([program, str(folder), str(threads)], capture_output=True, text=True, check=True)
+    done = subprocess.run([program, str(folder), str(threads), *words], capture_output=True, text=True, check=True)
     out = {}
     for line in done.stdout.splitlines():
         row = json.loads(line)
@@ -136,12 +149,15 @@ def ours(program, folder, threads):
             out[f"prefill {row['prefill']}"] = row["tokens_per_second"]
         elif "conversations" in row:
             out[f"decode x{row['conversations']}"] = row["tokens_per_second"]
+        elif "memory_gb_per_second" in row:
+            out["memory"] = row["memory_gb_per_second"]
         else:
-            out[f"{row['encoder']} p99 ms"] = row["p99_ms"]
+            out[f"{row['encoder']} p50 ms"], out[f"{row['encoder']} p99 ms"] = row["p50_ms"], row["p99_ms"]
     return out
 
 
-def genai(folder, threads):
+def genai(folder, threads, pace):
+    written, times = pace
     script = (
         "import sys, time, json, onnxruntime_genai as og\n"
         f"config = og.Config({str(folder)!r}); config.clear_providers()\n"
@@ -154,15 +170,16 @@ def genai(folder, threads):
         "    start = time.perf_counter()\n"
         "    for _ in range(written): g.generate_next_token()\n"
         "    return prompt / first, written / max(1e-9, time.perf_counter() - start)\n"
-        f"run({PROMPT}, 8); rows = [run({PROMPT}, {WRITTEN}) for _ in range(5)]; long = [run({LONG}, 1) for _ in range(5)]\n"
+        f"run({PROMPT}, 8); rows = [run({PROMPT}, {written}) for _ in range({times})]; long = [run({LONG}, 1) for _ in range({times})]\n"
         "median = lambda v: sorted(v)[len(v) // 2]\n"
         f"print(json.dumps({{'prefill {PROMPT}': median([r[0] for r in rows]), 'decode x1': median([r[1] for r in rows]), 'prefill {LONG}': median([r[0] for r in long])}}))\n"
     )
     return json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
-def llama(python, path, threads):
+def llama(python, path, threads, pace):
     """What the C library does, called with as little in between as can be."""
+    written, times = pace
     script = (
         "import ctypes, json, time, llama_cpp as L\n"
         "quiet = L.llama_log_callback(lambda *_: None); L.llama_log_set(quiet, ctypes.c_void_p(0)); L.llama_backend_init()\n"
@@ -179,7 +196,7 @@ def llama(python, path, threads):
         "    start = time.perf_counter()\n"
         "    for at in range(written): feed([1000 + at])\n"
         "    return prompt / first, written / max(1e-9, time.perf_counter() - start)\n"
-        f"run({PROMPT}, 8); rows = [run({PROMPT}, {WRITTEN}) for _ in range(5)]; long = [run({LONG}, 1) for _ in range(5)]\n"
+        f"run({PROMPT}, 8); rows = [run({PROMPT}, {written}) for _ in range({times})]; long = [run({LONG}, 1) for _ in range({times})]\n"
         "median = lambda v: sorted(v)[len(v) // 2]\n"
         f"print(json.dumps({{'prefill {PROMPT}': median([r[0] for r in rows]), 'decode x1': median([r[1] for r in rows]), 'prefill {LONG}': median([r[0] for r in long])}}))\n"
     )
@@ -189,27 +206,52 @@ def llama(python, path, threads):
 def bench(options):
     built = subprocess.run(["cargo", "bench", "--locked", "--bench", "decoder", "--no-run"], capture_output=True, text=True, check=True)
     program = re.search(r"\((target/release/deps/decoder-[0-9a-f]+)\)", built.stderr).group(1)
+    pace, words = (QUICK, ["quick"]) if options.quick else (WHOLE, [])
+    print(HEAD, flush=True)
     for name in [options.shape] if options.shape else SHAPES:
-        for form, (_, _, theirs) in FORMATS.items():
+        for form in options.weights:
+            precision, block, theirs = FORMATS[form]
             for threads in options.threads:
                 runs = []
-                for _ in range(options.rounds):
+                for turn in range(options.rounds):
                     folder = options.work / name / form
-                    runs.append({"firstline": ours(program, folder, threads), "genai": genai(folder, threads),
-                                 "llama.cpp": llama(options.llama, options.work / name / f"{theirs}.gguf", threads)})
-                row(name, form, threads, runs)
+                    more = [*words, "alone"] if options.quick and turn else words
+                    runs.append({"firstline": ours(program, folder, threads, more), "genai": genai(folder, threads, pace),
+                                 "llama.cpp": llama(options.llama, options.work / name / f"{theirs}.gguf", threads, pace)})
+                row((name, form, threads), weight_bytes(SHAPES[name], int(precision[3:]), block), runs)
 
 
-def row(name, form, threads, runs):
-    """One line of the table: medians, and ours over the best of the others in the same turn."""
-    middle = lambda who, what: statistics.median(run[who].get(what, float("nan")) for run in runs)
+HEAD = """| shape | weights | threads | decode | prefill 64 | prefill 512 | first token at 512, ms | decode together | encoder p50 | encoder p99 | of memory |
+|---|---|--:|---|---|---|---|---|---|---|--:|"""
+
+
+def weight_bytes(shape, bits, block):
+    """Bytes that a step of one token reads: every matrix once, the head included, with a float for each block's scale."""
+    hidden, inner = shape["hidden_size"], shape["intermediate_size"]
+    narrow = hidden // shape["num_attention_heads"] * shape["num_key_value_heads"]
+    layer = 2 * hidden * hidden + 2 * hidden * narrow + 3 * hidden * inner
+    return (shape["num_hidden_layers"] * layer + shape["vocab_size"] * hidden) * (bits / 8 + 4 / block)
+
+
+def row(names, bytes_read, runs):
+    """One line of the table: medians, ours over the best of the others in the same turn, and the share of what memory could give."""
+    engines = ("firstline", "genai", "llama.cpp")
+
+    def middle(who, what):
+        found = [run[who][what] for run in runs if what in run[who]]
+        return statistics.median(found) if found else float("nan")
+
     cells = []
     for what in ("decode x1", f"prefill {PROMPT}", f"prefill {LONG}"):
         ratio = statistics.median(run["firstline"][what] / max(run["genai"][what], run["llama.cpp"][what]) for run in runs)
-        cells.append(" / ".join(f"{middle(who, what):.0f}" for who in ("firstline", "genai", "llama.cpp")) + f" ({ratio:.2f})")
+        cells.append(" / ".join(f"{middle(who, what):.0f}" for who in engines) + f" ({ratio:.2f})")
+    cells.append(" / ".join(f"{1000 * LONG / middle(who, f'prefill {LONG}'):.0f}" for who in engines))
     cells.append(" / ".join(f"{middle('firstline', f'decode x{n}'):.0f}" for n in (1, 2, 4, 8)))
-    cells.append(f"{middle('firstline', 'quiet p99 ms'):.2f} → {middle('firstline', 'beside_a_decoder p99 ms'):.2f}")
-    print(f"| {name} | {form} | {threads} | " + " | ".join(cells) + " |", flush=True)
+    for share in ("p50", "p99"):
+        cells.append(f"{middle('firstline', f'quiet {share} ms'):.2f} → {middle('firstline', f'beside_a_decoder {share} ms'):.2f}")
+    used = [run["firstline"]["decode x1"] * bytes_read / 1e9 / run["firstline"]["memory"] for run in runs]
+    cells.append(f"{statistics.median(used):.2f} of {middle('firstline', 'memory'):.1f} GB/s")
+    print("| " + " | ".join(map(str, names)) + " | " + " | ".join(cells) + " |", flush=True)
 
 
 def main():
@@ -218,6 +260,8 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--llama", default=sys.executable, help="the Python that has llama-cpp-python and gguf")
     parser.add_argument("--shape", choices=list(SHAPES), help="only this one")
+    parser.add_argument("--weights", choices=list(FORMATS), nargs="+", default=list(FORMATS))
+    parser.add_argument("--quick", action="store_true", help="each thing once a turn")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
