@@ -108,6 +108,7 @@ async fn write(decoder: &Decoder, trial: &Trial, prompt: &str) -> anyhow::Result
         sampling: Sampling::greedy(),
         stops: Vec::new(),
         max_tokens: trial.max_tokens,
+        grammar: None,
     };
     let began = Instant::now();
     read(decoder.submit(job)?, ids, began).await

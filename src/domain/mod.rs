@@ -45,4 +45,4 @@ pub use request::{
 pub use secret::Secret;
 pub use signals::{Known, Probability, Reading, Sentiment, Shape, Signals, Topic, Wanted};
 pub use usage::Usage;
-pub use wishes::Wishes;
+pub use wishes::{JsonWish, Wishes};

@@ -23,7 +23,7 @@ mod worker;
 pub use catalog::{Catalog, CatalogError, EncoderFiles, Fault, Package, PackageFile, Problem};
 pub use decoder::{
     Chosen, Conversation, Decoder, DecoderError, DecoderFacts, DecoderSettings, DecoderThreads,
-    End, EndReason, Event, Job, Piece, Sampling, TokenUsage, Tokens, inspect_decoder,
+    End, EndReason, Event, Grammar, Job, Piece, Sampling, TokenUsage, Tokens, inspect_decoder,
     start_decoder,
 };
 pub use deterministic::DeterministicEngine;

@@ -124,12 +124,16 @@ impl Workers {
     }
 }
 
+/// Room for what recurses over what callers send. It is taken only as it is used.
+pub(super) const STACK_BYTES: usize = 16 << 20;
+
 fn spawn<S: Send + 'static>(
     name: &str,
     mut state: S,
     inbox: Arc<Inbox<S>>,
 ) -> Option<JoinHandle<()>> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
+    let thread = thread::Builder::new().name(name.to_owned());
+    let started = thread.stack_size(STACK_BYTES).spawn(move || {
         while let Some(job) = next(&inbox) {
             job(&mut state);
         }

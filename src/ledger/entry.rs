@@ -197,9 +197,10 @@ impl Entry {
     }
 
     /// How sure the engine was that writes the answer, 0 to 1, and the SHA-256 of its files.
-    pub fn note_engine(&mut self, confidence: f32, sha256: &str) {
+    pub fn note_engine(&mut self, confidence: f32, sha256: &str, took: Duration) {
         self.note(|record| {
             record.confidence = Some(confidence);
+            record.engine_micros = Some(micros(took));
             record.engine_sha256 = Some(Word::from(sha256.to_owned()));
         });
     }

@@ -80,6 +80,45 @@ fn latencies_are_seen_as_high_percentiles_of_the_latest_answers() {
 }
 
 #[test]
+fn what_an_engine_took_is_seen_like_what_an_endpoint_took() {
+    let latencies = Latencies::default();
+    let mut latest = Latest::new(latencies.clone());
+    let now = Instant::now();
+    let mut seen = record("d");
+    seen.outcome = Outcome::Served;
+    seen.model = Some("own".into());
+    seen.engine_micros = Some(300_000);
+    seen.phases.first_byte = Some(350_000);
+    seen.phases.total = 450_000;
+    seen.usage = Some(crate::ledger::UsageSeen {
+        output: 11,
+        ..Default::default()
+    });
+    latest.note(&seen, now);
+    // One that was cut short says nothing, one from the cache says nothing of the engine.
+    seen.outcome = Outcome::Abandoned;
+    latest.note(&seen, now);
+    (seen.outcome, seen.engine_micros) = (Outcome::Served, None);
+    latest.note(&seen, now);
+    for (reason, took_micros) in [("engine_slow", 5_000_000), ("low_confidence", 9_000_000)] {
+        seen.stepped_aside.push(crate::ledger::SteppedAside {
+            model: "own".into(),
+            reason: reason.into(),
+            took_micros,
+        });
+    }
+    latest.note(&seen, now);
+    latest.publish(now);
+    let all = latencies.seen();
+    assert_eq!(
+        (all.len(), &*all[0].endpoint, all[0].samples),
+        (1, "own", 2)
+    );
+    assert_eq!(all[0].first_token, Duration::from_secs(5));
+    assert_eq!(all[0].per_token, Duration::from_millis(10));
+}
+
+#[test]
 fn what_the_tokens_of_a_whole_answer_took_is_told_from_the_time_to_the_first() {
     let latencies = Latencies::default();
     let mut latest = Latest::new(latencies.clone());

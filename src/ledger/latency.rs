@@ -1,9 +1,9 @@
-//! The latencies seen of each endpoint's latest answers, for policy to weigh.
+//! The latencies seen of the latest answers of each endpoint, and of each engine, for policy to weigh.
 //!
 //! A high percentile and not the mean: whoever has to be in time must be so nearly always. And the latest answers alone,
 //! none older than a few minutes: an endpoint that was slow once is not held to be slow for ever.
 
-use super::{Attempt, Outcome, Record};
+use super::{Attempt, Outcome, Record, SteppedAside, Word};
 use crate::policy::LatencySeen;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,12 +54,13 @@ impl Latest {
         }
     }
 
-    /// Takes the latencies out of a record, where an endpoint answered. `now` is when it came.
+    /// Takes the latencies out of a record, where an endpoint or an engine answered. `now` is when it came.
     pub(super) fn note(&mut self, record: &Record, now: Instant) {
+        self.note_engine(record, now);
         // Who was cut off was at least so slow: without that, only its quick answers would be seen.
         let cut_off = |attempt: &&Attempt| &*attempt.code == Attempt::CUT_OFF;
         for attempt in record.attempts.iter().filter(cut_off) {
-            let answers = self.answers(attempt, now);
+            let answers = self.answers(&attempt.endpoint, now);
             push(&mut answers.first_token, attempt.took_micros as f64 / 1e6);
         }
         let answered = record
@@ -70,6 +71,25 @@ impl Latest {
             && record.outcome == Outcome::Served
         {
             self.add(attempt, record, now);
+        }
+    }
+
+    /// An engine's answer begins when it is sure, and is written on from there whether it is streamed or not. One that was
+    /// not sure in time was at least so slow.
+    fn note_engine(&mut self, record: &Record, now: Instant) {
+        let slow = record.stepped_aside.iter();
+        for aside in slow.filter(|aside| &*aside.reason == SteppedAside::TOO_SLOW) {
+            let answers = self.answers(&aside.model, now);
+            push(&mut answers.first_token, aside.took_micros as f64 / 1e6);
+        }
+        if let (Some(model), Some(took)) = (&record.model, record.engine_micros)
+            && record.outcome == Outcome::Served
+        {
+            let answers = self.answers(model, now);
+            push(&mut answers.first_token, took as f64 / 1e6);
+            if let Some(each) = per_token(record, tokens_after_first(record)) {
+                push(&mut answers.per_token, each);
+            }
         }
     }
 
@@ -99,7 +119,7 @@ impl Latest {
     /// The time per token shows only in a stream. A whole answer comes at once, so what its tokens took is taken off where
     /// that is known; where it is not, all of it is the time to the first.
     fn add(&mut self, attempt: &Attempt, record: &Record, now: Instant) {
-        let answers = self.answers(attempt, now);
+        let answers = self.answers(&attempt.endpoint, now);
         let took = attempt.took_micros as f64 / 1e6;
         let rest = tokens_after_first(record);
         let mut first_token = took;
@@ -112,10 +132,10 @@ impl Latest {
         push(&mut answers.first_token, first_token);
     }
 
-    /// The answers of the endpoint of an attempt, one of which is added now.
-    fn answers(&mut self, attempt: &Attempt, now: Instant) -> &mut Answers {
+    /// The answers of that endpoint or engine, one of which is added now.
+    fn answers(&mut self, name: &Word, now: Instant) -> &mut Answers {
         self.changed = true;
-        let name = attempt.endpoint.to_shared();
+        let name = name.to_shared();
         let answers = self.by_endpoint.entry(name).or_insert_with(|| Answers {
             first_token: VecDeque::new(),
             per_token: VecDeque::new(),

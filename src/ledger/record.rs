@@ -112,6 +112,9 @@ pub struct Record {
     /// SHA-256 over the files of the engine that wrote it: graph, weights, tokenizer and template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_sha256: Option<Word>,
+    /// How long that engine took until it was sure of the answer's beginning, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_micros: Option<u64>,
     /// What a local answer rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceSeen>,
@@ -366,6 +369,11 @@ impl Attempt {
     pub const CUT_OFF: &'static str = "cut_off";
     /// The code of a conversation that goes to people: it is sent beside the answer, and nobody here waits for it.
     pub const HANDED_OVER: &str = "handed_over";
+}
+
+impl SteppedAside {
+    /// The reason of an engine that was not sure in time.
+    pub const TOO_SLOW: &'static str = "engine_slow";
 }
 
 impl Record {

@@ -13,7 +13,7 @@ pub(super) fn check(request: &ChatRequest, signals: &Signals) -> Result<(), Unsu
     if signals.shape.wants_human {
         return Err(Unsure::AsksForHuman);
     }
-    if needs_more(request) {
+    if needs_more(request) || request.needs.json {
         return Err(Unsure::NeedsMore);
     }
     let question = request.question();
@@ -34,11 +34,14 @@ pub(super) fn check_engine(request: &ChatRequest, signals: &Signals) -> Result<(
     if signals.shape.wants_human {
         return Err(Unsure::AsksForHuman);
     }
-    if needs_more(request) || request.max_output_tokens == Some(0) {
+    let wishes = request.wishes.as_ref();
+    // An engine keeps to JSON where it is known which is wanted.
+    let other_json = request.needs.json && wishes.is_some_and(|wishes| wishes.json.is_none());
+    if needs_more(request) || other_json || request.max_output_tokens == Some(0) {
         return Err(Unsure::NeedsMore);
     }
     // Wishes that nobody has read could hold anything.
-    if request.wishes.as_ref().is_none_or(|wishes| wishes.beyond) {
+    if wishes.is_none_or(|wishes| wishes.beyond) {
         return Err(Unsure::UnknownSetting);
     }
     Ok(())
@@ -51,7 +54,6 @@ fn needs_more(request: &ChatRequest) -> bool {
         tools,
         images,
         attachments,
-        json,
         answers,
         ..
     } = request.needs;
@@ -61,5 +63,5 @@ fn needs_more(request: &ChatRequest) -> bool {
     };
     let mut last_first = request.messages.iter().rev().map(|message| message.role);
     let last = last_first.find(|role| spoken(*role));
-    tools || images || attachments || json || answers > 1 || last != Some(Role::User)
+    tools || images || attachments || answers > 1 || last != Some(Role::User)
 }

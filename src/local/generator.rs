@@ -3,10 +3,10 @@
 use super::generated::Generated;
 use super::sure::{Opening, Sureness, judge};
 use super::{Unsure, fitness};
-use crate::domain::{ChatRequest, Role, Signals, Wishes};
+use crate::domain::{ChatRequest, JsonWish, Role, Signals, Wishes};
 use crate::inference::{
-    Chosen, Conversation, Decoder, End, EndReason, Event, InferenceError, Job, Piece, Sampling,
-    Tokens,
+    Chosen, Conversation, Decoder, End, EndReason, Event, Grammar, InferenceError, Job, Piece,
+    Sampling, Tokens,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -86,7 +86,9 @@ impl Generator {
     ) -> Result<(f32, HeldBack, Tokens), Unsure> {
         let ids = self.decoder.ids_of_chat(conversation(request, now)).await;
         let ids = ids.map_err(|error| unsure(&error, Unsure::TemplateRefuses))?;
-        let job = self.job(request, ids)?;
+        let wishes = request.wishes.as_ref().ok_or(Unsure::UnknownSetting)?;
+        let grammar = self.grammar(wishes).await?;
+        let job = self.job(request.max_output_tokens, wishes, (ids, grammar))?;
         let tokens = self.decoder.submit(job);
         let mut tokens = tokens.map_err(|error| unsure(&error, Unsure::TooLong))?;
         let held = hold_back(&mut tokens, self.sureness.tokens).await?;
@@ -95,10 +97,12 @@ impl Generator {
             .iter()
             .map(|chosen| (chosen.id, chosen.log_probability))
             .collect();
+        let asked_in = signals.language.as_ref().and_then(|reading| reading.value);
         let opening = Opening {
             text: &held.text,
             tokens: &judged,
-            asked_in: signals.language.as_ref().and_then(|reading| reading.value),
+            // The names in a JSON text are often in another language than its values.
+            asked_in: wishes.json.is_none().then_some(asked_in).flatten(),
         };
         let confidence = judge(&opening, &self.sureness)?;
         Ok((confidence, held, tokens))
@@ -106,21 +110,37 @@ impl Generator {
 
     /// The job, where there is room in the context for an answer of the usual length, or for the one asked for where
     /// that is shorter: one cut short for want of room is worse than one from elsewhere.
-    fn job(&self, request: &ChatRequest, ids: Vec<u32>) -> Result<Job, Unsure> {
-        let asked = request.max_output_tokens;
+    fn job(
+        &self,
+        asked: Option<u64>,
+        wishes: &Wishes,
+        (ids, grammar): (Vec<u32>, Option<Grammar>),
+    ) -> Result<Job, Unsure> {
         let asked = asked.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
         let room = self.decoder.context().saturating_sub(ids.len());
         let wanted = asked.unwrap_or(self.max_tokens);
         if room < wanted.min(self.max_tokens) {
             return Err(Unsure::TooLong);
         }
-        let wishes = request.wishes.as_ref().ok_or(Unsure::UnknownSetting)?;
         Ok(Job {
             ids,
             sampling: sampling(self.decoder.default_sampling(), wishes),
             stops: wishes.stops.clone(),
             max_tokens: wanted.min(room),
+            grammar,
         })
+    }
+
+    /// What the answer has to keep to, where it has to be JSON.
+    async fn grammar(&self, wishes: &Wishes) -> Result<Option<Grammar>, Unsure> {
+        let schema = match &wishes.json {
+            None => return Ok(None),
+            Some(JsonWish::Object) => None,
+            Some(JsonWish::Schema(schema)) => Some(schema.clone()),
+        };
+        let grammar = self.decoder.json_grammar(schema).await;
+        let grammar = grammar.map_err(|error| unsure(&error, Unsure::SchemaRefused))?;
+        Ok(Some(grammar))
     }
 }
 

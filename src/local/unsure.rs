@@ -36,6 +36,9 @@ pub enum Unsure {
     /// A setting of the request is none that the engine can honour.
     #[error("the request has a setting that the engine cannot honour")]
     UnknownSetting,
+    /// The answer has to fit a JSON schema that the engine cannot keep to.
+    #[error("the engine cannot keep to the JSON schema")]
+    SchemaRefused,
     /// Conversation and answer do not fit the engine's context.
     #[error("the conversation is too long for the engine's context")]
     TooLong,
@@ -87,6 +90,7 @@ impl Unsure {
             Self::BelowScore { .. } => "below_score",
             Self::TooClose { .. } => "too_close",
             Self::UnknownSetting => "unknown_setting",
+            Self::SchemaRefused => "schema_refused",
             Self::TooLong => "too_long",
             Self::TemplateRefuses => "template_refuses",
             Self::EngineBusy => "engine_busy",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 impl Journey<'_> {
-    /// An answer that the engine is sure of. Otherwise the next step is taken, and the fault is what is said of this
+    /// An answer that the engine is sure of, and how long that took. Otherwise the next step is taken, and the fault is what is said of this
     /// one where no other step knows better: `None` where the engine could have answered and is not sure.
     ///
     /// While another step stands behind it, the engine gets no more than its own time to become sure.
@@ -19,7 +19,7 @@ impl Journey<'_> {
         model: &Arc<str>,
         signals: &Signals,
         is_last: bool,
-    ) -> Result<Generated, Option<GatewayFault>> {
+    ) -> Result<(Generated, Duration), Option<GatewayFault>> {
         let generator = self.visit.generation.engines.get(model);
         let generator = generator.ok_or(Some(GatewayFault::EngineFailed))?;
         let (began, left) = (Instant::now(), self.time_left());
@@ -35,10 +35,13 @@ impl Journey<'_> {
         let answer = answer.await;
         let took = began.elapsed();
         self.passed(Phase::Local, took);
-        answer.map_err(|unsure| {
-            self.stepped_aside(model, unsure, took);
-            fault(unsure)
-        })
+        match answer {
+            Ok(generated) => Ok((generated, took)),
+            Err(unsure) => {
+                self.stepped_aside(model, unsure, took);
+                Err(fault(unsure))
+            }
+        }
     }
 
     /// Notes why a local step gave no answer.
@@ -51,7 +54,7 @@ impl Journey<'_> {
     pub(super) fn give_generated(
         mut self,
         model: Arc<str>,
-        generated: Generated,
+        (generated, took): (Generated, Duration),
         class: &DataClass,
         keep: Keep,
     ) -> Reply {
@@ -60,7 +63,7 @@ impl Journey<'_> {
         self.told.confidence = Some(generated.confidence);
         self.entry.note_answer(Route::Local, &model);
         self.entry
-            .note_engine(generated.confidence, &generated.engine_sha256);
+            .note_engine(generated.confidence, &generated.engine_sha256, took);
         let bill = self.bill(None);
         let mut body = generated.body();
         if !keep.is_nowhere() {
@@ -93,6 +96,7 @@ fn fault(unsure: Unsure) -> Option<GatewayFault> {
         | Unsure::BelowScore { .. }
         | Unsure::TooClose { .. }
         | Unsure::UnknownSetting
+        | Unsure::SchemaRefused
         | Unsure::TooLong
         | Unsure::TemplateRefuses
         | Unsure::EmptyAnswer
@@ -101,5 +105,17 @@ fn fault(unsure: Unsure) -> Option<GatewayFault> {
         | Unsure::HandsOver
         | Unsure::Repetition
         | Unsure::OtherLanguage => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::SteppedAside;
+
+    /// The ledger counts those as answers that took at least so long.
+    #[test]
+    fn an_engine_that_was_too_slow_steps_aside_by_the_name_that_the_ledger_knows() {
+        assert_eq!(Unsure::EngineSlow.code(), SteppedAside::TOO_SLOW);
     }
 }

@@ -1,6 +1,6 @@
 //! A request in no wire form: what all of them can say.
 
-use crate::domain::{Message, Needs, Role, Wishes};
+use crate::domain::{JsonWish, Message, Needs, Role, Wishes};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -248,6 +248,11 @@ impl Asked<'_> {
             seed: None,
             stops: self.stops.clone(),
             log_probabilities: false,
+            json: match &self.format {
+                Format::Text => None,
+                Format::Json => Some(JsonWish::Object),
+                Format::Schema { schema, .. } => Some(JsonWish::Schema(schema.get().into())),
+            },
         }
     }
 

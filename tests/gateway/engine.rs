@@ -2,8 +2,8 @@
 //! what callers get, and where it is not sure the next model answers.
 
 use crate::support::{
-    Act, Gateway, Reply, StandIn, ask, chat_body, client, completion, datas, get, new_folder, post,
-    repository, run, run_with, until,
+    Act, Gateway, Reply, StandIn, ask, ask_at, chat_body, client, completion, datas, get,
+    new_folder, post, repository, run, run_with, until,
 };
 use firstline::ledger::{Outcome, Record, Route};
 use serde_json::{Value, json};
@@ -243,7 +243,12 @@ async fn what_an_engine_cannot_honour_is_passed_on_and_never_passed_over() {
         (prompt, json!({"n": 2}), "needs_more"),
         (
             prompt,
-            json!({"response_format": {"type": "json_object"}}),
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"not": {}}}}}),
+            "schema_refused",
+        ),
+        (
+            prompt,
+            json!({"response_format": {"type": "json_lines"}}),
             "needs_more",
         ),
         (prompt, json!({"max_tokens": 0}), "needs_more"),
@@ -275,6 +280,78 @@ async fn what_an_engine_cannot_honour_is_passed_on_and_never_passed_over() {
         assert_eq!(way(&reply), ("remote", *why), "{fields}: {}", reply.text());
     }
     assert_eq!(stand_in.seen().len(), cases.len());
+}
+
+/// Room for a small JSON text.
+const ROOMY: &str = ", slots: 8, max_tokens: 160, sure: {min_confidence: 0, tokens: 5}";
+
+fn ticket() -> Value {
+    json!({"type": "object", "additionalProperties": false, "required": ["kind", "count", "words"], "properties": {
+        "kind": {"type": "string", "enum": ["refund", "order"]},
+        "count": {"type": "integer", "minimum": 0, "maximum": 99},
+        "words": {"type": "array", "maxItems": 2, "items": {"type": "string", "maxLength": 6}}}})
+}
+
+fn is_ticket(text: &str) -> bool {
+    let ticket: Value =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let words = ticket["words"].as_array().unwrap();
+    let short = |word: &Value| word.as_str().unwrap().chars().count() <= 6;
+    ticket.as_object().unwrap().len() == 3
+        && ["refund", "order"].contains(&ticket["kind"].as_str().unwrap())
+        && ticket["count"].as_u64().unwrap() < 100
+        && words.len() <= 2
+        && words.iter().all(short)
+}
+
+#[tokio::test]
+async fn eight_at_once_keep_to_the_schema_that_they_were_asked_for() {
+    let gateway = Gateway::start(&config(&bare(), ROOMY, None));
+    let format = json!({"type": "json_schema", "json_schema": {"name": "ticket", "strict": true, "schema": ticket()}});
+    let prompt = &golden()[0].prompt;
+    let asked = (0..8).map(|seed| {
+        let warm = if seed == 0 { 0.0 } else { 1.2 };
+        let fields = json!({"response_format": format, "temperature": warm, "seed": seed, "stream": seed % 2 == 1});
+        ask(&gateway, &[], with(prompt, fields))
+    });
+    let mut finished = 0;
+    for (seed, reply) in futures_util::future::join_all(asked)
+        .await
+        .iter()
+        .enumerate()
+    {
+        let (text, reason) = if seed % 2 == 1 {
+            streamed(reply)
+        } else {
+            let choice = &reply.json()["choices"][0];
+            (content(reply), choice["finish_reason"].clone())
+        };
+        if reason == "stop" {
+            assert!(is_ticket(&text), "{text}");
+            finished += 1;
+        } else {
+            assert_eq!(reason, "length", "{text}");
+        }
+    }
+    assert!(finished > 4, "{finished}");
+}
+
+#[tokio::test]
+async fn json_mode_gives_an_object_and_a_response_keeps_to_its_format() {
+    let gateway = Gateway::start(&config(&bare(), ROOMY, None));
+    let prompt = &golden()[0].prompt;
+    let object = json!({"response_format": {"type": "json_object"}, "max_tokens": 16});
+    let reply = ask(&gateway, &[], with(prompt, object)).await;
+    assert!(content(&reply).starts_with('{'), "{}", reply.text());
+    let format =
+        json!({"type": "json_schema", "name": "ticket", "schema": ticket(), "strict": true});
+    let body =
+        json!({"model": "auto", "input": prompt, "temperature": 0, "text": {"format": format}});
+    let reply = ask_at(&gateway, "/v1/responses", &[], body.to_string()).await;
+    let body = reply.json();
+    assert_eq!(body["status"], "completed", "{}", reply.text());
+    let text = body["output"][0]["content"][0]["text"].as_str().unwrap();
+    assert!(is_ticket(text), "{text}");
 }
 
 #[tokio::test]

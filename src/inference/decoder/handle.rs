@@ -1,9 +1,11 @@
 //! What other rooms hold of a decoder: a handle that takes jobs, and the answer as it comes.
 
+use super::grammar::Grammar;
+use super::reader::Reader;
 use super::sampler::{Chosen, Sampling};
-use super::template::{ChatTemplate, Conversation};
+use super::template::Conversation;
 use super::text::Vocabulary;
-use crate::inference::{EngineError, InferenceError, Pool, Workers};
+use crate::inference::{InferenceError, Pool, Workers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -28,7 +30,7 @@ pub struct DecoderThreads {
 }
 
 /// One answer to be made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// The prompt, from [`Decoder::ids_of_chat`] or [`Decoder::ids_of_text`].
     pub ids: Vec<u32>,
@@ -38,6 +40,9 @@ pub struct Job {
     pub stops: Vec<String>,
     /// Tokens of the answer at most; the context may end it sooner.
     pub max_tokens: usize,
+    /// What the answer has to keep to, from [`Decoder::json_grammar`]. It is whole unless `max_tokens`, the context or a stop
+    /// text cuts it short.
+    pub grammar: Option<Grammar>,
 }
 
 /// A part of an answer.
@@ -133,12 +138,6 @@ pub(super) struct Facts {
     pub(super) sha256: Arc<str>,
 }
 
-/// Turns conversations to ids, on a thread of its own: a long text must not hold up the others' next token.
-pub(super) struct Reader {
-    pub(super) vocabulary: Arc<Vocabulary>,
-    pub(super) template: Option<ChatTemplate>,
-}
-
 struct Inner {
     inbox: Option<mpsc::Sender<Submission>>,
     taken: Arc<AtomicUsize>,
@@ -216,6 +215,17 @@ impl Decoder {
             .run(move |reader| reader.vocabulary.ids_of_text(&text))
             .await?;
         read.map_err(|error| InferenceError::Refused(error.to_string()))
+    }
+
+    /// The grammar of a JSON object, or of what this JSON schema allows, for [`Job::grammar`].
+    /// [`Refused`](InferenceError::Refused) when the schema asks for what cannot be kept to or would cost too much, and for
+    /// a model whose tokens are written in a way that is not known here.
+    pub async fn json_grammar(&self, schema: Option<Arc<str>>) -> Result<Grammar, InferenceError> {
+        let made = self
+            .readers
+            .run(move |reader| reader.json_grammar(schema.as_deref()))
+            .await?;
+        made.map_err(|error| InferenceError::Refused(error.to_string()))
     }
 
     /// A token as the model's vocabulary writes it, one blank for a word's beginning; for people who read
@@ -340,38 +350,6 @@ impl Ending {
                 usage: TokenUsage::default(),
             },
         }
-    }
-}
-
-impl Reader {
-    fn ids_of_chat(&self, mut conversation: Conversation) -> Result<Vec<u32>, EngineError> {
-        let template = self.template.as_ref();
-        let template = template.ok_or_else(|| {
-            EngineError::new("the model has no chat template; send it a text, or add chat_template.jinja to its folder")
-        })?;
-        for message in &mut conversation.messages {
-            part_special_tokens(message, &self.vocabulary);
-        }
-        for tool in conversation.tools.iter_mut().flatten() {
-            part_special_tokens(tool, &self.vocabulary);
-        }
-        self.vocabulary
-            .ids_as_written(&template.render(&conversation)?)
-    }
-}
-
-fn part_special_tokens(value: &mut serde_json::Value, vocabulary: &Vocabulary) {
-    match value {
-        serde_json::Value::String(text) => *text = vocabulary.without_special_tokens(text),
-        serde_json::Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| part_special_tokens(item, vocabulary)),
-        serde_json::Value::Object(fields) => {
-            fields
-                .values_mut()
-                .for_each(|field| part_special_tokens(field, vocabulary));
-        }
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
 }
 

@@ -2,12 +2,16 @@
 
 use super::engine::DecoderEngine;
 use super::folder::{DecoderError, DecoderFolder};
+use super::grammar::Grammars;
 use super::graph::{Graph, Style};
-use super::handle::{Decoder, DecoderThreads, Facts, Reader, Waker};
+use super::handle::{Decoder, DecoderThreads, Facts, Waker};
+use super::priority::stand_back;
+use super::reader::Reader;
 use super::sampler::Sampling;
 use super::scheduler::{Desk, Scheduler, SchedulerLimits};
 use super::template::ChatTemplate;
 use super::text::Vocabulary;
+use crate::inference::worker::STACK_BYTES;
 use crate::inference::{EngineError, Pool, Runtime};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -64,7 +68,7 @@ pub fn start_decoder(
     settings.check()?;
     let folder = DecoderFolder::open(folder, settings.graph.as_deref())?;
     let vocabulary = Arc::new(Vocabulary::parse(&folder.tokenizer).map_err(failed)?);
-    let mut engine = DecoderEngine::open(runtime, &folder, settings.threads)?;
+    let mut engine = open_engine(runtime, &folder, settings.threads)?;
     let context = settings.context.min(engine.graph().context);
     check_memory(engine.graph(), context, settings)?;
     try_out(&mut engine, &vocabulary)?;
@@ -78,7 +82,9 @@ pub fn start_decoder(
         sha256: folder.sha256()?.into(),
     };
     let names = Arc::clone(&vocabulary);
+    let ends = ends_of_turn(&folder, &vocabulary);
     let reader = Reader {
+        grammars: Grammars::new(&vocabulary, &ends),
         vocabulary: Arc::clone(&vocabulary),
         template,
     };
@@ -86,7 +92,7 @@ pub fn start_decoder(
     let scheduler = Scheduler {
         engine,
         inbox,
-        ends: ends_of_turn(&folder, &vocabulary),
+        ends,
         vocabulary,
         limits: SchedulerLimits {
             slots: settings.slots,
@@ -123,8 +129,37 @@ pub fn inspect_decoder(folder: &Path, graph: Option<&Path>) -> Result<DecoderFac
 
 fn spawn(scheduler: Scheduler) -> Result<JoinHandle<()>, DecoderError> {
     let thread = thread::Builder::new().name("decoder".to_owned());
-    let thread = thread.spawn(move || scheduler.run());
-    thread.map_err(|error| DecoderError::Failed(format!("the system refuses a thread: {error}")))
+    let thread = thread.stack_size(STACK_BYTES);
+    let thread = thread.spawn(move || {
+        stand_back();
+        scheduler.run();
+    });
+    thread.map_err(no_thread)
+}
+
+/// Opened on a thread that stands back: those which ONNX Runtime starts here to compute with are as their starter.
+fn open_engine(
+    runtime: &Runtime,
+    folder: &DecoderFolder,
+    threads: usize,
+) -> Result<DecoderEngine, DecoderError> {
+    thread::scope(|scope| {
+        let open = || {
+            stand_back();
+            DecoderEngine::open(runtime, folder, threads)
+        };
+        let opening = thread::Builder::new().spawn_scoped(scope, open);
+        let opened = opening.map_err(no_thread)?.join();
+        opened.unwrap_or_else(|_| {
+            Err(DecoderError::Failed(
+                "the graph cannot be loaded: a panic".to_owned(),
+            ))
+        })
+    })
+}
+
+fn no_thread(error: std::io::Error) -> DecoderError {
+    DecoderError::Failed(format!("the system refuses a thread: {error}"))
 }
 
 impl DecoderSettings {

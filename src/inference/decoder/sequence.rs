@@ -1,6 +1,7 @@
 //! One conversation on the decode thread: what has been read of its prompt, and its answer so far.
 
 use super::cache::Cache;
+use super::grammar::{Allowed, Grammar};
 use super::handle::{End, EndReason, Ending, Piece, Place, Submission, TokenUsage};
 use super::sampler::{Chosen, Sampler};
 use super::stops::StopMatcher;
@@ -21,6 +22,7 @@ pub(super) struct Sequence {
     most: usize,
     limit: EndReason,
     sampler: Sampler,
+    grammar: Option<Grammar>,
     detokeniser: Detokeniser,
     stops: StopMatcher,
     /// Tokens that no piece has carried yet.
@@ -70,6 +72,7 @@ impl Sequence {
                 EndReason::Context
             },
             sampler: Sampler::new(job.sampling),
+            grammar: job.grammar,
             detokeniser: Detokeniser::new(vocabulary),
             stops: StopMatcher::new(job.stops),
             unsaid: Vec::new(),
@@ -135,16 +138,26 @@ impl Sequence {
 
     /// Chooses a token from the logits and sends what text is whole.
     pub(super) fn accept(&mut self, logits: &mut [f32], ends: &[u32]) -> Result<Next, EngineError> {
+        if let Some(grammar) = &mut self.grammar
+            && grammar.narrow(logits)? == Allowed::End
+        {
+            return Ok(Next::Ends(EndReason::EndOfTurn));
+        }
         let chosen = self.sampler.choose(logits, &self.history)?;
         self.history.push(chosen.id);
         if ends.contains(&chosen.id) {
             return Ok(Next::Ends(EndReason::EndOfTurn));
         }
+        let grammar = self.grammar.as_mut();
+        let taken = grammar.map(|grammar| grammar.take(chosen.id)).transpose()?;
         self.unsaid.push(chosen);
         let passed = self.stops.push(&self.detokeniser.push(chosen.id)?);
         self.say(passed.text);
         if passed.stopped {
             return Ok(Next::Ends(EndReason::StopText));
+        }
+        if taken == Some(Allowed::End) {
+            return Ok(Next::Ends(EndReason::EndOfTurn));
         }
         let full = self.history.len() - self.prompt >= self.most;
         Ok(if full {

@@ -90,6 +90,7 @@ pub(super) fn greedy_job(ids: &[u32], max_tokens: usize) -> Job {
         sampling: Sampling::greedy(),
         stops: Vec::new(),
         max_tokens,
+        grammar: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Token ids to text as it arrives, never cutting a character; and back.
 
+use super::spelling;
 use crate::inference::EngineError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,6 +96,11 @@ impl Vocabulary {
     pub(super) fn size(&self) -> usize {
         let highest = self.inner.get_vocab(true).into_values().max();
         highest.map_or(0, |id| id as usize + 1)
+    }
+
+    /// The bytes of each token that is text, by their ids; `None` where the vocabulary does not show them.
+    pub(super) fn bytes_of_tokens(&self) -> Option<Vec<Option<Vec<u8>>>> {
+        spelling::bytes_of_tokens(&self.inner, self.size())
     }
 
     /// A text of a caller in which no special token is left: a blank parts each, so that a message cannot open a turn

@@ -58,6 +58,7 @@ pub(in crate::ledger) fn empty(
         stepped_aside: Vec::new(),
         confidence: None,
         engine_sha256: None,
+        engine_micros: None,
         evidence: None,
         cache: None,
         usage: None,

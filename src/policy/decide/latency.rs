@@ -4,8 +4,9 @@
 //! leaves out whom the deadline would cut off. It never leaves nobody.
 //!
 //! A prediction is the queue, the time to the first token and that of every further one, from what was seen of the latest
-//! answers (their 95th percentiles). Of an endpoint that was seen too seldom it is assumed that it is slow. Answers given
-//! in this process count as in time: an approved one takes microseconds, and an engine keeps to limits of its own.
+//! answers (their 95th percentiles). Of an endpoint that was seen too seldom it is assumed that it is slow. An approved
+//! answer takes microseconds and counts as in time. So does an engine that was seen too seldom: it keeps to limits of its
+//! own, and while it is not used nobody learns how fast it is.
 
 use super::Case;
 use crate::domain::{Endpoint, Tier};
@@ -105,10 +106,14 @@ impl Case<'_> {
     }
 
     fn outlook(&self, model: &Model, limits: Limits) -> (Outlook, Option<Prediction>) {
-        let Offer::Endpoint(endpoint) = &model.offer else {
-            return (Outlook::InTime, None);
+        let prediction = match &model.offer {
+            Offer::Endpoint(endpoint) => self.predicted(endpoint),
+            Offer::Engine => match self.predicted_engine(&model.name) {
+                Some(prediction) => prediction,
+                None => return (Outlook::InTime, None),
+            },
+            Offer::Desk => return (Outlook::InTime, None),
         };
-        let prediction = self.predicted(endpoint);
         let over = |limit: Option<Duration>, takes| limit.is_some_and(|limit| takes > limit);
         let cut_off = over(limits.cut_off, prediction.total);
         let late = over(limits.objective.total, prediction.total)
@@ -137,6 +142,17 @@ impl Case<'_> {
             total: queue.saturating_add(total).min(most),
             seen: seen.is_some(),
         }
+    }
+
+    /// How long those took that an engine answered lately, waiting for a slot included; `None` where these were too few.
+    fn predicted_engine(&self, name: &str) -> Option<Prediction> {
+        let seen = self.standing.latency(name)?;
+        let first_token = seen.first_token;
+        (seen.samples >= ENOUGH_SAMPLES).then(|| Prediction {
+            first_token,
+            total: first_token.saturating_add(self.writing(seen.per_token)),
+            seen: true,
+        })
     }
 
     /// The time for all tokens but the first. Several answers to one request are written side by side.

@@ -4,7 +4,7 @@
 //! Nothing here is refused: a field that an engine cannot honour, or whose value is not what it should be, is noted as
 //! beyond it, so that an endpoint gets the request and says what it thinks of it.
 
-use crate::domain::Wishes;
+use crate::domain::{JsonWish, Wishes};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -66,21 +66,36 @@ fn take(wishes: &mut Wishes, name: &str, raw: &RawValue) -> Option<()> {
             return biases.is_empty().then_some(());
         }
         "modalities" => return (value::<Vec<String>>(raw)? == ["text"]).then_some(()),
-        "response_format" => return known_format(raw),
+        "response_format" => wishes.json = format(raw)?,
         name => return HARMLESS.contains(&name).then_some(()),
     }
     Some(())
 }
 
-/// JSON is asked for among the request's needs; other forms than that and plain text nobody here knows.
-fn known_format(raw: &RawValue) -> Option<()> {
+/// Other forms than plain text and JSON nobody here knows. `strict` asks for no less than what an engine does in any case.
+fn format(raw: &RawValue) -> Option<Option<JsonWish>> {
     #[derive(Deserialize)]
-    struct Format {
+    struct Format<'a> {
         #[serde(rename = "type")]
         kind: String,
+        #[serde(borrow)]
+        json_schema: Option<Named<'a>>,
     }
-    let format: Format = value(raw)?;
-    (format.kind == "text" || format.kind.starts_with("json")).then_some(())
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        schema: Option<&'a RawValue>,
+    }
+    let format: Format<'_> = value(raw)?;
+    match format.kind.as_str() {
+        "text" => Some(None),
+        "json_object" => Some(Some(JsonWish::Object)),
+        "json_schema" => {
+            let schema = format.json_schema?.schema?;
+            Some(Some(JsonWish::Schema(schema.get().into())))
+        }
+        _ => None,
+    }
 }
 
 fn stops(raw: &RawValue) -> Option<Vec<String>> {
@@ -120,9 +135,21 @@ mod tests {
             seed: Some(u64::MAX),
             stops: vec!["a".into(), "b".into()],
             log_probabilities: true,
+            json: None,
             beyond: false,
         };
         assert_eq!(wishes(rest), wanted);
+        let object = wishes(r#","response_format":{"type":"json_object"}"#);
+        assert_eq!(
+            (object.json, object.beyond),
+            (Some(JsonWish::Object), false)
+        );
+        let fits = r#","response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{ "type":"null"}}}"#;
+        let schema = JsonWish::Schema(r#"{ "type":"null"}"#.into());
+        assert_eq!(
+            (wishes(fits).json, wishes(fits).beyond),
+            (Some(schema), false)
+        );
         assert_eq!(wishes(r#","stop":"one""#).stops, ["one"]);
         assert_eq!(wishes(""), Wishes::default());
     }
@@ -136,6 +163,8 @@ mod tests {
             r#","top_logprobs":3"#,
             r#","modalities":["text","audio"]"#,
             r#","response_format":{"type":"grammar"}"#,
+            r#","response_format":{"type":"json_schema"}"#,
+            r#","response_format":{"type":"json_schema","json_schema":{"name":"n"}}"#,
             r#","functions":[{}]"#,
             r#","reasoning_effort":"low""#,
             r#","min_p":0.1"#,
