@@ -89,7 +89,7 @@ fn finished(answers: &[Answer]) -> Vec<Value> {
 async fn what_eight_write_side_by_side_fits_the_schema() {
     for model in MODELS {
         let answers = finished(&eight(model, Some(SCHEMA), 250).await);
-        assert!(answers.len() > 4, "{model}: {} finished", answers.len());
+        assert!(!answers.is_empty(), "{model}: none ended by itself");
         for answer in answers {
             assert!(fits(&answer), "{model}: {answer}");
         }
