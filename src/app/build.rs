@@ -10,7 +10,7 @@ use super::stores::Stores;
 use super::{Unkept, keep_promises, measuring};
 use crate::cache::{self, Cache, SimilarCache, SimilarSettings};
 use crate::config;
-use crate::domain::Endpoint;
+use crate::domain::{Endpoint, SealKey};
 use crate::handoff;
 use crate::inference::{DecoderThreads, Workers};
 use crate::ledger::{
@@ -43,6 +43,7 @@ pub struct App {
     pub(super) api: Option<TcpListener>,
     pub(super) admin: Option<TcpListener>,
     pub(super) tls: Option<Tls>,
+    pub(super) seal_key: SealKey,
     pub(super) pipeline: Pipeline,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) readiness: Readiness,
@@ -142,6 +143,7 @@ pub fn build(
         .transpose()?;
     let (api, admin) = bound.listen(&settings.server)?;
     Ok(App {
+        seal_key: super::seal::key(&settings.server)?,
         settings: settings.server,
         handle,
         api: Some(api),

@@ -23,6 +23,7 @@ mod promise;
 mod reload;
 mod run;
 mod scan;
+mod seal;
 mod stores;
 mod tls;
 mod trial;

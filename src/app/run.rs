@@ -69,6 +69,7 @@ impl App {
             surface,
             limits: request_limits(&self.settings),
             gate: gate.clone(),
+            seal_key: self.seal_key.clone(),
         };
         let own_admin = self.admin.is_some();
         let api = site(Surface::Api, self.metrics.clone().filter(|_| !own_admin));

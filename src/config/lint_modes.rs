@@ -48,8 +48,9 @@ pub(super) fn unheard(this: &Settings, other: &Settings) -> Vec<Doubt> {
         .collect()
 }
 
-fn listeners(settings: &Settings) -> [Option<std::net::SocketAddr>; 2] {
-    [Some(settings.server.api), settings.server.admin]
+fn listeners(settings: &Settings) -> impl PartialEq {
+    let server = &settings.server;
+    (server.api, server.admin, server.response_key.clone())
 }
 
 fn limits(settings: &Settings) -> impl PartialEq {

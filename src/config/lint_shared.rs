@@ -3,7 +3,8 @@
 use super::lint_latency::Doubt;
 use super::reach::classes;
 use super::settings::Settings;
-use crate::domain::{DataClass, Day};
+use crate::domain::{DataClass, Day, Form};
+use crate::policy::Offer;
 
 /// Everything doubtful about shared stores.
 pub(super) fn doubts(settings: &Settings) -> Vec<Doubt> {
@@ -13,6 +14,8 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Doubt> {
         not_shared(settings),
         budgets_in_the_clear(settings),
         answers_in_the_clear(settings),
+        nothing_to_seal(settings),
+        sealed_apart(settings),
     ]
     .into_iter()
     .flatten()
@@ -80,5 +83,35 @@ fn answers_in_the_clear(settings: &Settings) -> Option<Doubt> {
             message.to_owned(),
             remedy,
         )
+    })
+}
+
+/// Some endpoint takes Responses as they come, and so may keep them.
+fn keeps_responses(settings: &Settings) -> bool {
+    let mut models = settings.policy.models.iter();
+    models.any(|model| match &model.offer {
+        Offer::Endpoint(endpoint) => endpoint.form_for(Form::Responses) == Form::Responses,
+        Offer::Desk | Offer::Engine => false,
+    })
+}
+
+fn nothing_to_seal(settings: &Settings) -> Option<Doubt> {
+    let idle = settings.server.response_key.is_some() && !keeps_responses(settings);
+    let message = "nothing is sealed: no endpoint has `surfaces: [chat, responses]`, so none keeps a response";
+    idle.then(|| {
+        let remedy = "leave it out, or state `upstream.surfaces` of the endpoint that keeps them";
+        ("listen.response_key".to_owned(), message.to_owned(), remedy)
+    })
+}
+
+/// Whoever shares a store has replicas, and none of them knows the key that another has made.
+fn sealed_apart(settings: &Settings) -> Option<Doubt> {
+    let shares = settings.shared_budgets.is_some() || settings.cache.shared.is_some();
+    let apart = shares && settings.server.response_key.is_none() && keeps_responses(settings);
+    let message = "a `previous_response_id` is good at the replica that handed it out alone: each seals them with a key of its own";
+    apart.then(|| {
+        let remedy =
+            "give all of them one secret: `listen: {response_key: {env: FIRSTLINE_RESPONSE_KEY}}`";
+        ("listen".to_owned(), message.to_owned(), remedy)
     })
 }

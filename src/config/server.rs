@@ -10,7 +10,7 @@ use super::settings::{
     CacheSettings, Collector, EncoderSettings, ExactSettings, RecordSettings, SemanticSettings,
     ServerSettings, SharedCache, TelemetrySettings, TlsFiles, UpstreamSettings,
 };
-use crate::domain::{DataClass, Tier};
+use crate::domain::{DataClass, Secret, Tier};
 use crate::policy::{CacheRule, Privacy, ScopeRule, SharedPlace};
 use crate::similar;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,13 +26,21 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 /// The time for measuring where the operator says nothing.
 const SIGNALS_DEADLINE: Duration = Duration::from_millis(150);
 
-const LISTEN_KEYS: &[&str] = &["api", "admin", "tls", "allow_anonymous", "reuse_port"];
+const LISTEN_KEYS: &[&str] = &[
+    "api",
+    "admin",
+    "tls",
+    "allow_anonymous",
+    "reuse_port",
+    "response_key",
+];
 
 /// Reads `listen`, `limits` and `debug_headers`.
 pub(super) fn server(root: &Section<'_>, callers: usize, secrets: &Secrets<'_>) -> ServerSettings {
     let listen = root.section("listen", LISTEN_KEYS);
     let (api, admin) = listeners(listen.as_ref(), callers);
-    let tls = listen.as_ref().and_then(|listen| tls(listen, secrets));
+    let listen = listen.as_ref();
+    let tls = listen.and_then(|listen| tls(listen, secrets));
     let limits = root.section(
         "limits",
         &[
@@ -72,7 +80,22 @@ pub(super) fn server(root: &Section<'_>, callers: usize, secrets: &Secrets<'_>) 
         }),
         drain: span("drain", 30),
         debug_headers: root.read("debug_headers", false, |value| value.flag()),
+        response_key: listen
+            .and_then(|listen| listen.get("response_key"))
+            .and_then(|value| response_key(&value, secrets)),
     }
+}
+
+/// A secret that nobody can guess from what it seals.
+fn response_key(value: &Value<'_>, secrets: &Secrets<'_>) -> Option<Secret> {
+    const LEAST: usize = 32;
+    let secret = secrets.key(value)?;
+    if secret.reveal().len() < LEAST {
+        let message = format!("the secret has fewer than {LEAST} characters, and could be guessed");
+        value.wrong(message, "make one with `openssl rand -hex 32`");
+        return None;
+    }
+    Some(secret)
 }
 
 /// Where the listener's certificate, its key and the authorities of clients are.

@@ -3,7 +3,7 @@
 use super::prices::PriceSource;
 use super::problem::{Problem, Severity};
 use crate::calibration::Promise;
-use crate::domain::{Residency, Tier};
+use crate::domain::{Residency, Secret, Tier};
 use crate::handoff;
 use crate::inference::DecoderSettings;
 use crate::ledger::OnStoreError;
@@ -150,6 +150,8 @@ pub struct ServerSettings {
     pub drain: Duration,
     /// Answers carry headers that tell how they were decided.
     pub debug_headers: bool,
+    /// The secret that seals the ids of responses which endpoints keep; `None` makes one at each start.
+    pub response_key: Option<Secret>,
 }
 
 /// What a listener proves itself with, and whom it believes. All are PEM files, read again when they change.

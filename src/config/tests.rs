@@ -23,6 +23,8 @@ fn environment(name: &str) -> Option<String> {
         "OPENAI_API_KEY" => Some(CANARY.into()),
         "SHOP_KEY_SHA256" => digest(DIGEST),
         "WIKI_KEY_SHA256" => digest(&DIGEST.replace('9', "8")),
+        "RESPONSE_KEY" => Some("0123456789abcdef".repeat(4)),
+        "SHORT_KEY" => Some("canary".into()),
         "REDIS_URL" => Some("rediss://user:password@store.example:6380/1".into()),
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:4318".into()),
         _ => None,

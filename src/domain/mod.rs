@@ -33,7 +33,7 @@ pub use endpoint::{
     Agreement, AuthHeader, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier,
     Timeouts, TokenLimits,
 };
-pub use form::{Form, Surface};
+pub use form::{Form, Seal, SealKey, Surface};
 pub use ids::{DecisionId, RequestId};
 pub use message::{Message, Role};
 pub use moment::Moment;

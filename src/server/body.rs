@@ -2,7 +2,7 @@
 
 use crate::domain::{AnswerBody, BrokenOff, Chunk, Form};
 use crate::server::gate::Place;
-use crate::wire::{self, Head, Telling};
+use crate::wire::{self, Telling};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -155,12 +155,17 @@ pub struct Events {
 }
 
 impl Events {
-    pub(super) fn new(body: AnswerBody, form: Form, head: Head) -> Self {
+    /// `include_usage`: the caller itself asked for the chunk with the usage.
+    pub(super) fn new(
+        body: AnswerBody,
+        (form, include_usage): (Form, bool),
+        telling: Telling,
+    ) -> Self {
         Self {
             body,
             form,
-            include_usage: head.include_usage,
-            telling: Telling::new(form, head),
+            include_usage,
+            telling,
             is_verbatim: false,
             is_over: false,
             place: None,
@@ -194,7 +199,10 @@ impl Events {
         match chunk {
             Chunk::Verbatim(verbatim) if verbatim.seen.usage_only && !self.include_usage => None,
             Chunk::Verbatim(verbatim) => {
-                self.is_verbatim = true;
+                if !self.is_verbatim {
+                    self.is_verbatim = true;
+                    self.telling.let_go();
+                }
                 Some(verbatim.wire)
             }
             said @ (Chunk::Text(_)

@@ -94,8 +94,8 @@ impl Site {
         let mut offers = visit.settings().models.iter().map(|model| &model.offer);
         let engine = offers.any(|offer| matches!(offer, Offer::Engine));
         let caller = visit.caller().clone();
-        let mut chat =
-            forms::parsed(form, body, caller, decision, engine).map_err(errors::bad_body)?;
+        let mut chat = forms::parsed(form, body, caller, decision, (engine, Some(&self.seal_key)))
+            .map_err(errors::bad_body)?;
         chat.id = id;
         if form == Form::Messages {
             chat.surface.betas = forms::betas(head);
@@ -135,10 +135,15 @@ impl Site {
             created: now(),
             include_usage: chat.include_usage,
         };
+        let telling = Telling::new(form, head).answering(chat.body.clone());
         let mut response = if chat.stream {
-            streamed(Events::new(answer.body, form, head))
+            streamed(Events::new(
+                answer.body,
+                (form, chat.include_usage),
+                telling,
+            ))
         } else {
-            match gather(answer, Telling::new(form, head)).await {
+            match gather(answer, telling).await {
                 Ok(bytes) => {
                     let mut response = Response::new(ResponseBody::whole(bytes));
                     let kind = HeaderValue::from_static("application/json");
@@ -200,7 +205,7 @@ pub fn chat_request(
     caller: Caller,
     decision: DecisionId,
 ) -> Result<ChatRequest, String> {
-    forms::parsed(Form::Chat, body, caller, decision, true).map_err(|bad| bad.message)
+    forms::parsed(Form::Chat, body, caller, decision, (true, None)).map_err(|bad| bad.message)
 }
 
 /// Compressed request bodies are refused: their size cannot be told before they are unpacked.

@@ -4,7 +4,8 @@ use super::errors::{self, Told};
 use super::wire::openai::request::{self, BadBody, Parsed};
 use super::wire::openai::wishes;
 use crate::domain::{
-    BodyLayout, Caller, ChatRequest, DecisionId, Form, RequestId, Surface, Tightening, Usage,
+    BodyLayout, Caller, ChatRequest, DecisionId, Form, RequestId, Seal, SealKey, Surface,
+    Tightening, Usage,
 };
 use crate::wire::{self, Asked, Mistake, made_by};
 use bytes::Bytes;
@@ -24,13 +25,13 @@ pub(super) fn form_at(path: &str) -> Form {
 }
 
 /// The request that a body of this form is, as if it came without headers; or what is wrong with it. `engine` asks for
-/// what only an engine of this process reads.
+/// what only an engine of this process reads; `seal` is the gateway's key for the ids of kept responses.
 pub(super) fn parsed(
     form: Form,
     body: Bytes,
     caller: Caller,
     decision: DecisionId,
-    engine: bool,
+    (engine, seal): (bool, Option<&SealKey>),
 ) -> Result<ChatRequest, BadBody> {
     if form == Form::Chat {
         return chat(body, caller, decision, engine);
@@ -41,7 +42,11 @@ pub(super) fn parsed(
     })?;
     let asked = wire::read(form, text)?;
     let model = model(&asked)?;
-    let stays_with = stays_with(&asked)?;
+    let seal = seal.filter(|_| form == Form::Responses).map(|key| Seal {
+        key: key.clone(),
+        caller: caller.name.clone(),
+    });
+    let stays_with = stays_with(&asked, seal.as_ref())?;
     let (messages, needs, layout) = (asked.messages(), asked.needs(), layout(text, &asked)?);
     let wishes = engine.then(|| asked.wishes());
     let (stream, include_usage) = (asked.stream, asked.include_usage);
@@ -62,6 +67,7 @@ pub(super) fn parsed(
             form,
             betas: None,
             stays_with,
+            seal,
         },
         body,
         layout,
@@ -119,15 +125,17 @@ fn model(asked: &Asked<'_>) -> Result<Arc<str>, BadBody> {
 }
 
 /// The endpoint that made the response which the request goes on from.
-fn stays_with(asked: &Asked<'_>) -> Result<Option<Arc<str>>, BadBody> {
+fn stays_with(asked: &Asked<'_>, seal: Option<&Seal>) -> Result<Option<Arc<str>>, BadBody> {
     let Some(raw) = asked.previous else {
         return Ok(None);
     };
     let id: Option<String> = serde_json::from_str(raw.get()).ok();
-    let made_by = id.as_deref().and_then(made_by);
+    let given = id.as_deref().zip(seal);
+    let made_by = given.and_then(|(id, seal)| made_by(seal, id));
     let (endpoint, _) = made_by.ok_or_else(|| BadBody {
-        message: "`previous_response_id` names no response that an endpoint behind this gateway keeps; nothing is \
-                  kept here, so send the conversation itself in `input`"
+        message: "`previous_response_id` names no response that this gateway handed out to you for an endpoint's, or it \
+                  was sealed with another key (`listen.response_key`, a new one at each start where there is none); nothing \
+                  is kept here, so send the conversation itself in `input`"
             .into(),
         param: Some("previous_response_id"),
     })?;
@@ -143,7 +151,7 @@ fn layout(text: &str, asked: &Asked<'_>) -> Result<BodyLayout, BadBody> {
         question: asked.question.map(place),
         output_limits: asked.limits.iter().map(|raw| span(text, raw)).collect(),
         previous_response: asked.previous.map(place),
-        metadata: None,
+        metadata: asked.metadata.map(place),
         end: text.trim_end().len() - 1,
     })
 }

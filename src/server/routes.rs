@@ -7,7 +7,7 @@ use super::gate::Gate;
 use super::headers::{self, REQUEST_ID};
 use super::health::{Readiness, VERSION};
 use super::texts;
-use crate::domain::Form;
+use crate::domain::{Form, SealKey};
 use crate::pipeline::Pipeline;
 use crate::telemetry::{CONTENT_TYPE, Metrics};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -30,6 +30,8 @@ pub struct Site {
     pub limits: RequestLimits,
     /// How many requests are worked on at the same time; health and what operators look at pass beside it.
     pub gate: Gate,
+    /// Seals the ids of responses that endpoints keep.
+    pub seal_key: SealKey,
 }
 
 /// Which pages a listener has.

@@ -1,5 +1,6 @@
 //! A request in no wire form: what all of them can say.
 
+use super::fields::{Mistake, OneOrMany, one_or_many};
 use crate::domain::{JsonWish, Message, Needs, Role, Wishes};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -43,6 +44,8 @@ pub struct Asked<'a> {
     pub stream_options: Option<&'a RawValue>,
     /// The value of `previous_response_id`.
     pub previous: Option<&'a RawValue>,
+    /// The value of `metadata`.
+    pub metadata: Option<&'a RawValue>,
     /// The text of the last message, quotes included, where that is one plain text of the person.
     pub question: Option<&'a RawValue>,
     /// Fields and kinds of parts that change what is asked and that only this form can say; those that nobody here
@@ -268,6 +271,18 @@ pub(super) fn is_harmless(name: &str, raw: &RawValue) -> bool {
         "frequency_penalty" | "presence_penalty" => raw.get().parse() == Ok(0.0),
         "logit_bias" => raw.get().bytes().all(|byte| b"{} \n\r\t".contains(&byte)),
         _ => true,
+    }
+}
+
+/// What is said where a text may stand or a list of parts, each read by `part`.
+pub(super) fn said<'a>(
+    param: &'static str,
+    raw: &'a RawValue,
+    part: impl FnMut(&'a RawValue) -> Result<Part<'a>, Mistake>,
+) -> Result<Vec<Part<'a>>, Mistake> {
+    match one_or_many(param, raw)? {
+        OneOrMany::One(text) => Ok(vec![Part::Text(text.into())]),
+        OneOrMany::Many(parts) => parts.into_iter().map(part).collect(),
     }
 }
 

@@ -36,6 +36,11 @@ impl<'a> Fields<'a> {
         (raw.get() != "null").then_some(raw)
     }
 
+    /// Whether a member stands there and is not `null`.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|raw| raw.get() != "null")
+    }
+
     /// Takes and reads a member.
     pub(super) fn take<T: Deserialize<'a>>(
         &mut self,

@@ -4,6 +4,7 @@
 use super::errors::ErrorNote;
 use super::{chat, completions, messages, responses};
 use crate::domain::{Chunk, FinishReason, Form, Piece, TokenSaid, Usage};
+use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -41,6 +42,22 @@ impl Telling {
             Form::Completions => Self::Completions(completions::Telling::new(head)),
             Form::Responses => Self::Responses(Box::new(responses::Telling::new(head))),
             Form::Messages => Self::Messages(messages::Telling::new(head)),
+        }
+    }
+
+    /// The request with this body is answered, of which some forms repeat a part.
+    #[must_use]
+    pub fn answering(mut self, request: Bytes) -> Self {
+        if let Self::Responses(telling) = &mut self {
+            telling.answers(request);
+        }
+        self
+    }
+
+    /// Nothing will be told after all, but that the answer breaks off: the request is not kept.
+    pub fn let_go(&mut self) {
+        if let Self::Responses(telling) = self {
+            telling.answers(Bytes::new());
         }
     }
 

@@ -125,7 +125,27 @@ fn what_is_wrong_is_said_and_the_text_is_not_repeated() {
             r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"a","text":"canary"}]}]}"#,
             Some("messages"),
         ),
+        (
+            Form::Messages,
+            r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[]}]}"#,
+            Some("messages"),
+        ),
+        (
+            Form::Messages,
+            r#"{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[]},{"role":"user","content":"x"}]}"#,
+            Some("messages"),
+        ),
         (Form::Responses, r#"{"model":"m"}"#, Some("input")),
+        (
+            Form::Responses,
+            r#"{"model":"m","input":[]}"#,
+            Some("input"),
+        ),
+        (
+            Form::Responses,
+            r#"{"model":"m","input":[{"type":"item_reference","id":"canary"}]}"#,
+            Some("input"),
+        ),
         (
             Form::Responses,
             r#"{"model":"m","input":{"canary":1}}"#,
@@ -155,6 +175,43 @@ fn what_is_wrong_is_said_and_the_text_is_not_repeated() {
         assert_eq!(mistake.param, param, "{}", mistake.message);
         assert!(!mistake.message.contains("canary"), "{}", mistake.message);
     }
+}
+
+#[test]
+fn a_list_that_may_be_empty_is_taken() {
+    let elsewhere = |key: &str| format!(r#"{{"model":"m","input":[],{key}}}"#);
+    let taken = [
+        (Form::Responses, elsewhere(r#""previous_response_id":"x""#)),
+        (Form::Responses, elsewhere(r#""conversation":"x""#)),
+        (Form::Responses, elsewhere(r#""prompt":{"id":"x"}"#)),
+        (Form::Responses, r#"{"model":"m","prompt":{"id":"x"}}"#.to_owned()),
+        (
+            Form::Responses,
+            r#"{"model":"m","input":[{"role":"user","content":[]}]}"#.to_owned(),
+        ),
+        (
+            Form::Chat,
+            r#"{"model":"m","messages":[{"role":"user","content":[]}]}"#.to_owned(),
+        ),
+        (
+            Form::Messages,
+            r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[]}]}"#
+                .to_owned(),
+        ),
+    ];
+    for (form, body) in taken {
+        assert!(read(form, &body).is_ok(), "{body}");
+    }
+    let nowhere = elsewhere(r#""previous_response_id":null"#);
+    assert!(read(Form::Responses, &nowhere).is_err());
+}
+
+#[test]
+fn a_reference_to_an_item_is_named_with_its_place() {
+    let body = r#"{"model":"m","input":[{"role":"user","content":"x"},{"type":"item_reference","id":"rs_1"}]}"#;
+    let mistake = read(Form::Responses, body).unwrap_err();
+    let said = "`input[1]` is an `item_reference`";
+    assert!(mistake.message.starts_with(said), "{}", mistake.message);
 }
 
 #[test]

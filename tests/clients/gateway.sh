@@ -18,9 +18,9 @@ end() {
 }
 trap end EXIT
 
-# Waits for the first line of a program that was started, at most half a minute.
+# Waits for the first line of a program that was started: two minutes at most, for a busy machine takes its time.
 first_line() {
-  for _ in $(seq 300); do
+  for _ in $(seq 1200); do
     if [ -s "$1" ]; then head -1 "$1"; return; fi
     kill -0 "$2" 2>/dev/null || break
     sleep 0.1

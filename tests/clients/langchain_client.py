@@ -17,16 +17,11 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 NO_MODEL = "the stand-in has no model that could do what is asked"
 SNAPSHOT = "the suite compares with a snapshot in LangChain's own repository"
 MERGED = "LangChain joins a text and the call behind it, both of index 0, into one block"
-NO_ECHO = "the gateway's: a translated Response does not repeat `text.format`, which LangChain reads at a stream's end"
 EXPECTED = {
     "test_json_mode": NO_MODEL,
     "test_unicode_tool_call_integration": NO_MODEL,
     "TestUnit::test_serdes": SNAPSHOT,
     "TestChatByMessages::test_tool_calling[model1]": MERGED,
-    "TestResponses::test_structured_output[pydantic]": NO_ECHO,
-    "TestResponsesByMessages::test_structured_output[pydantic]": NO_ECHO,
-    "TestResponses::test_structured_output_async[pydantic]": NO_ECHO,
-    "TestResponsesByMessages::test_structured_output_async[pydantic]": NO_ECHO,
 }
 
 

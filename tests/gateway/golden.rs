@@ -3,7 +3,7 @@
 //!
 //! `RENEW_GOLDEN=1 cargo test --test gateway golden` writes them anew; read what changed before it is committed.
 
-use crate::support::{Act, Gateway, StandIn, ask_at, repository};
+use crate::support::{Act, Gateway, StandIn, ask_at, new_folder, repository};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +21,11 @@ const SURFACES: [(&str, &str); 4] = [
     ("responses", "/v1/responses"),
     ("messages", "/v1/messages"),
 ];
+
+/// The id under which a caller without a name gets `resp_up` of `openai-all`, sealed as the operator's secret seals it:
+/// what is handed out today has to hold tomorrow.
+const HANDED_OUT: &str =
+    "\"resp_via.6f70656e61692d616c6c.ccbfe8773efa1001c7abc92328813216.resp_up\"";
 
 fn form(kind: &str, surface: &str) -> &'static str {
     match (kind, surface) {
@@ -73,14 +78,19 @@ async fn endpoints() -> BTreeMap<&'static str, StandIn> {
 }
 
 fn gateway(endpoints: &BTreeMap<&'static str, StandIn>) -> Gateway {
-    let mut config = String::from("models:\n");
+    // Ids of responses are sealed, and are to be the same in each run.
+    let mut config = String::from(
+        "listen: {api: \"127.0.0.1:0\", response_key: {env: RESPONSE_KEY}}\nmodels:\n",
+    );
     for (kind, more) in KINDS {
         let url = endpoints[kind].base_url();
         config += &format!(
             "  - {{name: {kind}, tier: local, upstream: {{base_url: \"{url}\", model: up{more}}}}}\n"
         );
     }
-    Gateway::start(&config)
+    Gateway::start_in(new_folder(), &format!("\n{config}"), |command| {
+        command.env("RESPONSE_KEY", "golden-golden-golden-golden-golden");
+    })
 }
 
 /// Holds what is against what was, or writes it where that is asked for.
@@ -213,12 +223,12 @@ async fn where_both_speak_the_same_every_byte_but_the_models_name_is_the_callers
         let expected = body.replace(&format!("\"{kind}\""), "\"up\"");
         assert_eq!(String::from_utf8(seen.body).unwrap(), expected);
         let own = golden(&format!("upstream/{surface}-answer.json"));
-        let own = own.replace("\"resp_up\"", "\"resp_via.6f70656e61692d616c6c.resp_up\"");
+        let own = own.replace("\"resp_up\"", HANDED_OUT);
         assert_eq!(reply.text(), own, "the answer's bytes pass, too");
         endpoint.now(stream(surface));
         let streamed = ask_at(&gateway, path, &[], asked(surface, kind, true)).await;
         let own = golden(&format!("upstream/{surface}-stream.txt"));
-        let own = own.replace("\"resp_up\"", "\"resp_via.6f70656e61692d616c6c.resp_up\"");
+        let own = own.replace("\"resp_up\"", HANDED_OUT);
         assert_eq!(without_usage(&streamed.text()), without_usage(&own));
     }
 }

@@ -2,7 +2,7 @@
 //! own questions.
 
 use crate::support::{
-    Act, Gateway, Reply, StandIn, ask, chat, completion, new_folder, repository, run, until,
+    Act, Gateway, Reply, StandIn, ask, ask_at, chat, completion, new_folder, repository, run, until,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -77,6 +77,36 @@ async fn a_missing_value_is_asked_for_and_the_reply_completes_the_answer() {
         ),
         ("remote", "follow_up")
     );
+}
+
+#[tokio::test]
+async fn the_application_fills_a_slot_on_every_surface_that_has_metadata() {
+    let stand_in = remote().await;
+    let gateway = Gateway::start(&desk(&stand_in, &example("faq/orders")));
+    let question = "Is my reservation ready?";
+    let said = json!([{"role": "user", "content": question}]);
+    let bodies = [
+        ("/v1/chat/completions", json!({"messages": said})),
+        ("/v1/responses", json!({"input": question})),
+        ("/v1/messages", json!({"messages": said, "max_tokens": 200})),
+    ];
+    for (path, mut body) in bodies {
+        body["model"] = "auto".into();
+        let without = ask_at(&gateway, path, &[], body.to_string()).await;
+        assert!(
+            without.text().contains("What is the number"),
+            "{}",
+            without.text()
+        );
+        body["metadata"] = json!({"reservation": "HL-20417"});
+        let with = ask_at(&gateway, path, &[], body.to_string()).await;
+        assert!(
+            with.text().contains("reservations/HL-20417;"),
+            "{path}: {}",
+            with.text()
+        );
+    }
+    assert!(stand_in.seen().is_empty(), "it was sent on");
 }
 
 #[tokio::test]

@@ -908,6 +908,166 @@ async fn a_response_is_gone_on_from_only_where_it_was_made() {
     assert!(here.seen().is_empty() && there.seen().is_empty());
 }
 
+/// The same id with another text in the place of one of its parts.
+fn forged(id: &str, part: usize, new: &str) -> String {
+    let mut parts: Vec<&str> = id.splitn(4, '.').collect();
+    assert_eq!(parts.len(), 4, "{id}");
+    parts[part] = new;
+    parts.join(".")
+}
+
+#[tokio::test]
+async fn check_05_no_id_of_a_response_that_is_made_up_or_anothers_leads_to_an_endpoint() {
+    let made = json!({"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": [],
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}});
+    let far = StandIn::always(Act::Answer(200, "", made.to_string())).await;
+    let hex = |name: &str| {
+        name.bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let model = |name: &str| {
+        format!(
+            "  - {{name: {name}, tier: remote, upstream: {{base_url: \"{}\", model: m, surfaces: [chat, responses]}}}}\n",
+            far.base_url()
+        )
+    };
+    let caller = |name: &str| {
+        let digest = digest(&format!("{name}-key"));
+        format!("  - {{name: {name}, key_sha256: \"{digest}\"}}\n")
+    };
+    let config = format!(
+        "models:\n{}{}callers:\n{}{}",
+        model("here"),
+        model("there"),
+        caller("shop"),
+        caller("kiosk")
+    );
+    let gateway = Gateway::start(&config);
+    let ask_as = async |caller: &str, body: Value| {
+        let key = format!("{caller}-key");
+        let key = [("x-api-key", key.as_str())];
+        ask_at(&gateway, "/v1/responses", &key, body.to_string()).await
+    };
+    let first = ask_as("shop", body("responses", "there", "hi", false)).await;
+    let id = first.json()["id"].as_str().unwrap().to_owned();
+    let next = |id: &str| json!({"model": "auto", "input": "go on", "previous_response_id": id});
+    let reply = ask_as("shop", next(&id)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    far.forget();
+    let made_up = [
+        ("kiosk", id.clone()),
+        ("shop", forged(&id, 1, &hex("here"))),
+        ("shop", forged(&id, 1, &hex("nowhere"))),
+        ("shop", forged(&id, 2, &"0".repeat(32))),
+        ("shop", forged(&id, 3, "resp_2")),
+        ("shop", format!("resp_via.{}.resp_1", hex("there"))),
+    ];
+    for (caller, id) in made_up {
+        let reply = ask_as(caller, next(&id)).await;
+        let param = reply.json()["error"]["param"].clone();
+        assert_eq!(
+            (reply.status, param),
+            (400, json!("previous_response_id")),
+            "{id}"
+        );
+        assert_eq!(reply.code(), "caller_invalid_request");
+    }
+    assert!(far.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_id_of_a_response_outlives_a_restart_where_the_operator_states_the_key() {
+    let made = json!({"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": [],
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}});
+    let far = StandIn::always(Act::Answer(200, "", made.to_string())).await;
+    let key = new_folder().join("response.key");
+    fs::write(&key, "0123456789abcdef".repeat(2)).unwrap();
+    let keyed = format!(
+        "listen: {{api: \"127.0.0.1:0\", response_key: {{file: \"{}\"}}}}\n",
+        key.display()
+    );
+    for (rest, status) in [(keyed.as_str(), 200), ("", 400)] {
+        let config = format!(
+            "models:\n  - {{name: far, tier: remote, upstream: {{base_url: \"{}\", model: m, surfaces: [chat, responses]}}}}\n{rest}",
+            far.base_url()
+        );
+        let before = Gateway::start(&config);
+        let first = ask(&before, "responses", &body("responses", "far", "hi", false)).await;
+        let id = first.json()["id"].clone();
+        drop(before);
+        let after = Gateway::start(&config);
+        let next = json!({"model": "auto", "input": "go on", "previous_response_id": id});
+        let reply = ask(&after, "responses", &next).await;
+        assert_eq!(reply.status, status, "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn a_reference_to_an_item_is_the_callers_mistake_whatever_policy_says() {
+    let far = StandIn::always(Act::Close).await;
+    let privacy = "privacy: {raise: [{class: restricted, any: [iban]}], rules: [{class: restricted, require: local, on_violation: refuse}]}";
+    let gateway = Gateway::start(&remote_at(far.address, privacy));
+    let asked = json!({"model": "auto", "input": [{"role": "user", "content": "hi"},
+        {"type": "item_reference", "id": "msg_1"}]});
+    let reply = ask(&gateway, "responses", &asked).await;
+    let error = reply.json()["error"].clone();
+    assert_eq!(
+        (reply.status, &error["code"], &error["param"]),
+        (400, &json!("caller_invalid_request"), &json!("input"))
+    );
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("`input[1]` is an `item_reference`")
+            && message.contains("store: false"),
+        "{message}"
+    );
+    assert!(far.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_list_is_refused_where_the_form_says_that_it_may_not_be() {
+    let far = Far::new().await;
+    let gateway = far.gateway("");
+    let said = |content: Value| json!([{"role": "user", "content": content}]);
+    let empty = [
+        ("chat", json!({"messages": []}), "messages"),
+        (
+            "messages",
+            json!({"max_tokens": 9, "messages": []}),
+            "messages",
+        ),
+        (
+            "messages",
+            json!({"max_tokens": 9, "messages": said(json!([]))}),
+            "messages",
+        ),
+        ("responses", json!({"input": []}), "input"),
+    ];
+    for (kind, _) in far.both() {
+        for (surface, body, param) in &empty {
+            let mut body = body.clone();
+            body["model"] = kind.into();
+            let reply = ask(&gateway, surface, &body).await;
+            assert_eq!(
+                (reply.status, reply.code().as_str()),
+                (400, "caller_invalid_request")
+            );
+            assert!(
+                reply.text().contains(&format!("`{param}")),
+                "{}",
+                reply.text()
+            );
+        }
+    }
+    assert!(far.both().iter().all(|(_, end)| end.seen().is_empty()));
+    // OpenAI takes it, so it goes on as it came.
+    far.openai
+        .now(Act::Answer(200, "", completion("nothing").to_string()));
+    let body = json!({"model": "openai", "messages": said(json!([]))});
+    assert_eq!(ask(&gateway, "chat", &body).await.status, 200);
+}
+
 #[tokio::test]
 async fn tokens_of_a_message_are_counted_here_and_nothing_leaves() {
     let far = Far::new().await;

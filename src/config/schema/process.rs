@@ -58,6 +58,11 @@ fn listen() -> Key {
                     "Lets a newer version listen on the same addresses before this one ends; on Linux.",
                     flag(false),
                 ),
+                key(
+                    "response_key",
+                    "A secret of at least 32 characters that seals the ids of responses which endpoints keep, the same in all replicas; without it one is made at each start.",
+                    reference(),
+                ),
             ],
         ),
     )

@@ -109,3 +109,50 @@ fn classes_that_the_store_may_not_hold_are_named() {
     let told = doubts(&cache(", residency: {processing: [eu]}"));
     assert!(!told.contains("are not shared"), "{told}");
 }
+
+/// A file whose endpoint keeps responses, with this under `listen`.
+fn keeping(listen: &str, cache: &str) -> String {
+    let keeps = file("{}", cache).replace("model: m", "model: m, surfaces: [chat, responses]");
+    format!("{keeps}listen: {listen}\n")
+}
+
+#[test]
+fn a_key_for_kept_responses_is_long_and_is_not_shown() {
+    let settings = read(&keeping("{response_key: {env: RESPONSE_KEY}}", "{}")).unwrap();
+    assert!(!format!("{settings:?}").contains("0123456789"));
+    for wrong in [
+        "{env: SHORT_KEY}",
+        "a-key-that-stands-here-in-plain-text-canary",
+    ] {
+        let told = told(&problems(&keeping(
+            &format!("{{response_key: {wrong}}}"),
+            "{}",
+        )));
+        assert!(told.contains("listen.response_key: "), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn replicas_that_seal_apart_and_a_key_that_seals_nothing_are_doubted() {
+    const KEY: &str = "{response_key: {env: RESPONSE_KEY}}";
+    let shared = "{exact: {}, shared: {redis: {url: {env: REDIS_URL}}}}";
+    let told = doubts(&keeping("{}", shared));
+    assert!(
+        told.contains("each seals them with a key of its own"),
+        "{told}"
+    );
+    for fine in [
+        keeping(KEY, shared),
+        keeping("{}", "{}"),
+        file("{}", shared),
+    ] {
+        let told = doubts(&fine);
+        assert!(!told.contains("seal"), "{told}");
+    }
+    let idle = doubts(&format!("{}listen: {KEY}\n", file("{}", "{}")));
+    assert!(
+        idle.contains("listen.response_key: nothing is sealed"),
+        "{idle}"
+    );
+}

@@ -17,7 +17,11 @@ pub(super) fn request_body(upstream_model: &str, limit_key: &str, payload: &Payl
     }
     if let Some(place) = &payload.layout.previous_response {
         let given: Option<String> = serde_json::from_slice(&payload.body[place.clone()]).ok();
-        let own = given.as_deref().and_then(made_by);
+        let seal = payload.surface.seal.as_ref();
+        let own = given
+            .as_deref()
+            .zip(seal)
+            .and_then(|(id, seal)| made_by(seal, id));
         edits.extend(own.map(|(_, own)| (place.clone(), serde_json::Value::from(own).to_string())));
     }
     if edits.is_empty() {

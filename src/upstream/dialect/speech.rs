@@ -1,7 +1,7 @@
 //! An endpoint's answer on its way to the caller's form.
 
 use super::{Event, NoAnswer, openai, plain};
-use crate::domain::{Chunk, Endpoint, Form, Seen, Usage, Verbatim};
+use crate::domain::{Chunk, Endpoint, Form, Seal, Seen, Usage, Verbatim};
 use crate::privacy::Payload;
 use crate::upstream::sse;
 use crate::wire::{ErrorNote, Hearing, error_body, error_event, handed_out};
@@ -25,6 +25,8 @@ pub(in crate::upstream) struct Speech {
     /// Tokens that were sent, for an endpoint that does not say.
     input_estimate: u64,
     endpoint: Arc<str>,
+    /// What seals the ids of responses; without it they are not handed out.
+    seal: Option<Seal>,
 }
 
 /// An answer goes no further.
@@ -47,6 +49,7 @@ impl Speech {
             hearing: Hearing::new(spoken),
             input_estimate: Usage::estimate_tokens(payload.body.len()),
             endpoint: endpoint.name.clone(),
+            seal: payload.surface.seal.clone(),
         }
     }
 
@@ -139,7 +142,9 @@ impl Speech {
             Form::Responses => own_id(&wire),
             Form::Chat | Form::Completions | Form::Messages => None,
         };
-        let wire = place.map_or(wire.clone(), |place| renamed(&self.endpoint, &wire, place));
+        let by = (self.seal.as_ref(), &*self.endpoint);
+        let renamed = place.and_then(|place| renamed(by, &wire, place));
+        let wire = renamed.unwrap_or(wire);
         Ok(vec![Chunk::Verbatim(Verbatim { wire, seen })])
     }
 
@@ -159,7 +164,8 @@ impl Speech {
         let place = own_id(response)?;
         let start = offset(response, data)? + place.start;
         let place = start..start + place.len();
-        let new = renamed(&self.endpoint, data, place);
+        let by = (self.seal.as_ref(), &*self.endpoint);
+        let new = renamed(by, data, place)?;
         // Where the event's lines cannot be told apart from its data, they are written anew.
         match offset(data, wire) {
             Some(start) => {
@@ -201,10 +207,14 @@ fn own_id(response: &[u8]) -> Option<Range<usize>> {
 }
 
 /// The document with the id that a caller is given for the response, in the place of the endpoint's own.
-fn renamed(endpoint: &str, document: &[u8], place: Range<usize>) -> Bytes {
+fn renamed(
+    (seal, endpoint): (Option<&Seal>, &str),
+    document: &[u8],
+    place: Range<usize>,
+) -> Option<Bytes> {
     let own: String = serde_json::from_slice(&document[place.clone()]).unwrap_or_default();
-    let given = serde_json::Value::from(handed_out(endpoint, &own)).to_string();
-    openai::splice(document, &[(place, given)])
+    let given = serde_json::Value::from(handed_out(seal?, endpoint, &own)).to_string();
+    Some(openai::splice(document, &[(place, given)]))
 }
 
 fn heard(hearing: Hearing, wire: &[u8]) -> Result<Vec<Chunk>, NoAnswer> {

@@ -1,7 +1,7 @@
 //! Reads a chat completion request.
 
 use crate::domain::Role;
-use crate::wire::asked::{Asked, Format, Image, Part, Tool, ToolChoice, Turn};
+use crate::wire::asked::{Asked, Format, Image, Part, Tool, ToolChoice, Turn, said};
 use crate::wire::fields::{Fields, Mistake, OneOrMany, missing, mistake, one_or_many, value};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -182,7 +182,9 @@ fn read_message<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mist
             return Err(mistake("messages", message));
         }
     };
-    let mut parts = content(fields.raw("content"), &mut asked.strange)?;
+    let content = fields.raw("content");
+    let content = content.map(|raw| said("messages", raw, |raw| part(raw, &mut asked.strange)));
+    let mut parts = content.transpose()?.unwrap_or_default();
     if let Some(refusal) = fields.text("refusal", "messages")? {
         parts.push(Part::Text(refusal.into()));
     }
@@ -205,20 +207,6 @@ fn read_message<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mist
     }
     asked.turns.push(Turn { role, parts });
     Ok(())
-}
-
-/// A text, or a list of parts.
-fn content<'a>(
-    raw: Option<&'a RawValue>,
-    strange: &mut Vec<&'static str>,
-) -> Result<Vec<Part<'a>>, Mistake> {
-    let Some(raw) = raw else {
-        return Ok(Vec::new());
-    };
-    match one_or_many("messages", raw)? {
-        OneOrMany::One(text) => Ok(vec![Part::Text(text.into())]),
-        OneOrMany::Many(parts) => parts.into_iter().map(|raw| part(raw, strange)).collect(),
-    }
 }
 
 fn part<'a>(raw: &'a RawValue, strange: &mut Vec<&'static str>) -> Result<Part<'a>, Mistake> {

@@ -1,8 +1,8 @@
 //! Reads a Messages request.
 
 use crate::domain::Role;
-use crate::wire::asked::{Asked, Format, Image, Part, Tool, ToolChoice, Turn};
-use crate::wire::fields::{Fields, Mistake, OneOrMany, missing, mistake, one_or_many, value};
+use crate::wire::asked::{Asked, Format, Image, Part, Tool, ToolChoice, Turn, said};
+use crate::wire::fields::{Fields, Mistake, missing, mistake, value};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -46,8 +46,9 @@ pub(in crate::wire) fn read_to_count(body: &str) -> Result<Asked<'_>, Mistake> {
         let message = "`messages` must hold at least one message";
         return Err(mistake("messages", message));
     }
-    for message in messages {
-        read_message(message, &mut asked)?;
+    let last = messages.len() - 1;
+    for (at, message) in messages.into_iter().enumerate() {
+        read_message((at, at == last), message, &mut asked)?;
     }
     if let Some(limit) = fields.raw("max_tokens") {
         asked.max_output = Some(value("max_tokens", limit, "a whole number of tokens")?);
@@ -62,7 +63,8 @@ pub(in crate::wire) fn read_to_count(body: &str) -> Result<Asked<'_>, Mistake> {
     asked.stops = stops.unwrap_or_default();
     read_tools(&mut fields, &mut asked)?;
     asked.format = format(&mut fields, &mut asked.strange)?;
-    if let Some(metadata) = fields.raw("metadata") {
+    asked.metadata = fields.raw("metadata");
+    if let Some(metadata) = asked.metadata {
         asked.user = Fields::of("metadata", metadata)?.text("user_id", "metadata")?;
     }
     fields.drop_all(&HARMLESS);
@@ -71,7 +73,11 @@ pub(in crate::wire) fn read_to_count(body: &str) -> Result<Asked<'_>, Mistake> {
 }
 
 /// Results of tools stand in the person's message; they are turns of their own.
-fn read_message<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mistake> {
+fn read_message<'a>(
+    (at, is_last): (usize, bool),
+    raw: &'a RawValue,
+    asked: &mut Asked<'a>,
+) -> Result<(), Mistake> {
     let mut fields = Fields::of("messages", raw)?;
     let role = match fields
         .text("role", "messages")?
@@ -91,6 +97,13 @@ fn read_message<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mist
         .ok_or_else(|| mistake("messages", "each message needs its `content`"))?;
     asked.question = (role == Role::User && said.get().starts_with('"')).then_some(said);
     let parts = content(("messages", Level::Message), said, &mut asked.strange)?;
+    // As Anthropic has it: who begins an answer may leave it all to the model.
+    if parts.is_empty() && !(is_last && role == Role::Assistant) {
+        let message = format!(
+            "`messages[{at}].content` must hold at least one block, unless it is the last message and the assistant's"
+        );
+        return Err(mistake("messages", message));
+    }
     let (results, parts): (Vec<_>, Vec<_>) = parts
         .into_iter()
         .partition(|part| matches!(part, Part::Result { .. }));
@@ -119,13 +132,7 @@ fn content<'a>(
     raw: &'a RawValue,
     strange: &mut Vec<&'static str>,
 ) -> Result<Vec<Part<'a>>, Mistake> {
-    match one_or_many(param, raw)? {
-        OneOrMany::One(text) => Ok(vec![Part::Text(text.into())]),
-        OneOrMany::Many(blocks) => blocks
-            .into_iter()
-            .map(|block| self::block((param, level), block, strange))
-            .collect(),
-    }
+    said(param, raw, |raw| block((param, level), raw, strange))
 }
 
 fn block<'a>(

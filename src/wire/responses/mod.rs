@@ -1,5 +1,6 @@
 //! OpenAI's Responses.
 
+mod document;
 mod hear;
 mod id;
 mod read;

@@ -1,16 +1,15 @@
 //! Reads a Responses request.
 
 use crate::domain::Role;
-use crate::wire::asked::{Asked, Part, Tool, ToolChoice, Turn};
+use crate::wire::asked::{Asked, Part, Tool, ToolChoice, Turn, said};
 use crate::wire::chat;
 use crate::wire::fields::{Fields, Mistake, OneOrMany, missing, mistake, one_or_many, value};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Fields that change nothing of the answer: what is kept of it, and limits on tools that a provider runs.
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 6] = [
     "store",
-    "metadata",
     "truncation",
     "stream_options",
     "max_tool_calls",
@@ -26,12 +25,13 @@ pub(in crate::wire) fn read(body: &str) -> Result<Asked<'_>, Mistake> {
         ..Asked::default()
     };
     if let Some(text) = fields.text("instructions", "instructions")? {
-        asked.turns.push(said(Role::System, text));
+        asked.turns.push(said_by(Role::System, text));
     }
     asked.previous = fields.raw("previous_response_id");
     if asked.previous.is_some() {
         asked.note_strange("previous_response_id");
     }
+    asked.metadata = fields.raw("metadata");
     read_input(&mut fields, &mut asked)?;
     read_tools(&mut fields, &mut asked)?;
     read_text(&mut fields, &mut asked)?;
@@ -41,7 +41,7 @@ pub(in crate::wire) fn read(body: &str) -> Result<Asked<'_>, Mistake> {
     Ok(asked)
 }
 
-fn said<'a>(role: Role, text: String) -> Turn<'a> {
+fn said_by<'a>(role: Role, text: String) -> Turn<'a> {
     Turn {
         role,
         parts: vec![Part::Text(text.into())],
@@ -49,30 +49,29 @@ fn said<'a>(role: Role, text: String) -> Turn<'a> {
 }
 
 fn read_input<'a>(fields: &mut Fields<'a>, asked: &mut Asked<'a>) -> Result<(), Mistake> {
+    // What goes on from elsewhere may bring nothing of its own.
+    let elsewhere = asked.previous.is_some() || fields.has("conversation") || fields.has("prompt");
     let Some(input) = fields.raw("input") else {
-        // What goes on from elsewhere may bring nothing of its own.
-        let elsewhere = asked.previous.is_some();
-        return if elsewhere {
-            Ok(())
-        } else {
-            Err(missing("input"))
-        };
+        return elsewhere.then_some(()).ok_or_else(|| missing("input"));
     };
     match one_or_many("input", input)? {
         OneOrMany::One(text) => {
             asked.question = Some(input);
-            asked.turns.push(said(Role::User, text));
+            asked.turns.push(said_by(Role::User, text));
+        }
+        OneOrMany::Many(items) if items.is_empty() && !elsewhere => {
+            return Err(mistake("input", "`input` must hold at least one item"));
         }
         OneOrMany::Many(items) => {
-            for item in items {
-                read_item(item, asked)?;
+            for (at, item) in items.into_iter().enumerate() {
+                read_item(at, item, asked)?;
             }
         }
     }
     Ok(())
 }
 
-fn read_item<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mistake> {
+fn read_item<'a>(at: usize, raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mistake> {
     let mut fields = Fields::of("input", raw)?;
     let kind = fields.text("type", "input")?;
     let mut text = |key: &str| -> Result<Cow<'a, str>, Mistake> {
@@ -97,6 +96,7 @@ fn read_item<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mistake
             },
         ),
         "reasoning" => (Role::Assistant, Part::Thought),
+        "item_reference" => return Err(reference(at)),
         _ => {
             asked.note_strange("input (an item that is neither a message nor of a function)");
             (Role::User, Part::Strange)
@@ -107,6 +107,16 @@ fn read_item<'a>(raw: &'a RawValue, asked: &mut Asked<'a>) -> Result<(), Mistake
         parts: vec![part],
     });
     Ok(())
+}
+
+/// What is meant stands nowhere here, so that nobody could say of which class it is, and the id of an item does not say
+/// who keeps it.
+fn reference(at: usize) -> Mistake {
+    let message = format!(
+        "`input[{at}]` is an `item_reference`, and no item is kept here that it could name; send the item itself (clients \
+         do where they set `store: false`), or go on from a whole response by `previous_response_id`"
+    );
+    mistake("input", message)
 }
 
 fn read_message<'a>(fields: &mut Fields<'a>, asked: &mut Asked<'a>) -> Result<(), Mistake> {
@@ -124,18 +134,13 @@ fn read_message<'a>(fields: &mut Fields<'a>, asked: &mut Asked<'a>) -> Result<()
     Ok(())
 }
 
-/// A text, or a list of parts.
+/// A text, or a list of parts; nothing where nothing stands.
 fn content<'a>(
     raw: Option<&'a RawValue>,
     strange: &mut Vec<&'static str>,
 ) -> Result<Vec<Part<'a>>, Mistake> {
-    let Some(raw) = raw else {
-        return Ok(Vec::new());
-    };
-    match one_or_many("input", raw)? {
-        OneOrMany::One(text) => Ok(vec![Part::Text(text.into())]),
-        OneOrMany::Many(parts) => parts.into_iter().map(|raw| part(raw, strange)).collect(),
-    }
+    let parts = raw.map(|raw| said("input", raw, |raw| part(raw, strange)));
+    Ok(parts.transpose()?.unwrap_or_default())
 }
 
 fn part<'a>(raw: &'a RawValue, strange: &mut Vec<&'static str>) -> Result<Part<'a>, Mistake> {

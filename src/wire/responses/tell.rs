@@ -1,14 +1,20 @@
 //! Tells an answer as a response.
 
+use super::document::{Echo, State};
 use crate::domain::{Chunk, FinishReason, Piece, Usage};
 use crate::wire::ErrorNote;
+use crate::wire::json::{Json, Object};
 use crate::wire::tell::{Called, End, Gathered, Head, named_event};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 /// One answer that is being told. Each thought, text and call is an item of its own, in the order in which they began.
 #[derive(Debug)]
 pub struct Telling {
     head: Head,
+    /// The body of the request, until it is known what of it is repeated.
+    request: Bytes,
+    echo: Echo,
     /// Events so far.
     told: u64,
     items: Vec<Item>,
@@ -40,9 +46,16 @@ impl Telling {
     pub(in crate::wire) fn new(head: Head) -> Self {
         Self {
             head,
+            request: Bytes::new(),
+            echo: Echo::default(),
             told: 0,
             items: Vec::new(),
         }
+    }
+
+    /// The request with this body is answered.
+    pub(in crate::wire) fn answers(&mut self, request: Bytes) {
+        self.request = request;
     }
 
     pub(in crate::wire) fn chunk(&mut self, chunk: &Chunk) -> String {
@@ -65,9 +78,12 @@ impl Telling {
 
     pub(in crate::wire) fn broken(&mut self, error: &ErrorNote<'_>) -> String {
         let mut events = self.opening();
-        let mut response = self.response("failed", None);
-        response["error"] = json!({"code": "server_error", "message": error.message});
-        events += &self.event(json!({"type": "response.failed", "response": response}));
+        let response = self.response(&State {
+            status: "failed",
+            error: Some(&error.message),
+            ..State::default()
+        });
+        events += &self.response_event("response.failed", &response);
         events
     }
 
@@ -90,7 +106,13 @@ impl Telling {
             is_open: false,
         });
         self.items = items.collect();
-        self.ended(reason, usage).to_string()
+        self.read_request();
+        self.ended(reason, usage).0
+    }
+
+    /// Reads what of the request is repeated, and keeps no more of it.
+    fn read_request(&mut self) {
+        self.echo = Echo::of(&std::mem::take(&mut self.request));
     }
 
     /// An event, with its number.
@@ -100,14 +122,27 @@ impl Telling {
         named_event(&data)
     }
 
+    /// An event that brings the whole response as it stands.
+    fn response_event(&mut self, kind: &str, response: &Json) -> String {
+        let data = Object::default()
+            .with("type", kind)
+            .with_json("response", response)
+            .with("sequence_number", self.told);
+        self.told += 1;
+        format!("event: {kind}\ndata: {}\n\n", data.end().0)
+    }
+
     fn opening(&mut self) -> String {
         if self.told > 0 {
             return String::new();
         }
-        let response = self.response("in_progress", None);
-        let created = json!({"type": "response.created", "response": response});
-        let begun = json!({"type": "response.in_progress", "response": response});
-        self.event(created) + &self.event(begun)
+        self.read_request();
+        let response = self.response(&State {
+            status: "in_progress",
+            ..State::default()
+        });
+        self.response_event("response.created", &response)
+            + &self.response_event("response.in_progress", &response)
     }
 
     fn say(&mut self, kind: Kind, text: &str) -> String {
@@ -200,50 +235,29 @@ impl Telling {
     fn closing(&mut self, reason: FinishReason, usage: &Usage) -> String {
         let mut events = self.end_items(|_| true);
         let response = self.ended(reason, usage);
-        let kind = format!("response.{}", status(reason));
-        events += &self.event(json!({"type": kind, "response": response}));
+        events += &self.response_event(&format!("response.{}", status(reason)), &response);
         events
     }
 
-    fn ended(&self, reason: FinishReason, usage: &Usage) -> Value {
-        let mut response = self.response(status(reason), Some(usage));
-        let cut = match reason {
-            FinishReason::Length => Some("max_output_tokens"),
-            FinishReason::ContentFilter => Some("content_filter"),
-            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => None,
-        };
-        response["incomplete_details"] =
-            cut.map_or(Value::Null, |reason| json!({"reason": reason}));
+    fn ended(&self, reason: FinishReason, usage: &Usage) -> Json {
         let items = self.items.iter().enumerate();
         let items =
             items.map(|(at, item)| item.says.item(&self.item_id(at, &item.says), "completed"));
-        response["output"] = items.collect();
-        response
+        self.response(&State {
+            status: status(reason),
+            cut: match reason {
+                FinishReason::Length => Some("max_output_tokens"),
+                FinishReason::ContentFilter => Some("content_filter"),
+                FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => None,
+            },
+            output: items.collect(),
+            usage: Some(usage),
+            ..State::default()
+        })
     }
 
-    fn response(&self, status: &str, usage: Option<&Usage>) -> Value {
-        json!({
-            "id": format!("resp_{}", self.head.id),
-            "object": "response",
-            "created_at": self.head.created,
-            "status": status,
-            "background": false,
-            "error": null,
-            "incomplete_details": null,
-            "instructions": null,
-            "max_output_tokens": null,
-            "model": &*self.head.model,
-            "output": [],
-            "parallel_tool_calls": true,
-            "previous_response_id": null,
-            "store": false,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": "auto",
-            "tools": [],
-            "truncation": "disabled",
-            "usage": usage.map(usage_json),
-            "metadata": {},
-        })
+    fn response(&self, state: &State<'_>) -> Json {
+        self.echo.document(&self.head, state)
     }
 
     fn item_id(&self, at: usize, says: &Says) -> String {
@@ -381,12 +395,6 @@ fn status(reason: FinishReason) -> &'static str {
     }
 }
 
-fn usage_json(usage: &Usage) -> Value {
-    json!({
-        "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cached_input},
-        "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
-        "total_tokens": usage.total(),
-    })
-}
+#[cfg(test)]
+#[path = "tell_tests.rs"]
+mod tests;
