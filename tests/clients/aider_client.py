@@ -16,7 +16,7 @@ PLAIN = ("--no-git", "--yes-always", "--no-check-update", "--no-show-release-not
 def aider(text, model="auto", *more, key=KEY):
     env = os.environ | {"HOME": str(HOME), "OPENAI_API_BASE": URL, "OPENAI_API_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     words = [Path(sys.executable).parent / "aider", "--model", f"openai/{model}", *PLAIN, *more, "--message", text]
-    done = subprocess.run(words, env=env, cwd=HOME, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+    done = subprocess.run(words, env=env, cwd=HOME, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
     return done.stdout + done.stderr
 
 

@@ -16,7 +16,7 @@ ENTRY = '- {{model_id: here-{name}, model_name: {name}, api_base: "{url}", api_k
 
 def llm(*words, key=KEY):
     env = os.environ | {"LLM_USER_PATH": str(HOME)}
-    done = subprocess.run([LLM, *words, "--key", key], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+    done = subprocess.run([LLM, *words, "--key", key], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -57,7 +57,7 @@ source tests/clients/gateway.sh
 passed=0 failed=0
 count() {
   local name=$1 out=$work/$1.out p f; shift
-  timeout 600 "$@" > "$out" 2>&1 || true
+  timeout 900 "$@" > "$out" 2>&1 || true
   cat "$out"
   p=$(grep -c '^ok   ' "$out" || true) f=$(grep -c '^FAIL ' "$out" || true)
   # A client that ends before its last line has failed, whatever it counted.
