@@ -172,11 +172,15 @@ impl Doubts<'_> {
         let by_route = taken
             .into_iter()
             .any(|(_, route)| route.models.contains(&index));
+        let by_fallback = policy
+            .models
+            .iter()
+            .any(|model| model.fallback.contains(&index));
         let always = policy
             .routes
             .iter()
             .any(|route| route.when == Condition::default());
-        by_name || by_route || !always
+        by_name || by_route || by_fallback || !always
     }
 
     /// An engine that is always sure is not judged, and one whose whole answer is held back does not stream.

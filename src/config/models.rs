@@ -2,7 +2,7 @@
 
 use super::dialect;
 use super::engine;
-use super::known::{model_name, refuse_twice};
+use super::known::{model_name, one_of, refuse_twice};
 use super::place::{self, Place};
 use super::pool;
 use super::prices::{self, PriceSource};
@@ -24,6 +24,7 @@ const KEYS: &[&str] = &[
     "name",
     "tier",
     "aliases",
+    "fallback",
     "knowledge",
     "answer",
     "engine",
@@ -59,7 +60,7 @@ pub(super) struct Models {
 /// Reads `models`.
 pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
     let mut all = Models::default();
-    let mut given = Vec::new();
+    let (mut given, mut fallbacks) = (Vec::new(), Vec::new());
     let Some(list) = root.required("models", "[{name: desk, tier: local, knowledge: []}]") else {
         return all;
     };
@@ -83,6 +84,7 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
                         name,
                         aliases,
                         offer,
+                        fallback: Vec::new(),
                         pool: None,
                     });
                     all.paths.push(section.value().path().to_owned());
@@ -90,6 +92,12 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
             }
         }
         all.members.push(before..all.models.len());
+        fallbacks.push(section.get("fallback"));
+    }
+    for (index, value) in fallbacks.iter().enumerate() {
+        if let Some(value) = value {
+            all.fall_back(index, value);
+        }
     }
     refuse_twice("model name", &given);
     for (value, name) in &given {
@@ -103,6 +111,30 @@ pub(super) fn read(root: &Section<'_>, secrets: &Secrets<'_>) -> Models {
 }
 
 impl Models {
+    /// Reads who stands in for the model of this name.
+    fn fall_back(&mut self, index: usize, value: &Value<'_>) {
+        if value.list_is_empty() {
+            value.wrong("it names no model", "name at least one, or leave it out");
+        }
+        let mut chosen: Vec<usize> = Vec::new();
+        for item in value.list().unwrap_or_default() {
+            let named = one_of(&item, "model", &self.names);
+            if named.is_some_and(|named| named == index || chosen.contains(&named)) {
+                let message = "this model is tried before already";
+                item.wrong(
+                    message,
+                    "name each model once, and not the one that falls back",
+                );
+            }
+            chosen.extend(named);
+        }
+        self.spread(&mut chosen);
+        let members = self.members.get(index).cloned().unwrap_or_default();
+        for model in self.models.get_mut(members).unwrap_or_default() {
+            model.fallback.clone_from(&chosen);
+        }
+    }
+
     /// From places in `names` to places in `models`: who names a model names all its endpoints.
     pub(super) fn spread(&self, named: &mut Vec<usize>) {
         let members = |at: &usize| self.members.get(*at).cloned().unwrap_or_default();

@@ -113,6 +113,7 @@ pub(super) fn read(
             name: member,
             aliases: aliases.collect(),
             offer: Offer::Endpoint(Arc::new(endpoint)),
+            fallback: Vec::new(),
             pool: Some(Pool {
                 name: name.clone(),
                 balance,

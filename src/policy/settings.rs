@@ -65,6 +65,8 @@ pub struct Model {
     pub aliases: Vec<Arc<str>>,
     /// Who answers for it.
     pub offer: Offer,
+    /// Who is tried after it where it is asked for by name, by index into the models, in this order.
+    pub fallback: Vec<usize>,
     /// Which model it is one endpoint of, where that has several; clients ask for that one.
     pub pool: Option<Pool>,
 }

@@ -267,3 +267,39 @@ async fn more_than_a_hundred_streams_at_once_reach_one_endpoint() {
     .await;
     all.abort_all();
 }
+
+#[tokio::test]
+async fn who_stands_in_for_a_model_asked_for_by_name_is_asked_after_it_and_only_where_data_may_go()
+{
+    let asked_for = StandIn::always(Act::Answer(503, "", "{}".into())).await;
+    let (us, eu) = (answering().await, answering().await);
+    let model = |name: &str, end: &StandIn, rest: &str| {
+        format!(
+            "  - {{name: {name}, tier: remote, upstream: {{base_url: \"{}\", model: m}}{rest}}}\n",
+            end.base_url()
+        )
+    };
+    let gateway = Gateway::start(&format!(
+        "models:\n{}{}{}privacy: {{raise: [{{class: personal, any: [card]}}], rules: [{{class: personal, require: {{processing: {{within: [eu]}}}}, on_violation: refuse}}]}}\nupstream: {{retry: {{max_attempts: 1}}, breaker: {{failures: 1000}}}}\n",
+        model("gpt", &asked_for, ", fallback: [us, eu]"),
+        model("us", &us, ", residency: {processing: [us]}"),
+        model("eu", &eu, ", residency: {processing: [eu]}"),
+    ));
+    let sender = Sender::to(&gateway);
+    let reply = sender.chat(&[], asked("hello")).await;
+    assert_eq!(
+        (reply.status, reply.header("x-firstline-model")),
+        (200, "us")
+    );
+    assert_eq!((asked_for.seen().len(), us.forget()), (1, 1));
+    let reply = sender.chat(&[], asked(CARD)).await;
+    assert_eq!(
+        (reply.status, reply.header("x-firstline-model")),
+        (200, "eu")
+    );
+    assert_eq!((asked_for.seen().len(), us.seen().len()), (1, 0));
+    // Nobody was named for these: each is itself alone.
+    us.now(Act::Answer(503, "", "{}".into()));
+    let reply = sender.chat(&[], chat_body("us", "hello").to_string()).await;
+    assert_eq!(reply.status, 503, "{}", reply.text());
+}

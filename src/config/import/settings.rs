@@ -9,8 +9,8 @@ pub(super) struct Rest {
     pub(super) balance: Option<&'static str>,
     /// Other names of models: alias, model, and where that was said.
     pub(super) aliases: Vec<(String, String, u64)>,
-    /// Who is tried after whom, on which line.
-    pub(super) fallbacks: Vec<(Vec<String>, u64)>,
+    /// A model (`*` is each that has no own chain), who is tried after it, and on which line.
+    pub(super) fallbacks: Vec<(String, Vec<String>, u64)>,
     /// Seconds, where a deployment says nothing.
     pub(super) timeout: Option<f64>,
     pub(super) attempts: Option<f64>,
@@ -74,6 +74,10 @@ fn common(map: &Map<'_>, rest: &mut Rest) {
     if let Some(item) = map.take("fallbacks") {
         rest.fallbacks.extend(chains(&item));
     }
+    if let Some(item) = map.take("default_fallbacks") {
+        let for_all = ("*".to_owned(), item.texts(), item.line);
+        rest.fallbacks.push(for_all);
+    }
     if let Some(retries) = number(map, "num_retries") {
         rest.attempts = Some((retries + 1.0).round().clamp(1.0, 10.0));
     }
@@ -96,13 +100,11 @@ fn balance(item: &Item<'_>) -> Option<&'static str> {
 }
 
 /// `[{a: [b, c]}, …]`: each a model and who comes after it.
-fn chains(item: &Item<'_>) -> Vec<(Vec<String>, u64)> {
+fn chains(item: &Item<'_>) -> Vec<(String, Vec<String>, u64)> {
     let mut all = Vec::new();
     for one in item.list() {
         for (first, after) in one.map().rest() {
-            let mut chain = vec![first.to_owned()];
-            chain.extend(after.texts());
-            all.push((chain, after.line));
+            all.push((first.to_owned(), after.texts(), after.line));
         }
     }
     all
@@ -303,9 +305,13 @@ fn reason(key: &str) -> (&'static str, &'static str) {
             "a request goes out as the client wrote it",
             "nothing is needed, unless a provider refuses a parameter",
         ),
-        "default_fallbacks" | "context_window_fallbacks" | "content_policy_fallbacks" => (
-            "who comes next is not chosen by the kind of fault",
-            "name models in order: `routes: [{use: [first, second]}]`; for long requests `when: {tokens: {from: ...}}`",
+        "context_window_fallbacks" => (
+            "who comes next is not chosen by the kind of fault, but before anyone is asked",
+            "state `upstream.max_input_tokens`, and for `auto` a route of long requests: `routes: [{when: {tokens: {from: 100000}}, use: [...]}]`",
+        ),
+        "content_policy_fallbacks" => (
+            "who comes next is not chosen by the kind of fault, and another model is not asked what one declined",
+            "`fallback` of a model holds where it fails or may not be asked",
         ),
         "budget_duration" => (
             "there is no `max_budget` beside it",

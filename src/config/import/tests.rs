@@ -44,7 +44,13 @@ fn what_is_carried_over_can_be_loaded() {
         .collect();
     assert_eq!(names, ["gpt-4o/1", "gpt-4o/2", "claude", "small"]);
     assert_eq!(settings.policy.cost.budgets.len(), 1);
-    assert_eq!(settings.policy.routes.len(), 1);
+    let fallbacks: Vec<&[usize]> = settings
+        .policy
+        .models
+        .iter()
+        .map(|model| &*model.fallback)
+        .collect();
+    assert_eq!(fallbacks, [&[2, 3][..], &[2, 3], &[0, 1], &[2]]);
 }
 
 #[test]
@@ -63,10 +69,14 @@ fn what_is_not_carried_over_is_noted_with_its_line() {
         (16, "`bedrock` speaks no API"),
         (18, "a pattern names no model"),
         (26, "`redis_password` is not carried over"),
-        (31, "`drop_params` is not carried over"),
-        (32, "this callback is not carried over"),
-        (37, "`database_url` is not carried over"),
-        (38, "AZURE_API_BASE is not carried over"),
+        (28, "`far` is no fallback of `gpt-4o` here"),
+        (28, "the fallback of `far` is not carried over"),
+        (30, "`context_window_fallbacks` is not carried over"),
+        (31, "`content_policy_fallbacks` is not carried over"),
+        (34, "`drop_params` is not carried over"),
+        (35, "this callback is not carried over"),
+        (40, "`database_url` is not carried over"),
+        (41, "AZURE_API_BASE is not carried over"),
     ] {
         let place = format!("everything.yaml:{line}: ");
         let found = notes

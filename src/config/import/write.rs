@@ -1,5 +1,6 @@
 //! The policy as YAML, with a word at each place on where it is from.
 
+use super::fallbacks::{self, Chains};
 use super::models::{Entry, Price, listed};
 use super::settings::{Cache, Rest};
 use super::walk::Notes;
@@ -8,7 +9,7 @@ use std::fmt::Write;
 
 /// The deployments of one name that are spoken to in one way: a model here.
 pub(super) struct Group {
-    name: String,
+    pub(super) name: String,
     aliases: Vec<String>,
     members: Vec<Entry>,
 }
@@ -102,8 +103,9 @@ pub(super) fn policy(source: &str, groups: &[Group], rest: &Rest, notes: &Notes)
         "# Carried over from LiteLLM's {}. `firstline import` says on standard error what was not.\nversion: 1\nname: from-litellm\n\nmodels:\n",
         printable(source)
     );
+    let chains = fallbacks::chains(groups, rest, notes);
     for group in groups {
-        model(&mut out, group, rest, notes);
+        model(&mut out, group, (rest, &chains), notes);
     }
     if let Some(variable) = &rest.caller {
         let _ = write!(
@@ -111,7 +113,6 @@ pub(super) fn policy(source: &str, groups: &[Group], rest: &Rest, notes: &Notes)
             "\n# general_settings.master_key, as a digest\ncallers:\n  - {{name: master, key_sha256: {{env: {variable}}}}}\n"
         );
     }
-    route(&mut out, groups, rest, notes);
     sending(&mut out, groups, rest);
     if let Some(cache) = &rest.cache {
         caching(&mut out, cache);
@@ -129,7 +130,7 @@ pub(super) fn policy(source: &str, groups: &[Group], rest: &Rest, notes: &Notes)
     out
 }
 
-fn model(out: &mut String, group: &Group, rest: &Rest, notes: &Notes) {
+fn model(out: &mut String, group: &Group, (rest, chains): (&Rest, &Chains), notes: &Notes) {
     let Some(first) = group.members.first() else {
         return;
     };
@@ -143,6 +144,14 @@ fn model(out: &mut String, group: &Group, rest: &Rest, notes: &Notes) {
     if !group.aliases.is_empty() {
         let names: Vec<String> = group.aliases.iter().map(|name| quoted(name)).collect();
         let _ = writeln!(out, "    aliases: [{}]", names.join(", "));
+    }
+    if let Some((after, line)) = chains.get(&group.name) {
+        let names: Vec<String> = after.iter().map(|name| quoted(name)).collect();
+        let _ = writeln!(
+            out,
+            "    fallback: [{}]  # fallbacks, line {line}",
+            names.join(", ")
+        );
     }
     out.push_str("    upstream:\n");
     if first.is_anthropic {
@@ -270,45 +279,6 @@ fn patience(group: &Group, rest: &Rest) -> Option<f64> {
     let stated = group.members.iter().filter_map(|entry| entry.timeout);
     let seconds = stated.reduce(f64::min).or(rest.timeout)?;
     (seconds > 0.0).then(|| seconds.min(86_400.0))
-}
-
-/// Fallbacks: for `auto`, for a model that is asked for by name is that model and no other.
-fn route(out: &mut String, groups: &[Group], rest: &Rest, notes: &Notes) {
-    let mut written = false;
-    for (chain, line) in &rest.fallbacks {
-        let known = |name: &&String| groups.iter().any(|group| group.name == **name);
-        let mut seen = BTreeSet::new();
-        let chain: Vec<String> = chain
-            .iter()
-            .filter(known)
-            .filter(|name| seen.insert(*name))
-            .map(|name| quoted(name))
-            .collect();
-        if written || chain.len() < 2 {
-            let message = "this fallback is not carried over: another is, or its models are not";
-            notes.add(
-                *line,
-                "fallbacks",
-                message,
-                "a route may have conditions: `routes: [{when: {...}, use: [first, second]}]`",
-            );
-            continue;
-        }
-        written = true;
-        let _ = write!(
-            out,
-            "\n# fallbacks (line {line}), for clients that ask for `auto`\nroutes:\n  - {{name: fallbacks, use: [{}]}}\n",
-            chain.join(", ")
-        );
-        let message =
-            "a model that is asked for by name is that model alone; the fallback holds for `auto`";
-        notes.add(
-            *line,
-            "fallbacks",
-            message,
-            "let clients ask for `auto` instead of the name",
-        );
-    }
 }
 
 fn sending(out: &mut String, groups: &[Group], rest: &Rest) {

@@ -18,6 +18,11 @@ pub(super) fn models() -> Value {
             ),
             key("aliases", "Other names a client may ask by.", list(model())),
             key(
+                "fallback",
+                "Who is tried after it where a client asks for it by name, in this order.",
+                some(model()),
+            ),
+            key(
                 "knowledge",
                 "Files and folders of approved answers.",
                 list(text()),

@@ -72,7 +72,8 @@ impl Case<'_> {
             let is_late = outlook >= Outlook::Late;
             let wait = prediction.filter(|_| is_late).map(|one| one.total);
             // While a budget is nearly spent, being on time is not worth going to the dearer tier.
-            (saves.then(|| model.tier()), outlook, wait)
+            let (stands_in, tier) = (self.stands_in(model), saves.then(|| model.tier()));
+            (stands_in, tier, outlook, wait)
         };
         let before: Vec<&Model> = chosen.clone();
         chosen.sort_by_cached_key(|model| key(model));

@@ -136,12 +136,9 @@ impl Case<'_> {
     fn candidates(&self) -> Candidates<'_> {
         let models = &self.settings.models;
         if &*self.request.model != super::AUTO {
-            let named = models
-                .iter()
-                .filter(|model| model.answers_to(&self.request.model));
             return Candidates {
                 rule: "model asked for".into(),
-                models: named.collect(),
+                models: self.named(),
                 human: false,
             };
         }
@@ -160,6 +157,23 @@ impl Case<'_> {
             models: all,
             human: false,
         }
+    }
+
+    /// The model that is asked for, and after it those that the operator lets stand in for it. Each has to be eligible by
+    /// itself, like any other.
+    fn named(&self) -> Vec<&Model> {
+        let models = &self.settings.models;
+        let asked = |model: &&Model| model.answers_to(&self.request.model);
+        let mut named: Vec<&Model> = models.iter().filter(asked).collect();
+        // The endpoints of one model all say the same.
+        let after = named.first().map_or(&[][..], |first| &first.fallback);
+        named.extend(after.iter().filter_map(|index| models.get(*index)));
+        named
+    }
+
+    /// True for a model that stands in for the one asked for: it comes after that one, however slow that is.
+    fn stands_in(&self, model: &Model) -> bool {
+        &*self.request.model != super::AUTO && !model.answers_to(&self.request.model)
     }
 
     /// The operator's first route that matches; none for a model asked for by name.

@@ -184,6 +184,7 @@ impl Random {
             aliases: vec![name.clone()],
             name,
             offer,
+            fallback: (0..self.below(3)).map(|_| self.below(6) as usize).collect(),
             pool: pool.filter(|_| is_endpoint),
         }
     }
