@@ -112,7 +112,6 @@ pub fn build(
     let (ledger, keeper, metrics) = ledger(&settings, replicas, beside)?;
     let (live, watching) = watch::channel(Arc::new(generation));
     let upstream = upstream::Client::new(upstream_settings(&settings.upstream))?;
-    acting(&settings).for_each(|endpoint| upstream.prepare(endpoint));
     let (looks, local_servers) = watch::channel(looked_at(acting(&settings)));
     let kept = Kept {
         looks,
@@ -120,7 +119,6 @@ pub fn build(
         engines,
         reader,
         places: places.clone(),
-        upstream: upstream.clone(),
         similar: similar.is_some(),
         collector: settings.telemetry.otlp.clone(),
         untraced,

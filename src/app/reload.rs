@@ -17,7 +17,6 @@ use crate::pipeline::Generation;
 use crate::server::Tls;
 use crate::signals::Reader;
 use crate::telemetry::Untraced;
-use crate::upstream;
 use anyhow::{Context, anyhow};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,7 +52,6 @@ pub(super) struct Kept {
     pub(super) engines: Engines,
     pub(super) reader: Reader,
     pub(super) places: Places,
-    pub(super) upstream: upstream::Client,
     /// Who looks at local servers is told which they are now.
     pub(super) looks: watch::Sender<Vec<Arc<Endpoint>>>,
     /// The semantic cache was made at start.
@@ -189,7 +187,6 @@ impl Watch {
         let stamp = settings.policy.stamp.text.clone();
         let untraced = untraced(self.kept.collector.as_ref(), &settings);
         self.kept.untraced.replace(untraced);
-        acting(&settings).for_each(|endpoint| self.kept.upstream.prepare(endpoint));
         self.kept.looks.send_replace(looked_at(acting(&settings)));
         self.live.send_replace(Arc::new(generation));
         Ok(stamp)

@@ -37,6 +37,9 @@ impl App {
             self.readiness.clone(),
             stop.drain.clone(),
         ));
+        let upstream = self.upstream.clone();
+        let tending = async move { upstream.tend().await };
+        tasks.spawn(stop.drain.clone().run_until_cancelled_owned(tending));
         self.readiness.set_ready();
         shutdown.await;
         self.readiness.set_draining();

@@ -34,6 +34,10 @@ pub(super) async fn read(
         .unwrap_or(Err(BodyError::TooSlow))
 }
 
+/// What is set aside at once for a body of which more than a first piece comes, at most: what a client states it will send
+/// costs nothing to state.
+const SET_ASIDE: usize = 256 << 10;
+
 async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -50,6 +54,8 @@ async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, BodyError> 
             continue;
         }
         if rest.is_empty() {
+            let to_come = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
+            rest.reserve(first.len() + data.len() + to_come.min(SET_ASIDE));
             rest.extend_from_slice(&std::mem::take(&mut first));
         }
         rest.extend_from_slice(&data);

@@ -3,16 +3,16 @@
 //! The body is pulled: it reads from the connection only when polled, holds at most one piece of the connection's and
 //! one unfinished event, and closes the connection when dropped.
 
-use super::deadline::Deadline;
+use super::deadline::{Alarm, Deadline};
 use super::dialect::{Speech, Stopped};
 use super::error::{ErrorReply, Lost, UpstreamError};
+use super::line::Response;
+use super::pool::innermost;
 use super::sse::Splitter;
-use super::transport;
 use crate::domain::{AnswerBody, BrokenOff, Chunk, Form};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::StatusCode;
-use reqwest::Response;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -49,6 +49,7 @@ enum Stop {
 /// Reads a whole answer.
 pub(super) async fn whole(
     mut response: Response,
+    mut alarm: Alarm,
     reading: Reading,
     speech: Speech,
 ) -> Result<AnswerBody, UpstreamError> {
@@ -58,7 +59,7 @@ pub(super) async fn whole(
         return Err(too_long());
     }
     let mut until = reading.first;
-    while let Some(piece) = next_piece(&mut response, until).await? {
+    while let Some(piece) = next_piece(&mut response, &mut alarm, until).await? {
         if body.len() + piece.len() > reading.max_whole_bytes {
             return Err(too_long());
         }
@@ -74,10 +75,14 @@ fn too_long() -> UpstreamError {
     UpstreamError::garbled("it is longer than the limit")
 }
 
-async fn next_piece(response: &mut Response, until: Deadline) -> Result<Option<Bytes>, Stop> {
-    match until.wait(response.chunk()).await {
+async fn next_piece(
+    response: &mut Response,
+    alarm: &mut Alarm,
+    until: Deadline,
+) -> Result<Option<Bytes>, Stop> {
+    match alarm.wait(until, response.chunk()).await {
         Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(error)) => Err(Stop::Lost(transport::innermost(&error))),
+        Ok(Err(error)) => Err(Stop::Lost(innermost(&error).to_string())),
         Err(which) => Err(Stop::TimedOut(which)),
     }
 }
@@ -85,11 +90,13 @@ async fn next_piece(response: &mut Response, until: Deadline) -> Result<Option<B
 /// Reads a stream up to its first content, and hands out all of it from its beginning.
 pub(super) async fn streamed(
     response: Response,
+    alarm: Alarm,
     reading: Reading,
     speech: Speech,
 ) -> Result<AnswerBody, UpstreamError> {
     let mut events = Events {
         response,
+        alarm,
         splitter: Splitter::new(reading.max_event_bytes),
         reading,
         speech,
@@ -145,6 +152,7 @@ fn is_last(chunk: &Chunk) -> bool {
 /// The events of one response.
 struct Events {
     response: Response,
+    alarm: Alarm,
     splitter: Splitter,
     reading: Reading,
     speech: Speech,
@@ -168,7 +176,7 @@ impl Events {
                 return Err(Stop::NoDone);
             }
             let until = first.unwrap_or_else(|| self.reading.next_deadline());
-            match next_piece(&mut self.response, until).await? {
+            match next_piece(&mut self.response, &mut self.alarm, until).await? {
                 Some(piece) => self.splitter.push(piece),
                 None => {
                     self.has_ended = true;
@@ -196,7 +204,7 @@ impl Events {
     async fn settle(mut self) {
         let until = Deadline::after(Instant::now(), SETTLE, "settle");
         // Whatever comes after the last event is of no use to anybody.
-        while let Ok(Some(_)) = next_piece(&mut self.response, until).await {}
+        while let Ok(Some(_)) = next_piece(&mut self.response, &mut self.alarm, until).await {}
     }
 }
 

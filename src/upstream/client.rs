@@ -2,19 +2,20 @@
 
 use super::body::{self, Reading};
 use super::breaker::{Breaker, BreakerSettings};
-use super::deadline::Deadline;
+use super::deadline::{Alarm, Deadline};
 use super::dialect::{self, Speech};
 use super::error::{Lost, StartError, UpstreamError};
+use super::line::Response;
 use super::look::{self, Found};
+use super::pool::Connections;
 use super::rest::Rest;
 use super::retry::{self, Again, RetryBudget, RetrySettings};
-use super::transport::{self, Address, Asked, Connections};
+use super::transport::{self, Address, Asked};
 use crate::domain::{AnswerBody, AuthHeader, Dialect, Endpoint, Form, Secret, Tier, Timeouts};
 use crate::privacy::Outbound;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue};
-use reqwest::{Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -64,7 +65,7 @@ pub struct Reply {
 struct Shared {
     settings: Settings,
     routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
-    connections: RwLock<HashMap<Duration, Connections>>,
+    connections: Connections,
 }
 
 /// What is kept of an endpoint from one request to the next.
@@ -94,14 +95,12 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, StartError> {
         // Fails only where one is installed already, and then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // Made here, so that a machine without usable certificates is known at start-up, not at the first request.
-        let connect = crate::domain::Timeouts::default().connect;
-        let connections = HashMap::from([(connect, Connections::new(connect)?)]);
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
                 routes: RwLock::default(),
-                connections: RwLock::new(connections),
+                // Made here, so that a machine without usable certificates is known at start-up, not at the first request.
+                connections: Connections::new()?,
             }),
         })
     }
@@ -152,10 +151,10 @@ impl Client {
         finished(endpoint, calls, outcome)
     }
 
-    /// Makes what the first request to an endpoint would otherwise wait for (a TLS client takes tens of milliseconds).
-    /// An endpoint that cannot be reached that way says so at its first request.
-    pub fn prepare(&self, endpoint: &Endpoint) {
-        self.shared.route(endpoint);
+    /// Lets connections go that nobody used for a minute, for as long as it is polled. Without it they stay open until
+    /// the next request to their server.
+    pub async fn tend(&self) {
+        self.shared.connections.tend().await;
     }
 
     /// True while the endpoint is left alone because it failed again and again: sending to it would be refused.
@@ -197,7 +196,8 @@ impl Client {
             stream: payload.stream,
             betas: payload.surface.betas.as_deref(),
         };
-        let answer = first.wait(address.post(body, asked, calls)).await;
+        let mut alarm = Alarm::new();
+        let answer = alarm.wait(first, address.post(body, asked, calls)).await;
         let response = answer.map_err(UpstreamError::timed_out)??;
         let settings = &self.shared.settings;
         if let Some(error) = refusal(&response) {
@@ -206,7 +206,7 @@ impl Client {
             let read = transport::error_reply(response, form, most, credential);
             return Err(match error {
                 Some(garbled) => garbled,
-                None => match first.wait(read).await {
+                None => match alarm.wait(first, read).await {
                     Ok(reply) => UpstreamError::Answered(Box::new(reply)),
                     Err(which) => UpstreamError::timed_out(which),
                 },
@@ -221,9 +221,9 @@ impl Client {
         };
         let headers = transport::kept_headers(response.headers(), SystemTime::now());
         let body = if payload.stream && !is_json(&response) {
-            body::streamed(response, reading, speech).await
+            body::streamed(response, alarm, reading, speech).await
         } else {
-            body::whole(response, reading, speech).await
+            body::whole(response, alarm, reading, speech).await
         };
         let body = body.map_err(|error| guarded(error, endpoint.credential.as_ref()))?;
         route.health.succeeded();
@@ -339,9 +339,7 @@ impl Shared {
         if let Some(route) = self.known(endpoint) {
             return route;
         }
-        let address = self
-            .connections(endpoint.timeouts.connect)
-            .and_then(|connections| Address::new(endpoint, connections));
+        let address = Address::new(endpoint, &self.connections);
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let before = routes.get(&endpoint.name);
         let health = before
@@ -372,18 +370,6 @@ impl Shared {
             is_warm: AtomicBool::new(false),
             looks_in_vain: AtomicU32::new(0),
         })
-    }
-
-    fn connections(&self, connect: Duration) -> Result<Connections, &'static str> {
-        let lock = &self.connections;
-        let known = lock.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connections) = known.get(&connect) {
-            return Ok(connections.clone());
-        }
-        drop(known);
-        let made = Connections::new(connect).map_err(|_| "the HTTP client could not be made")?;
-        let mut known = lock.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(known.entry(connect).or_insert(made).clone())
     }
 }
 

@@ -3,8 +3,10 @@
 //! `GET /models` below its address, as Ollama, LM Studio, llama.cpp, vLLM and Triton's front serve it. Nothing of any request
 //! goes with it.
 
-use super::transport::{Address, failure};
-use reqwest::{Response, StatusCode};
+use super::error::UpstreamError;
+use super::line::Response;
+use super::transport::Address;
+use http::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -49,19 +51,13 @@ impl Found {
 pub(super) async fn look(address: &Address, max_bytes: usize) -> Found {
     let answer = tokio::time::timeout(PATIENCE, async {
         let response = address.list_models().await?;
-        Ok::<_, reqwest::Error>(models(response, max_bytes).await)
+        Ok::<_, UpstreamError>(models(response, max_bytes).await)
     });
     match answer.await {
         Ok(Ok(Some(models))) => Found::Models(models),
         Ok(Ok(None)) | Err(_) => Found::Silent,
-        Ok(Err(error)) => {
-            let failure = failure(error);
-            if failure.found_nobody() {
-                Found::Nobody(failure.to_string())
-            } else {
-                Found::Silent
-            }
-        }
+        Ok(Err(failure)) if failure.found_nobody() => Found::Nobody(failure.to_string()),
+        Ok(Err(_)) => Found::Silent,
     }
 }
 

@@ -6,6 +6,7 @@
 //! an event is handed out as soon as its blank line is there.
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// An event is longer than the limit.
@@ -68,7 +69,13 @@ impl Splitter {
 
     /// The next event that is complete, blank line included.
     pub(super) fn next_event(&mut self) -> Result<Option<Bytes>, TooLong> {
-        while let Some(&byte) = self.piece.get(self.scanned) {
+        loop {
+            if self.line == Line::Within {
+                self.scanned = end_of_line(&self.piece, self.scanned);
+            }
+            let Some(&byte) = self.piece.get(self.scanned) else {
+                break;
+            };
             match self.line.turn(byte) {
                 Turn::On(line) => {
                     self.line = line;
@@ -142,11 +149,20 @@ impl Line {
     }
 }
 
+/// Where the line ends that goes on at `from`; the length of the text where it does not end.
+fn end_of_line(text: &[u8], from: usize) -> usize {
+    memchr2(b'\n', b'\r', &text[from..]).map_or(text.len(), |length| from + length)
+}
+
 /// The data of an event: its `data` lines joined by line feeds. `None` for an event without any (a comment, say).
 pub(super) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let event = event.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(event);
     let mut found: Option<Cow<'_, [u8]>> = None;
-    for line in event.split(|byte| matches!(byte, b'\n' | b'\r')) {
+    let mut start = 0;
+    while start < event.len() {
+        let end = end_of_line(event, start);
+        let line = &event[start..end];
+        start = end + 1;
         let Some(value) = data_of_line(line) else {
             continue;
         };

@@ -1,28 +1,22 @@
-//! HTTP to one endpoint: its parsed address, the headers of ours, and its connections.
+//! HTTP to one endpoint: where its forms go, the headers of ours, and how a request is sent.
 //!
-//! HTTP/1.1 only, so that many streams at once do not queue behind the stream limit of one HTTP/2 connection. Nothing
-//! is taken from the environment (no proxy), no redirect is followed, and no compressed answer is asked for.
+//! No redirect is followed, and no compressed answer is asked for. Addresses and headers are made once for an endpoint; a
+//! request copies them.
 
-use super::error::{ErrorReply, Lost, StartError, UpstreamError};
+use super::error::{ErrorReply, Lost, UpstreamError};
+use super::line::{Asking, Response};
+use super::pool::{Broken, Connections, Way, innermost};
 use super::rate_limits::in_openai_words;
 use crate::domain::{AuthHeader, Dialect, Endpoint, Form, Secret};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use reqwest::redirect::Policy;
-use reqwest::{Body, Request, Response, Url};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
-
-/// Two clients with the same connect time limit: one that keeps connections for reuse, one that never reuses any.
-#[derive(Debug, Clone)]
-pub(super) struct Connections {
-    kept: reqwest::Client,
-    fresh: reqwest::Client,
-}
+use std::time::SystemTime;
+use url::Url;
 
 /// What is asked of an endpoint beside the body.
 #[derive(Debug, Clone, Copy)]
@@ -37,56 +31,36 @@ pub(super) struct Asked<'a> {
 
 /// How to reach one endpoint.
 pub(super) struct Address {
-    /// By the forms that go to it.
-    urls: BTreeMap<Form, Url>,
-    models: Url,
+    /// The paths, by the forms that go to them.
+    paths: BTreeMap<Form, Uri>,
+    models: Uri,
     whole_headers: HeaderMap,
     stream_headers: HeaderMap,
-    connections: Connections,
-    /// How many kept connections may have gone stale; see [`Address::post`].
-    may_be_stale: AtomicU32,
-}
-
-/// More kept connections than this are not counted.
-const MOST_STALE: u32 = 256;
-
-impl Connections {
-    /// Opens nothing yet.
-    pub(super) fn new(connect: Duration) -> Result<Self, StartError> {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(Policy::none())
-                // Whether a request goes again is decided here, within the budget.
-                .retry(reqwest::retry::never())
-                .no_proxy()
-                .http1_only()
-                .tcp_nodelay(true)
-                .connect_timeout(connect)
-                .pool_idle_timeout(Duration::from_secs(60))
-                .referer(false)
-        };
-        let kept = builder().pool_max_idle_per_host(1024).build();
-        let fresh = builder().pool_max_idle_per_host(0).build();
-        Ok(Self {
-            kept: kept.map_err(|error| StartError(innermost(&error)))?,
-            fresh: fresh.map_err(|error| StartError(innermost(&error)))?,
-        })
-    }
+    way: Way,
 }
 
 impl Address {
     /// Parses the endpoint's address and prepares the headers; the error says what is wrong, without the address.
-    pub(super) fn new(endpoint: &Endpoint, connections: Connections) -> Result<Self, &'static str> {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        connections: &Connections,
+    ) -> Result<Self, &'static str> {
+        let base = base(endpoint)?;
+        let below = |path: &str| {
+            let base = base.path().trim_end_matches('/');
+            let path = format!("{base}{path}");
+            path.parse::<Uri>().map_err(|_| NO_URL)
+        };
         let forms = Form::ALL.map(|form| endpoint.form_for(form));
-        let urls = forms.map(|form| Ok((form, url(endpoint, form.path())?)));
-        let urls: Result<_, &'static str> = urls.into_iter().collect();
+        let paths = forms.map(|form| Ok((form, below(form.path())?)));
+        let paths: Result<_, &'static str> = paths.into_iter().collect();
+        let origin = origin(&base)?;
         Ok(Self {
-            urls: urls?,
-            models: url(endpoint, "/models")?,
-            whole_headers: headers("application/json", endpoint)?,
-            stream_headers: headers("text/event-stream", endpoint)?,
-            connections,
-            may_be_stale: AtomicU32::new(0),
+            paths: paths?,
+            models: below("/models")?,
+            whole_headers: headers("application/json", endpoint, &origin)?,
+            stream_headers: headers("text/event-stream", endpoint, &origin)?,
+            way: connections.to(origin, endpoint.timeouts.connect),
         })
     }
 
@@ -95,8 +69,8 @@ impl Address {
     /// A server may close a kept connection in the very moment of its reuse. It has then not read the request, nothing
     /// of an answer has come, and the request goes once more, at once, over a new connection: no fault of anybody, so
     /// it is not taken from the retry budget. From here that looks like a server that reads the request and closes
-    /// without a word. The two are told apart by what came before: a stale connection was left by an earlier answer,
-    /// and each answer can leave but one; and where the new connection fares no better, it was not staleness.
+    /// without a word. The two are told apart by the new connection: where that fares no better it was not staleness, and
+    /// all kept ones are let go, so that no later request is sent twice because of them.
     pub(super) async fn post(
         &self,
         body: Bytes,
@@ -104,37 +78,42 @@ impl Address {
         calls: &mut u32,
     ) -> Result<Response, UpstreamError> {
         *calls += 1;
-        let first = self
-            .connections
-            .kept
-            .execute(self.request(body.clone(), asked)?);
-        let mut answer = first.await.map_err(failure);
-        if was_closed_early(&answer) && self.one_may_be_stale() {
-            *calls += 1;
-            let second = self.connections.fresh.execute(self.request(body, asked)?);
-            answer = second.await.map_err(failure);
-            if was_closed_early(&answer) {
-                self.may_be_stale.store(0, Ordering::Relaxed);
-            }
+        let Some(kept) = self.way.kept() else {
+            return self.over_a_new_one(self.request(body, asked)?).await;
+        };
+        let first = self.way.ask(kept, self.request(body.clone(), asked)?);
+        let first = first.await.map_err(failure);
+        if !was_closed_early(&first) {
+            return first;
         }
-        if answer.is_ok() {
-            self.one_is_kept();
+        *calls += 1;
+        let second = self.over_a_new_one(self.request(body, asked)?).await;
+        if was_closed_early(&second) {
+            self.way.forget();
         }
-        answer
+        second
     }
 
     /// Asks for the list of models, over a connection of its own.
-    pub(super) async fn list_models(&self) -> reqwest::Result<Response> {
-        let mut request = Request::new(Method::GET, self.models.clone());
+    pub(super) async fn list_models(&self) -> Result<Response, UpstreamError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = self.models.clone();
         *request.headers_mut() = self.whole_headers.clone();
         request.headers_mut().remove(CONTENT_TYPE);
-        self.connections.fresh.execute(request).await
+        self.over_a_new_one(request).await
     }
 
-    fn request(&self, body: Bytes, asked: Asked<'_>) -> Result<Request, UpstreamError> {
+    async fn over_a_new_one(&self, request: Asking) -> Result<Response, UpstreamError> {
+        let line = self.way.open().await.map_err(failure)?;
+        self.way.ask(line, request).await.map_err(failure)
+    }
+
+    fn request(&self, body: Bytes, asked: Asked<'_>) -> Result<Asking, UpstreamError> {
         let unknown = || UpstreamError::unreachable(Lost::Connecting, "no address for this form");
-        let url = self.urls.get(&asked.form).ok_or_else(unknown)?;
-        let mut request = Request::new(Method::POST, url.clone());
+        let path = self.paths.get(&asked.form).ok_or_else(unknown)?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = path.clone();
         let headers = if asked.stream {
             &self.stream_headers
         } else {
@@ -145,21 +124,7 @@ impl Address {
         if let Some(Ok(betas)) = betas.map(HeaderValue::from_str) {
             request.headers_mut().insert("anthropic-beta", betas);
         }
-        *request.body_mut() = Some(Body::from(body));
         Ok(request)
-    }
-
-    fn one_may_be_stale(&self) -> bool {
-        let taken = |count: u32| count.checked_sub(1);
-        let order = Ordering::Relaxed;
-        self.may_be_stale.fetch_update(order, order, taken).is_ok()
-    }
-
-    fn one_is_kept(&self) {
-        let added = |count: u32| (count < MOST_STALE).then_some(count + 1);
-        let order = Ordering::Relaxed;
-        // At the most already: as good as counted.
-        let _ = self.may_be_stale.fetch_update(order, order, added);
     }
 }
 
@@ -173,9 +138,10 @@ fn was_closed_early(answer: &Result<Response, UpstreamError>) -> bool {
     )
 }
 
-fn url(endpoint: &Endpoint, path: &str) -> Result<Url, &'static str> {
-    let base = endpoint.base_url.trim_end_matches('/');
-    let url = Url::parse(&format!("{base}{path}")).map_err(|_| "its base_url is no URL")?;
+const NO_URL: &str = "its base_url is no URL";
+
+fn base(endpoint: &Endpoint) -> Result<Url, &'static str> {
+    let url = Url::parse(&endpoint.base_url).map_err(|_| NO_URL)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("its base_url is neither http nor https");
     }
@@ -183,6 +149,12 @@ fn url(endpoint: &Endpoint, path: &str) -> Result<Url, &'static str> {
         return Err("its base_url holds credentials; they belong in api_key");
     }
     Ok(url)
+}
+
+/// Scheme, host and port of an address; no port where it is the scheme's own.
+fn origin(url: &Url) -> Result<Uri, &'static str> {
+    let origin = url.origin().ascii_serialization();
+    origin.parse().map_err(|_| NO_URL)
 }
 
 /// The header that bears the endpoint's key.
@@ -202,9 +174,16 @@ fn bearing(key: &Secret, auth: AuthHeader) -> Result<(HeaderName, HeaderValue), 
 /// The version of Anthropic's API that is spoken here.
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
-fn headers(accept: &'static str, endpoint: &Endpoint) -> Result<HeaderMap, &'static str> {
+fn headers(
+    accept: &'static str,
+    endpoint: &Endpoint,
+    origin: &Uri,
+) -> Result<HeaderMap, &'static str> {
     const OURS: &str = concat!("firstline/", env!("CARGO_PKG_VERSION"));
+    let host = origin.authority().ok_or(NO_URL)?;
+    let host = HeaderValue::from_str(host.as_str()).map_err(|_| NO_URL)?;
     let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(HOST, host);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(OURS));
@@ -287,21 +266,28 @@ pub(super) fn guarded(mut reply: ErrorReply, credential: Option<&Secret>) -> Err
     reply
 }
 
-/// What a failure of the HTTP client means. Its own text holds the address, so only the innermost cause is kept.
-pub(super) fn failure(error: reqwest::Error) -> UpstreamError {
-    if error.is_connect() {
-        return if error.is_timeout() {
-            UpstreamError::timed_out("connect")
-        } else {
-            UpstreamError::unreachable(Lost::Connecting, innermost(&error))
-        };
-    }
-    let detail = innermost(&error);
+/// What a failure means. The words of an error around its innermost cause may hold the address, and are not kept.
+pub(super) fn failure(broken: Broken) -> UpstreamError {
+    let detail = broken.to_string();
+    let error = match broken {
+        Broken::NotInTime => return UpstreamError::timed_out("connect"),
+        Broken::NoConnection(error) if is_time_out(error.as_ref()) => {
+            return UpstreamError::timed_out("connect");
+        }
+        Broken::NoConnection(_) => return UpstreamError::unreachable(Lost::Connecting, detail),
+        Broken::Line(error) => error,
+    };
     match how(&error) {
         How::Closed => UpstreamError::unreachable(Lost::BeforeAnswer, detail),
         How::Nonsense => UpstreamError::garbled(detail),
         How::Otherwise => UpstreamError::unreachable(Lost::Midway, detail),
     }
+}
+
+/// Of several addresses, the last one took its part of the time.
+fn is_time_out(error: &(dyn Error + 'static)) -> bool {
+    let error = innermost(error).downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 enum How {
@@ -310,25 +296,18 @@ enum How {
     Otherwise,
 }
 
-fn how(error: &reqwest::Error) -> How {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+fn how(error: &hyper::Error) -> How {
+    if error.is_parse() {
+        return How::Nonsense;
+    }
+    let mut closed = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            if error.is_parse() {
-                return How::Nonsense;
-            }
-            if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-                return How::Closed;
-            }
-        }
-        if let Some(error) = error.downcast_ref::<io::Error>()
-            && was_closed(error.kind())
-        {
-            return How::Closed;
-        }
+        let error_of_system = error.downcast_ref::<io::Error>();
+        closed |= error_of_system.is_some_and(|error| was_closed(error.kind()));
         cause = error.source();
     }
-    How::Otherwise
+    if closed { How::Closed } else { How::Otherwise }
 }
 
 fn was_closed(kind: io::ErrorKind) -> bool {
@@ -340,16 +319,4 @@ fn was_closed(kind: io::ErrorKind) -> bool {
         UnexpectedEof,
     ]
     .contains(&kind)
-}
-
-/// The text of the innermost cause: the system's or the protocol's own words.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    if cause.is::<reqwest::Error>() {
-        return "the HTTP client failed".into();
-    }
-    cause.to_string()
 }

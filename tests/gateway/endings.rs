@@ -288,8 +288,7 @@ async fn check_16_a_slow_reader_holds_the_far_end_back() {
     assert_eq!(gateway.stop()[0].outcome, Outcome::Abandoned);
 }
 
-/// Readers that take nothing cost little each: 1.3 to 2.2 MB were measured without optimisation, buffers of both sides together, of
-/// which the client library's own, that cannot be made smaller, are the most. Nothing of the answer beyond them is held.
+/// Readers that take nothing cost little each: the buffers of both sides, and nothing of the answer beyond them.
 #[tokio::test]
 async fn check_16_twenty_slow_readers_cost_no_more_than_the_buffers_of_both_sides() {
     const READERS: u64 = 20;
@@ -316,7 +315,7 @@ async fn check_16_twenty_slow_readers_cost_no_more_than_the_buffers_of_both_side
     }
     let grown = resident_kib(&gateway).saturating_sub(before);
     println!("{READERS} readers of nothing: {grown} KiB");
-    assert!(grown < READERS * 3 * 1024, "{grown} KiB");
+    assert!(grown < READERS * 1024, "{grown} KiB");
     drop(streams);
 }
 
