@@ -151,8 +151,8 @@ impl Client {
         finished(endpoint, calls, outcome)
     }
 
-    /// Lets connections go that nobody used for a minute, for as long as it is polled. Without it they stay open until
-    /// the next request to their server.
+    /// Lets connections go that nobody used for a minute or that their server has closed, for as long as it is polled.
+    /// Nobody else does: a connection is driven only by the request that uses it.
     pub async fn tend(&self) {
         self.shared.connections.tend().await;
     }

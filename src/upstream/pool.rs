@@ -219,3 +219,60 @@ pub(super) fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error 
         .last()
         .unwrap_or(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    /// A way to a server, and so many connections kept there, with their other ends.
+    async fn kept(number: usize) -> (Way, Vec<TcpStream>) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", server.local_addr().unwrap());
+        let connections = Connections::new().unwrap();
+        let way = connections.to(origin.parse().unwrap(), Duration::from_secs(30));
+        let mut ends = Vec::new();
+        for _ in 0..number {
+            let line = way.open().await.unwrap();
+            way.pool.keep(line);
+            ends.push(server.accept().unwrap().0);
+        }
+        (way, ends)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_for_a_minute_and_then_closed() {
+        let (way, mut ends) = kept(2).await;
+        let now = Instant::now();
+        assert!(way.pool.take(now).is_some());
+        assert!(way.pool.take(now + IDLE).is_none());
+        assert_eq!(ends[0].read(&mut [0]).unwrap(), 0, "it is closed");
+    }
+
+    #[tokio::test]
+    async fn what_idled_too_long_or_was_closed_is_tidied_away() {
+        let (way, mut ends) = kept(3).await;
+        way.pool.tidy(Instant::now());
+        assert_eq!(way.pool.lock().len(), 3);
+        drop(ends.remove(1));
+        while way.pool.lock().len() == 3 {
+            way.pool.tidy(Instant::now());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(way.pool.lock().len(), 2);
+        way.pool.tidy(Instant::now() + IDLE);
+        assert_eq!(ends[1].read(&mut [0]).unwrap(), 0, "it is closed");
+    }
+
+    #[tokio::test]
+    async fn ways_to_one_server_share_its_connections() {
+        let connections = Connections::new().unwrap();
+        let to = |origin: &'static str, seconds| {
+            connections.to(Uri::from_static(origin), Duration::from_secs(seconds))
+        };
+        let (one, same) = (to("https://a.example", 1), to("https://a.example", 2));
+        assert!(Arc::ptr_eq(&one.pool, &same.pool));
+        assert!(!Arc::ptr_eq(&one.pool, &to("http://a.example", 1).pool));
+    }
+}

@@ -78,20 +78,21 @@ impl Address {
         calls: &mut u32,
     ) -> Result<Response, UpstreamError> {
         *calls += 1;
-        let Some(kept) = self.way.kept() else {
-            return self.over_a_new_one(self.request(body, asked)?).await;
-        };
-        let first = self.way.ask(kept, self.request(body.clone(), asked)?);
-        let first = first.await.map_err(failure);
-        if !was_closed_early(&first) {
-            return first;
+        let kept = self.way.kept();
+        let was_kept = kept.is_some();
+        if let Some(line) = kept {
+            let first = self.way.ask(line, self.request(body.clone(), asked)?);
+            let first = first.await.map_err(failure);
+            if !was_closed_early(&first) {
+                return first;
+            }
+            *calls += 1;
         }
-        *calls += 1;
-        let second = self.over_a_new_one(self.request(body, asked)?).await;
-        if was_closed_early(&second) {
+        let answer = self.over_a_new_one(self.request(body, asked)?).await;
+        if was_kept && was_closed_early(&answer) {
             self.way.forget();
         }
-        second
+        answer
     }
 
     /// Asks for the list of models, over a connection of its own.
@@ -104,7 +105,8 @@ impl Address {
     }
 
     async fn over_a_new_one(&self, request: Asking) -> Result<Response, UpstreamError> {
-        let line = self.way.open().await.map_err(failure)?;
+        // Boxed: connecting is rare, and every request would have the room for it.
+        let line = Box::pin(self.way.open()).await.map_err(failure)?;
         self.way.ask(line, request).await.map_err(failure)
     }
 
