@@ -29,6 +29,19 @@ privacy:
 
 const HEDGE: &str = "latency: {deadline: 20s, hedge: {after: 100ms, to: [us]}}";
 
+/// Waits until `/metrics` says this: what is counted comes from the record, which is closed after the answer has gone.
+async fn counted(gateway: &Gateway, line: &str) {
+    let waited = Instant::now();
+    loop {
+        let (_, metrics) = crate::support::get(gateway, "/metrics").await;
+        if metrics.contains(line) {
+            return;
+        }
+        assert!(waited.elapsed() < Duration::from_secs(10), "{metrics}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn who_is_late_is_overtaken_and_cut_off_at_once() {
     let (late, quick) = (StandIn::always(Act::Hang).await, answering().await);
@@ -47,9 +60,11 @@ async fn who_is_late_is_overtaken_and_cut_off_at_once() {
         "nobody waited for the deadline"
     );
     late.wait_until_left(1).await;
-    let (_, metrics) = crate::support::get(&gateway, "/metrics").await;
-    let counted = r#"gateway_hedges_total{first="eu",second="us",won="second"} 1"#;
-    assert!(metrics.contains(counted), "{metrics}");
+    counted(
+        &gateway,
+        r#"gateway_hedges_total{first="eu",second="us",won="second"} 1"#,
+    )
+    .await;
     let records = gateway.stop();
     let hedge = records[0].hedge.as_ref().unwrap();
     assert_eq!((&*hedge.first, &*hedge.second), ("eu", "us"));

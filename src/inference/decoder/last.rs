@@ -47,10 +47,10 @@ struct Head<'a> {
 }
 
 /// Products of rows with weights.
-const PRODUCTS: [&[u8]; 3] = [b"MatMul", b"MatMulNBits", b"MatMulInteger"];
+const PRODUCTS: [&[u8]; 2] = [b"MatMul", b"MatMulNBits"];
 /// Operators that work position by position, as long as what they are given beside is constant or does so too.
-/// (`DynamicQuantizeLinear` takes its scale from all it is given: from the last position alone, as in a step of one token.)
-const ROW_WISE: [&[u8]; 8] = [
+/// (`DynamicQuantizeLinear` is none of them: it takes one scale from all positions, so that fewer would give other logits.)
+const ROW_WISE: [&[u8]; 7] = [
     b"Cast",
     b"Mul",
     b"Div",
@@ -58,7 +58,6 @@ const ROW_WISE: [&[u8]; 8] = [
     b"Sub",
     b"Tanh",
     b"Identity",
-    b"DynamicQuantizeLinear",
 ];
 /// Whose operators those names are: ONNX's own, by either name, and ONNX Runtime's.
 const DOMAINS: [&[u8]; 3] = [b"", b"ai.onnx", b"com.microsoft"];
