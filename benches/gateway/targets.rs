@@ -84,7 +84,7 @@ impl Target {
             Self::CacheHit => format!("{head}{remote}cache: {{exact: {{ttl: 1h}}}}\n"),
             Self::FullSignals => format!(
                 "{head}  - {{name: desk, tier: local, knowledge: [{demo}], answer: {{min_score: 1.0}}}}\n{remote}\
-                 encoder: {{workers: 1, queue: 256, deadline: 1s}}\n\
+                 encoder: {{workers: 1, queue: 256, deadline: 1s, close_reading: false}}\n\
                  guard: {{attack: {{refuse_from: 1.0}}}}\n\
                  privacy:\n  raise: [{{class: restricted, any: [card, iban, national_id, secret]}}]\n  \
                  rules: [{{class: restricted, require: local, on_violation: refuse}}]\n\

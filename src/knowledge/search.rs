@@ -57,9 +57,9 @@ const ENGLISH: &str = "eng";
 const CLOSENESS: (f32, f32) = (0.75, 0.25);
 
 impl Index {
-    /// The entry closest to a question: that which has it word for word, else read closely where that is possible, else by meaning and words, or by words
-    /// alone where there is no embedding (or one that does not fit the index). `None` when nothing is left that is valid
-    /// today and in the question's language, or nothing is shared with any.
+    /// The entry closest to a question: that which has it word for word, else read closely where that is possible, else
+    /// by meaning and words, or by words alone where there is no embedding (or one that does not fit the index). `None`
+    /// when nothing is left that is valid today and in the question's language, or nothing is shared with any.
     pub fn search(&self, query: &Query<'_>) -> Option<Found<'_>> {
         let live: Vec<bool> = self
             .entries

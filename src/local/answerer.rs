@@ -51,6 +51,11 @@ pub struct Approved {
     pub usage: Usage,
 }
 
+/// Whether an approved text could serve this request at all, before one is looked for.
+pub fn desk_fits(request: &ChatRequest, signals: &Signals) -> Result<(), Unsure> {
+    fitness::check(request, signals)
+}
+
 impl Answerer {
     /// The approved answer to what is asked now, or why there is none to be sure of. `today` decides which entries are
     /// past their end.

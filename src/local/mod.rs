@@ -18,7 +18,7 @@ mod handoff;
 mod sure;
 mod unsure;
 
-pub use answerer::{Answerer, Approved, Threshold, Thresholds};
+pub use answerer::{Answerer, Approved, Threshold, Thresholds, desk_fits};
 pub use body::body;
 pub use generated::Generated;
 pub use generator::{Generator, TimeLeft, engine_fits};

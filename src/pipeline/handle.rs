@@ -210,7 +210,8 @@ impl Visit {
         journey.measured(&signals, wanted);
         let standing = journey.at_this_moment(&demand, standing);
         let decided = policy.decide_demand(&demand, &signals, &standing);
-        let signals = if self.may_ask_desk(&decided) {
+        let signals = if self.may_ask_desk(&decided) && local::desk_fits(request, &signals).is_ok()
+        {
             let began = Instant::now();
             let deadline = admission.signals_deadline;
             let signals = reader.read_closely(request, signals, deadline).await;
