@@ -2,15 +2,17 @@
 
 use super::encoder::{installed_beside, runtime};
 use super::places::Places;
+use super::readings::Readings;
 use crate::config;
 use crate::domain::Closely;
-use crate::inference::{self, Limits, Model, OnnxEngine, Workers};
+use crate::inference::{self, EncoderFiles, Limits, Model, OnnxEngine, Workers};
 use crate::knowledge::{Index, Judge};
 use crate::signals::closely;
 use anyhow::{Context, anyhow};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 /// The model that ships.
 const DESK_MODEL: &str = "firstline-desk";
@@ -21,6 +23,7 @@ pub struct DeskModel {
     pub(super) model: Model,
     judge: Judge,
     readers: usize,
+    readings: Readings,
 }
 
 impl DeskModel {
@@ -41,29 +44,41 @@ impl DeskModel {
             .context("the desk model")?;
         let queue = settings.queue;
         let (model, workers) = inference::start(engines, Limits { queue });
-        let readers = settings.workers;
+        let readings = Readings::of(&reads_as(&files), places.kept());
         let started = Self {
             model,
             judge,
-            readers,
+            readers: settings.workers,
+            readings,
         };
         Ok(Some((started, workers)))
     }
 
-    /// Has all texts of an index read. Holds the calling thread until that is done.
+    /// Has all texts of an index read that were not read before. Holds the calling thread until that is done.
     pub(super) fn read_all(&self, index: &mut Index) -> anyhow::Result<()> {
         let entries = index.entries().iter();
         let texts = entries.flat_map(|entry| {
             let questions = entry.questions.iter().map(String::as_str);
             questions.chain([&*entry.answer])
         });
-        let texts: BTreeSet<Arc<str>> = texts.map(Arc::from).collect();
-        let texts: Vec<Arc<str>> = texts.into_iter().collect();
-        let read = self.side_by_side(&texts);
-        index.read_closely(self.judge, |text| {
-            read.get(text)
-                .cloned()
-                .unwrap_or_else(|| Err("it was not read".to_owned()))
+        let texts: BTreeSet<&str> = texts.collect();
+        let new = texts.iter().copied();
+        let new = new.filter(|text| self.readings.get(text).is_none());
+        let new: Vec<Arc<str>> = new.map(Arc::from).collect();
+        let began = Instant::now();
+        let read = self.side_by_side(&new);
+        let (texts, new, took) = (texts.len(), new.len(), began.elapsed());
+        tracing::info!(texts, new, ?took, "approved texts are read");
+        let done = read
+            .iter()
+            .filter_map(|(text, reading)| Some((*text, reading.as_ref().ok()?)));
+        self.readings.keep(done);
+        index.read_closely(self.judge, |text| match self.readings.get(text) {
+            Some(reading) => Ok(reading),
+            None => Err(match read.get(text) {
+                Some(Err(error)) => error.clone(),
+                _ => "it was not read".to_owned(),
+            }),
         })?;
         Ok(())
     }
@@ -104,4 +119,12 @@ impl DeskModel {
         }
         read.context("it holds no words")
     }
+}
+
+/// What two models have in common that make the same of every text: weights, and how texts are cut.
+fn reads_as(files: &EncoderFiles) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(files.model_sha256.as_bytes());
+    hash.update(&files.tokenizer);
+    hash.finalize().to_hex()[..16].to_owned()
 }

@@ -20,6 +20,7 @@ mod outcomes;
 mod own;
 mod places;
 mod promise;
+mod readings;
 mod reload;
 mod run;
 mod scan;

@@ -11,6 +11,7 @@ const RUNTIME_FOLDER: &str = "onnxruntime-1.31.1";
 pub struct Places {
     roots: Vec<PathBuf>,
     runtime: Option<PathBuf>,
+    kept: Option<PathBuf>,
 }
 
 impl Places {
@@ -26,7 +27,23 @@ impl Places {
                     .map(|folder| folder.join("../share/firstline")),
             );
         }
-        Self { roots, runtime }
+        Self {
+            roots,
+            runtime,
+            kept: None,
+        }
+    }
+
+    /// The same with a folder for what can be made again, where the user has one.
+    #[must_use]
+    pub fn keeping_in(mut self, folder: Option<PathBuf>) -> Self {
+        self.kept = folder;
+        self
+    }
+
+    /// The folder for what can be made again.
+    pub fn kept(&self) -> Option<&Path> {
+        self.kept.as_deref()
     }
 
     /// The operator's own library, where one was named.

@@ -77,9 +77,14 @@ pub(super) fn settings(file: Option<&Path>) -> anyhow::Result<Settings> {
     })
 }
 
-/// The usual places, with the operator's own ONNX Runtime where the environment names one.
+/// The usual places, with the operator's own ONNX Runtime and cache folder where the environment names them.
 pub(super) fn places() -> Places {
-    Places::usual(config::process_environment("ORT_DYLIB_PATH").map(Into::into))
+    let environment = &config::process_environment;
+    Places::usual(environment("ORT_DYLIB_PATH").map(Into::into)).keeping_in(config::user_folder(
+        environment,
+        "XDG_CACHE_HOME",
+        ".cache",
+    ))
 }
 
 /// On one core a second scheduler thread only costs wake-ups, so there the runtime has one thread and no work stealing.

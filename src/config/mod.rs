@@ -55,7 +55,7 @@ pub use lint::lint;
 pub use load::{load, parse};
 pub use prices::{PriceSource, prices_as_of};
 pub use problem::{Problem, Severity};
-pub use process::process_environment;
+pub use process::{process_environment, user_folder};
 pub use schema::schema;
 pub use settings::{
     CacheSettings, Canary, Collector, Desk, EncoderSettings, Engine, ExactSettings,

@@ -13,6 +13,22 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Firstline's folder among a user's, by the XDG Base Directory Specification 0.8: below what `variable` names, else
+/// below `usual` in the home folder. `None` where neither is an absolute path.
+pub fn user_folder(
+    environment: &dyn Fn(&str) -> Option<String>,
+    variable: &str,
+    usual: &str,
+) -> Option<PathBuf> {
+    let named = |name: &str| {
+        let path = environment(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let home = || named("HOME").map(|home| home.join(usual));
+    let folder = named(variable).or_else(home)?;
+    Some(folder.join("firstline"))
+}
+
 impl Settings {
     /// Listens elsewhere than the file says. An address that other machines reach is taken only where the file names
     /// callers, or is itself open to other machines and says that it means it.
@@ -51,5 +67,34 @@ impl Settings {
         Err(self
             .source
             .problem(Severity::Error, "listen.api", message, Some(remedy)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_folder_is_where_the_variable_says_else_below_home() {
+        let folder = |set: Vec<(&str, &str)>| {
+            let value = |name: &str| set.iter().find(|(one, _)| *one == name);
+            let environment = |name: &str| value(name).map(|(_, path)| (*path).to_owned());
+            user_folder(&environment, "XDG_CACHE_HOME", ".cache")
+        };
+        let home = ("HOME", "/home/a");
+        assert_eq!(folder(vec![home]), Some("/home/a/.cache/firstline".into()));
+        assert_eq!(
+            folder(vec![("XDG_CACHE_HOME", "/c"), home]),
+            Some("/c/firstline".into())
+        );
+        assert_eq!(folder(vec![]), None);
+    }
+
+    #[test]
+    fn a_users_folder_that_is_not_absolute_is_passed_over() {
+        let environment =
+            |name: &str| Some(if name == "HOME" { "/home/a" } else { "c" }.to_owned());
+        let folder = user_folder(&environment, "XDG_CACHE_HOME", ".cache");
+        assert_eq!(folder, Some("/home/a/.cache/firstline".into()));
     }
 }

@@ -63,6 +63,52 @@ impl Closely {
         self
     }
 
+    /// The reading in bytes, for [`Closely::from_bytes`] of the same release: the numbers of the direction, of a word's
+    /// direction and of words, four bytes each, then these numbers themselves, all little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let counts = [self.vector.len(), self.dimensions, self.shares.len()];
+        let counts = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let floats = |numbers: &[f32]| -> Vec<u8> {
+            let bytes = numbers.iter().map(|number| number.to_le_bytes());
+            bytes.flatten().collect()
+        };
+        let words = self.words.iter().flat_map(|byte| byte.to_le_bytes());
+        let mut bytes: Vec<u8> = counts
+            .iter()
+            .flat_map(|count| count.to_le_bytes())
+            .collect();
+        bytes.extend(floats(&self.vector));
+        bytes.extend(words);
+        bytes.extend(floats(&self.shares));
+        bytes
+    }
+
+    /// What [`Closely::to_bytes`] wrote; `None` where the bytes are none of its.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (counts, numbers) = bytes.split_at_checked(12)?;
+        let mut counts = counts.chunks_exact(4).map(|four| {
+            let four = four.try_into().ok()?;
+            usize::try_from(u32::from_le_bytes(four)).ok()
+        });
+        let mut count = || counts.next().flatten();
+        let (whole, dimensions, words) = (count()?, count()?, count()?);
+        let floats = |bytes: &[u8]| -> Vec<f32> {
+            let fours = bytes
+                .chunks_exact(4)
+                .filter_map(|four| four.try_into().ok());
+            fours.map(f32::from_le_bytes).collect()
+        };
+        let (vector, numbers) = numbers.split_at_checked(whole.checked_mul(4)?)?;
+        let (directions, shares) = numbers.split_at_checked(words.checked_mul(dimensions)?)?;
+        let read = Self {
+            vector: floats(vector).into(),
+            words: directions.iter().map(|byte| byte.cast_signed()).collect(),
+            dimensions,
+            shares: floats(shares),
+        };
+        (dimensions > 0 && shares.len() == words.checked_mul(4)?).then_some(read)
+    }
+
     /// The whole text's direction, unit length.
     pub fn vector(&self) -> &[f32] {
         &self.vector
@@ -152,6 +198,18 @@ mod tests {
         assert!((asked.met_by(first.words(), 2) - 0.75).abs() < 1e-3);
         assert!(asked.met_by(&[], 2).abs() < 1e-6);
         assert!(asked.met_by(&[1, 2, 3], 3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_reading_comes_back_from_its_bytes_and_from_no_others() {
+        let read = read(&[[0.0; 3], [0.6, -0.8, 0.5], [0.0, 1.0, -2.0], [0.0; 3]]).unwrap();
+        let bytes = read.to_bytes();
+        assert_eq!(Closely::from_bytes(&bytes), Some(read));
+        for end in 0..bytes.len() {
+            assert_eq!(Closely::from_bytes(&bytes[..end]), None, "cut at {end}");
+        }
+        assert_eq!(Closely::from_bytes(&[bytes, vec![0]].concat()), None);
+        assert_eq!(Closely::from_bytes(&[0xff; 40]), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::support::{
     Act, Gateway, Reply, StandIn, ask, chat, chat_body, completion, events, new_folder, repository,
+    until,
 };
 use firstline::knowledge::{self, Form};
 use firstline::ledger::Route;
@@ -280,4 +281,56 @@ async fn a_local_answer_is_streamed_like_any_other() {
         "{text}"
     );
     assert!(stand_in.seen().is_empty());
+}
+
+/// What the desk model made of approved texts is kept in the user's cache folder, and damage there harms nothing.
+#[tokio::test]
+async fn a_second_start_and_a_reload_read_only_texts_that_are_new() {
+    let stand_in = remote().await;
+    let folder = new_folder();
+    let corner = fs::read_to_string(corner()).unwrap();
+    let own = folder.join("own.yaml");
+    fs::write(&own, &corner).unwrap();
+    let config = desk(&stand_in, &["own.yaml"], "");
+    let start = || {
+        Gateway::start_in(folder.clone(), &config, |command| {
+            command.env("XDG_CACHE_HOME", folder.join("cache"));
+        })
+    };
+    let read_anew = |gateway: &Gateway| {
+        let log = gateway.log();
+        let read = |line: &&str| line.contains("approved texts are read");
+        !log.lines().rev().find(read).unwrap().contains("new=0 ")
+    };
+    let evidence = async |gateway: Gateway| {
+        chat(&gateway, "Do you also deliver to Spain, or to France?").await;
+        gateway.stop().pop().unwrap().evidence.unwrap()
+    };
+
+    let gateway = start();
+    assert!(read_anew(&gateway));
+    let first = evidence(gateway).await;
+    assert_eq!(first.entry.as_str(), "delivery-eu");
+
+    let gateway = start();
+    assert!(!read_anew(&gateway));
+    fs::write(&own, corner.replace("France", "Portugal")).unwrap();
+    gateway.reload(&config);
+    let reloaded = async || gateway.log().contains("reloaded").then_some(());
+    until("the reload", reloaded).await;
+    assert!(read_anew(&gateway));
+    gateway.stop();
+
+    let kept = fs::read_dir(folder.join("cache/firstline")).unwrap();
+    let kept: Vec<_> = kept.map(|file| file.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    fs::write(&own, &corner).unwrap();
+    let gateway = start();
+    assert!(!read_anew(&gateway));
+    assert_eq!(evidence(gateway).await.score, first.score);
+
+    fs::write(&kept[0], b"something else").unwrap();
+    let gateway = start();
+    assert!(read_anew(&gateway));
+    assert_eq!(evidence(gateway).await.score, first.score);
 }

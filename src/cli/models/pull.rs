@@ -66,10 +66,11 @@ fn target(asked: &Pull, name: &str) -> anyhow::Result<PathBuf> {
     if let Some(folder) = &asked.to {
         return Ok(folder.clone());
     }
-    let named =
-        |name: &str| config::process_environment(name).filter(|path| Path::new(path).is_absolute());
-    let data = named("XDG_DATA_HOME").map(PathBuf::from);
-    let data = data.or_else(|| named("HOME").map(|home| Path::new(&home).join(".local/share")));
+    let data = config::user_folder(
+        &config::process_environment,
+        "XDG_DATA_HOME",
+        ".local/share",
+    );
     let Some(data) = data else {
         bail!("neither XDG_DATA_HOME nor HOME names a folder; say where to put it with --to");
     };
@@ -83,7 +84,7 @@ fn target(asked: &Pull, name: &str) -> anyhow::Result<PathBuf> {
         .flatten()
         .map(|part| part.replace('/', "--"))
         .collect();
-    Ok(data.join("firstline/models").join(parts.join("--")))
+    Ok(data.join("models").join(parts.join("--")))
 }
 
 /// A line that is written over, at most ten times a second; nothing in a pipe.

@@ -33,6 +33,7 @@ impl Gateway {
             .args(["serve", "--config", "firstline.yaml"])
             .current_dir(&folder)
             .env_clear();
+        command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
         command.env("FIRSTLINE_LOG", "debug");
         if let Some(library) = runtime() {
             command.env("ORT_DYLIB_PATH", library);

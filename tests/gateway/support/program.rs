@@ -43,6 +43,7 @@ pub(crate) fn run_with(
 ) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firstline"));
     command.args(arguments).current_dir(folder).env_clear();
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     if let Some(library) = super::gateway::runtime() {
         command.env("ORT_DYLIB_PATH", library);
     }
