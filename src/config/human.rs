@@ -132,6 +132,7 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets<'_>) -> Option<Endpoint> {
         auth: crate::domain::AuthHeader::Bearer,
         base_url: safe_address(section, Some(tier), &value, place),
         upstream_model: WEBHOOK.into(),
+        cloud: None,
         credential: credential.flatten(),
         residency: section
             .get("residency")

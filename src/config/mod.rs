@@ -8,6 +8,7 @@
 //! through typed accessors that note a mistake and go on (`reader`).
 
 mod callers;
+mod cloud;
 mod cost;
 mod cover;
 mod defaults;

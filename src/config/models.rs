@@ -1,5 +1,6 @@
 //! `models`: who can answer, at what price, and where data goes.
 
+use super::cloud;
 use super::dialect;
 use super::engine;
 use super::known::{model_name, one_of, refuse_twice};
@@ -10,8 +11,8 @@ use super::reader::{Section, Value};
 use super::secrets::Secrets;
 use super::settings::{Desk, Engine};
 use crate::domain::{
-    Agreement, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier, Timeouts,
-    TokenLimits,
+    Agreement, AuthHeader, Day, Dialect, Endpoint, LimitKey, Region, Residency, Retention, Tier,
+    Timeouts, TokenLimits,
 };
 use crate::policy::{Model, Offer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -257,6 +258,8 @@ pub(super) const OF_UPSTREAM: &[&str] = &[
     "model",
     "api_key",
     "auth_header",
+    "bedrock",
+    "vertex",
     "allow_plain_http",
     "trusted",
     "parallel",
@@ -274,6 +277,7 @@ pub(super) fn endpoint(
     secrets: &Secrets<'_>,
 ) -> Option<(Endpoint, PriceSource)> {
     let (dialect, also, auth) = dialect::read(upstream, it);
+    let cloud = cloud::read(it, dialect, secrets);
     let base_url = base_url(it, tier, dialect);
     let upstream_model = it
         .get("model")
@@ -292,11 +296,12 @@ pub(super) fn endpoint(
         tier: tier?,
         dialect,
         also,
-        auth,
+        auth: cloud.as_ref().map_or(auth, |_| AuthHeader::Bearer),
         base_url: base_url?,
         upstream_model: upstream_model?.into(),
         // An unreadable key is a problem of its own, so that the outcome is never used without it.
         credential: credential.flatten(),
+        cloud,
         residency,
         price,
         limits,

@@ -40,11 +40,7 @@ impl<'a> Secrets<'a> {
 
     /// A provider's key.
     pub(super) fn key(&self, value: &Value<'_>) -> Option<Secret> {
-        if value.as_text().is_some() {
-            value.wrong("a key may not stand in the config as text", FORMS);
-            return None;
-        }
-        let text = self.reference(value)?;
+        let text = self.document(value)?;
         if text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Some(Secret::new(text));
         }
@@ -53,6 +49,15 @@ impl<'a> Secrets<'a> {
             "store the key alone, without quotes or line breaks inside",
         );
         None
+    }
+
+    /// A secret text of any length, line breaks and all: the whole of a key file.
+    pub(super) fn document(&self, value: &Value<'_>) -> Option<String> {
+        if value.as_text().is_some() {
+            value.wrong("a key may not stand in the config as text", FORMS);
+            return None;
+        }
+        self.reference(value)
     }
 
     /// The digest of a client key: 64 hexadecimal digits, or a reference to them.

@@ -2,7 +2,7 @@
 //!
 //! Address, credential and region are one value, so that no code can pair one endpoint's region with another's address.
 
-use super::{Day, Form, Price, Secret};
+use super::{Cloud, Day, Form, Price, Secret};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +135,8 @@ pub struct Endpoint {
     pub upstream_model: Arc<str>,
     /// The provider's key, where it wants one.
     pub credential: Option<Secret>,
+    /// The cloud it stands in, where that has ways of its own.
+    pub cloud: Option<Cloud>,
     /// Where data goes.
     pub residency: Residency,
     /// What it charges; free when the operator states no price for a local model.
@@ -148,6 +150,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Every secret by which it knows us: nothing that it says may repeat one.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let of_cloud = self.cloud.iter().flat_map(Cloud::secrets);
+        self.credential.iter().chain(of_cloud)
+    }
+
     /// The form in which a request that came in `asked` goes to it: the same where it takes that.
     pub fn form_for(&self, asked: Form) -> Form {
         match self.dialect {

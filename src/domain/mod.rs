@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod closely;
+mod cloud;
 mod day;
 mod earlier;
 mod endpoint;
@@ -27,6 +28,7 @@ pub use answer::{
 };
 pub use caller::{CacheScope, Caller, KeyDigest, RateLimits};
 pub use closely::Closely;
+pub use cloud::{AwsKeys, Cloud, ServiceAccount};
 pub use day::Day;
 pub use earlier::{Earlier, Leaning, Passage};
 pub use endpoint::{

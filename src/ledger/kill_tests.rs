@@ -73,6 +73,7 @@ fn far() -> Endpoint {
         auth: crate::domain::AuthHeader::Bearer,
         base_url: "https://provider.example/v1".into(),
         upstream_model: "m".into(),
+        cloud: None,
         credential: None,
         residency: Residency::default(),
         price: Price::default(),

@@ -52,6 +52,7 @@ pub(super) fn endpoint() -> Endpoint {
         auth: crate::domain::AuthHeader::Bearer,
         base_url: "https://eu.api.openai.com/v1".into(),
         upstream_model: "gpt-4o".into(),
+        cloud: None,
         credential: None,
         residency: Residency::default(),
         price: crate::domain::Price::default(),

@@ -3,6 +3,8 @@
 //! The body is pulled: it reads from the connection only when polled, holds at most one piece of the connection's and
 //! one unfinished event, and closes the connection when dropped.
 
+use super::cloud::Frames;
+use super::cutter::{Cutter, Uncut};
 use super::deadline::{Alarm, Deadline};
 use super::dialect::{Speech, Stopped};
 use super::error::{ErrorReply, Lost, UpstreamError};
@@ -24,6 +26,8 @@ pub(super) struct Reading {
     pub(super) max_event_bytes: usize,
     /// The longest whole answer, in bytes.
     pub(super) max_whole_bytes: usize,
+    /// A stream comes in Bedrock's frames.
+    pub(super) in_frames: bool,
     /// By when the first content must be here.
     pub(super) first: Deadline,
     /// How long a pause may be after that.
@@ -97,7 +101,7 @@ pub(super) async fn streamed(
     let mut events = Events {
         response,
         alarm,
-        splitter: Splitter::new(reading.max_event_bytes),
+        cutter: reading.cutter(),
         reading,
         speech,
         ready: VecDeque::with_capacity(2),
@@ -153,7 +157,7 @@ fn is_last(chunk: &Chunk) -> bool {
 struct Events {
     response: Response,
     alarm: Alarm,
-    splitter: Splitter,
+    cutter: Cutter,
     reading: Reading,
     speech: Speech,
     /// What the events until now came to and is not handed out yet.
@@ -168,7 +172,7 @@ impl Events {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(chunk);
             }
-            if let Some(wire) = self.splitter.next_event().map_err(|_| Stop::TooLong)? {
+            if let Some(wire) = self.cutter.next_event()? {
                 self.read(wire)?;
                 continue;
             }
@@ -177,11 +181,11 @@ impl Events {
             }
             let until = first.unwrap_or_else(|| self.reading.next_deadline());
             match next_piece(&mut self.response, &mut self.alarm, until).await? {
-                Some(piece) => self.splitter.push(piece),
+                Some(piece) => self.cutter.push(piece),
                 None => {
                     self.has_ended = true;
                     // A last event may lack its blank line; one that was cut in the middle is no event.
-                    let last = self.splitter.finish();
+                    let last = self.cutter.finish();
                     if let Some(wire) = last.filter(|wire| self.speech.is_whole_event(wire)) {
                         self.read(wire)?;
                     }
@@ -209,6 +213,13 @@ impl Events {
 }
 
 impl Reading {
+    fn cutter(&self) -> Cutter {
+        match self.in_frames {
+            true => Cutter::Frames(Frames::new(self.max_event_bytes)),
+            false => Cutter::Events(Splitter::new(self.max_event_bytes)),
+        }
+    }
+
     fn next_deadline(&self) -> Deadline {
         Deadline::after(Instant::now(), self.between, "between_tokens").or_sooner(self.total)
     }
@@ -248,6 +259,15 @@ impl Flow {
     }
 }
 
+impl From<Uncut> for Stop {
+    fn from(uncut: Uncut) -> Self {
+        match uncut {
+            Uncut::TooLong => Self::TooLong,
+            Uncut::Garbled(why) => Self::Garbled(why),
+        }
+    }
+}
+
 impl From<Stop> for BrokenOff {
     fn from(stop: Stop) -> Self {
         match stop {
@@ -276,6 +296,7 @@ impl From<Stop> for UpstreamError {
                 headers: Vec::new(),
                 form,
                 body,
+                why: None,
                 attempts: 1,
             })),
         }

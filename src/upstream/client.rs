@@ -11,7 +11,9 @@ use super::pool::Connections;
 use super::rest::Rest;
 use super::retry::{self, Again, RetryBudget, RetrySettings};
 use super::transport::{self, Address, Asked};
-use crate::domain::{AnswerBody, AuthHeader, Dialect, Endpoint, Form, Secret, Tier, Timeouts};
+use crate::domain::{
+    AnswerBody, AuthHeader, Cloud, Dialect, Endpoint, Form, Secret, Tier, Timeouts,
+};
 use crate::privacy::Outbound;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -31,6 +33,9 @@ pub struct Client {
 
 /// One look may come while a server restarts.
 const LOOKS_IN_VAIN: u32 = 2;
+
+/// Much less than the time for which a token is renewed ahead of its end.
+const LOOK_AT_TOKENS_EVERY: Duration = Duration::from_secs(15);
 
 /// Who pays for calls.
 pub trait Purse: Send {
@@ -151,10 +156,10 @@ impl Client {
         finished(endpoint, calls, outcome)
     }
 
-    /// Lets connections go that nobody used for a minute or that their server has closed, for as long as it is polled.
-    /// Nobody else does: a connection is driven only by the request that uses it.
+    /// Lets connections go that nobody used for a minute or that their server has closed, and renews tokens that end soon,
+    /// for as long as it is polled. Nobody else does: a connection is driven only by the request that uses it.
     pub async fn tend(&self) {
-        self.shared.connections.tend().await;
+        tokio::join!(self.shared.connections.tend(), self.shared.renew_tokens());
     }
 
     /// True while the endpoint is left alone because it failed again and again: sending to it would be refused.
@@ -201,13 +206,15 @@ impl Client {
         let response = answer.map_err(UpstreamError::timed_out)??;
         let settings = &self.shared.settings;
         if let Some(error) = refusal(&response) {
-            let credential = endpoint.credential.as_ref();
             let (most, form) = (settings.max_event_bytes, speech.spoken());
-            let read = transport::error_reply(response, form, most, credential);
+            let read = transport::error_reply(response, form, most, endpoint);
             return Err(match error {
                 Some(garbled) => garbled,
                 None => match alarm.wait(first, read).await {
-                    Ok(reply) => UpstreamError::Answered(Box::new(reply)),
+                    Ok(reply) => {
+                        let reply = transport::guarded(reply, &secrets(endpoint, address));
+                        UpstreamError::Answered(Box::new(reply))
+                    }
                     Err(which) => UpstreamError::timed_out(which),
                 },
             });
@@ -215,6 +222,7 @@ impl Client {
         let reading = Reading {
             max_event_bytes: settings.max_event_bytes,
             max_whole_bytes: settings.max_whole_bytes,
+            in_frames: transport::in_frames(endpoint),
             first,
             between: endpoint.timeouts.between_tokens,
             total,
@@ -225,7 +233,7 @@ impl Client {
         } else {
             body::whole(response, alarm, reading, speech).await
         };
-        let body = body.map_err(|error| guarded(error, endpoint.credential.as_ref()))?;
+        let body = body.map_err(|error| guarded(error, &secrets(endpoint, address)))?;
         route.health.succeeded();
         Ok(Reply {
             headers,
@@ -314,10 +322,10 @@ fn is_json(response: &Response) -> bool {
 }
 
 /// An error that came within a stream is kept from repeating our key, like any other.
-fn guarded(error: UpstreamError, credential: Option<&Secret>) -> UpstreamError {
+fn guarded(error: UpstreamError, secrets: &[Secret]) -> UpstreamError {
     match error {
         UpstreamError::Answered(reply) => {
-            UpstreamError::Answered(Box::new(transport::guarded(*reply, credential)))
+            UpstreamError::Answered(Box::new(transport::guarded(*reply, secrets)))
         }
         UpstreamError::Unreachable { .. }
         | UpstreamError::TimedOut { .. }
@@ -327,7 +335,29 @@ fn guarded(error: UpstreamError, credential: Option<&Secret>) -> UpstreamError {
     }
 }
 
+/// What no answer may repeat.
+fn secrets(endpoint: &Endpoint, address: &Address) -> Vec<Secret> {
+    let own = endpoint.secrets().cloned();
+    own.chain(address.pass().shown()).collect()
+}
+
 impl Shared {
+    /// Fetches the next token of each endpoint whose token ends soon.
+    async fn renew_tokens(&self) {
+        loop {
+            sleep(LOOK_AT_TOKENS_EVERY).await;
+            let routes: Vec<_> = {
+                let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+                routes.values().cloned().collect()
+            };
+            for route in routes {
+                if let Ok(address) = &route.address {
+                    address.pass().renew().await;
+                }
+            }
+        }
+    }
+
     /// The route of an endpoint that was sent to before, as it is now.
     fn known(&self, endpoint: &Endpoint) -> Option<Arc<Route>> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
@@ -345,14 +375,17 @@ impl Shared {
         let health = before
             .filter(|route| route.base_url == endpoint.base_url)
             .map_or_else(|| self.new_health(), |route| route.health.clone());
-        if before.is_some_and(|route| route.credential != endpoint.credential) {
+        let spoken = spoken(endpoint);
+        let is_new_key =
+            |route: &Arc<Route>| route.credential != endpoint.credential || route.spoken != spoken;
+        if before.is_some_and(is_new_key) {
             // What was said of the old key is nothing against the new one.
             health.rest.ends();
         }
         let route = Arc::new(Route {
             base_url: endpoint.base_url.clone(),
             credential: endpoint.credential.clone(),
-            spoken: spoken(endpoint),
+            spoken,
             connect: endpoint.timeouts.connect,
             is_local: endpoint.tier == Tier::Local,
             address,
@@ -383,11 +416,24 @@ impl Route {
     }
 }
 
-/// The API, the forms of it and the header for the key: what else an address is made of.
-type Spoken = (Dialect, BTreeSet<Form>, AuthHeader);
+/// The API, the forms of it, the header for the key, and the cloud, where the model stands in the path: what else an
+/// address is made of.
+type Spoken = (
+    Dialect,
+    BTreeSet<Form>,
+    AuthHeader,
+    Option<(Cloud, Arc<str>)>,
+);
 
 fn spoken(endpoint: &Endpoint) -> Spoken {
-    (endpoint.dialect, endpoint.also.clone(), endpoint.auth)
+    let cloud = endpoint.cloud.clone();
+    let cloud = cloud.map(|cloud| (cloud, endpoint.upstream_model.clone()));
+    (
+        endpoint.dialect,
+        endpoint.also.clone(),
+        endpoint.auth,
+        cloud,
+    )
 }
 
 impl Health {

@@ -36,7 +36,7 @@ pub enum UpstreamError {
         attempts: u32,
     },
     /// It answered with an error.
-    #[error("the upstream answered {}", .0.status)]
+    #[error("the upstream answered {}{}", .0.status, .0.because())]
     Answered(Box<ErrorReply>),
     /// It failed again and again, and is left alone for a while; nothing was sent.
     #[error("the upstream failed again and again and is left alone for a while")]
@@ -76,6 +76,8 @@ pub struct ErrorReply {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Its body, unchanged; emptied where it refuses our own key (401, 403) or repeats it.
     pub body: Bytes,
+    /// The cause in words of ours, for the log, where more is known of it than its status says.
+    pub why: Option<&'static str>,
     /// Calls made.
     pub attempts: u32,
 }
@@ -198,6 +200,10 @@ impl ErrorReply {
         }
     }
 
+    fn because(&self) -> String {
+        self.why.map_or_else(String::new, |why| format!(": {why}"))
+    }
+
     /// The value of one of the headers kept.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(kept, _)| kept == name)?;
@@ -212,6 +218,7 @@ impl fmt::Debug for ErrorReply {
             .field("status", &self.status)
             .field("headers", &self.headers)
             .field("body_bytes", &self.body.len())
+            .field("why", &self.why)
             .field("attempts", &self.attempts)
             .finish()
     }

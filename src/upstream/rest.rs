@@ -78,6 +78,7 @@ mod tests {
             headers: headers.collect(),
             body: bytes::Bytes::new(),
             form: crate::domain::Form::Chat,
+            why: None,
             attempts: 1,
         }))
     }

@@ -229,6 +229,7 @@ mod tests {
             form: crate::domain::Form::Chat,
             headers: headers.collect(),
             body: Bytes::new(),
+            why: None,
             attempts: 1,
         }))
     }

@@ -3,14 +3,15 @@
 //! No redirect is followed, and no compressed answer is asked for. Addresses and headers are made once for an endpoint; a
 //! request copies them.
 
+use super::cloud::{self, Bearing, Pass};
 use super::error::{ErrorReply, Lost, UpstreamError};
 use super::line::{Asking, Response};
 use super::pool::{Broken, Connections, Way, innermost};
 use super::rate_limits::in_openai_words;
-use crate::domain::{AuthHeader, Dialect, Endpoint, Form, Secret};
+use crate::domain::{AuthHeader, Cloud, Dialect, Endpoint, Form, Secret};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -31,11 +32,12 @@ pub(super) struct Asked<'a> {
 
 /// How to reach one endpoint.
 pub(super) struct Address {
-    /// The paths, by the forms that go to them.
-    paths: BTreeMap<Form, Uri>,
+    /// The paths for whole answers and for streams, by the forms that go to them.
+    paths: BTreeMap<Form, [Uri; 2]>,
     models: Uri,
     whole_headers: HeaderMap,
     stream_headers: HeaderMap,
+    pass: Pass,
     way: Way,
 }
 
@@ -52,16 +54,29 @@ impl Address {
             path.parse::<Uri>().map_err(|_| NO_URL)
         };
         let forms = Form::ALL.map(|form| endpoint.form_for(form));
-        let paths = forms.map(|form| Ok((form, below(form.path())?)));
+        let paths = forms.map(|form| {
+            let [whole, streamed] = cloud::paths(endpoint, form);
+            Ok((form, [below(&whole)?, below(&streamed)?]))
+        });
         let paths: Result<_, &'static str> = paths.into_iter().collect();
         let origin = origin(&base)?;
+        let streams = match in_frames(endpoint) {
+            true => "application/vnd.amazon.eventstream",
+            false => "text/event-stream",
+        };
         Ok(Self {
             paths: paths?,
             models: below("/models")?,
             whole_headers: headers("application/json", endpoint, &origin)?,
-            stream_headers: headers("text/event-stream", endpoint, &origin)?,
+            stream_headers: headers(streams, endpoint, &origin)?,
+            pass: Pass::new(endpoint, connections)?,
             way: connections.to(origin, endpoint.timeouts.connect),
         })
+    }
+
+    /// How the endpoint knows us.
+    pub(super) fn pass(&self) -> &Pass {
+        &self.pass
     }
 
     /// Sends the request and waits for the head of the answer. `calls` counts what was sent.
@@ -71,6 +86,9 @@ impl Address {
     /// it is not taken from the retry budget. From here that looks like a server that reads the request and closes
     /// without a word. The two are told apart by the new connection: where that fares no better it was not staleness, and
     /// all kept ones are let go, so that no later request is sent twice because of them.
+    ///
+    /// A token that was good may have been taken back: a request that is refused because of one goes once more with the
+    /// next. It was not worked on, so that is not taken from the retry budget either.
     pub(super) async fn post(
         &self,
         body: Bytes,
@@ -78,21 +96,40 @@ impl Address {
         calls: &mut u32,
     ) -> Result<Response, UpstreamError> {
         *calls += 1;
+        let bearing = self.pass.ready(&body, asked.form).await?;
+        let answer = self.send(body.clone(), asked, &bearing, calls).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && self.pass.may_renew(&bearing) {
+            drop(answer);
+            let bearing = self.pass.ready(&body, asked.form).await?;
+            *calls += 1;
+            return self.send(body, asked, &bearing, calls).await;
+        }
+        Ok(answer)
+    }
+
+    async fn send(
+        &self,
+        body: Bytes,
+        asked: Asked<'_>,
+        bearing: &Bearing<'_>,
+        calls: &mut u32,
+    ) -> Result<Response, UpstreamError> {
         let kept = self.way.kept();
         let was_kept = kept.is_some();
         if let Some(line) = kept {
-            let first = self.way.ask(line, self.request(body.clone(), asked)?);
-            let first = first.await.map_err(failure);
+            let request = self.request(body.clone(), asked, bearing)?;
+            let first = self.way.ask(line, request).await.map_err(failure);
             if !was_closed_early(&first) {
-                return first;
+                return first.inspect(|answer| note_taken(answer, bearing));
             }
             *calls += 1;
         }
-        let answer = self.over_a_new_one(self.request(body, asked)?).await;
+        let request = self.request(body, asked, bearing)?;
+        let answer = self.over_a_new_one(request).await;
         if was_kept && was_closed_early(&answer) {
             self.way.forget();
         }
-        answer
+        answer.inspect(|answer| note_taken(answer, bearing))
     }
 
     /// Asks for the list of models, over a connection of its own.
@@ -110,9 +147,15 @@ impl Address {
         self.way.ask(line, request).await.map_err(failure)
     }
 
-    fn request(&self, body: Bytes, asked: Asked<'_>) -> Result<Asking, UpstreamError> {
+    fn request(
+        &self,
+        body: Bytes,
+        asked: Asked<'_>,
+        bearing: &Bearing<'_>,
+    ) -> Result<Asking, UpstreamError> {
         let unknown = || UpstreamError::unreachable(Lost::Connecting, "no address for this form");
-        let path = self.paths.get(&asked.form).ok_or_else(unknown)?;
+        let [whole, streamed] = self.paths.get(&asked.form).ok_or_else(unknown)?;
+        let path = if asked.stream { streamed } else { whole };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = path.clone();
@@ -126,7 +169,20 @@ impl Address {
         if let Some(Ok(betas)) = betas.map(HeaderValue::from_str) {
             request.headers_mut().insert("anthropic-beta", betas);
         }
+        bearing.put_on(&mut request)?;
         Ok(request)
+    }
+}
+
+/// Streams of Claude on Bedrock are no server-sent events.
+pub(super) fn in_frames(endpoint: &Endpoint) -> bool {
+    let is_bedrock = endpoint.cloud.as_ref().is_some_and(Cloud::is_bedrock);
+    is_bedrock && endpoint.dialect == Dialect::Anthropic
+}
+
+fn note_taken(answer: &Response, bearing: &Bearing<'_>) {
+    if answer.status().is_success() {
+        bearing.was_taken();
     }
 }
 
@@ -143,7 +199,12 @@ fn was_closed_early(answer: &Result<Response, UpstreamError>) -> bool {
 const NO_URL: &str = "its base_url is no URL";
 
 fn base(endpoint: &Endpoint) -> Result<Url, &'static str> {
-    let url = Url::parse(&endpoint.base_url).map_err(|_| NO_URL)?;
+    parsed(&endpoint.base_url)
+}
+
+/// An address that requests can be sent to.
+pub(super) fn parsed(address: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(address).map_err(|_| NO_URL)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("its base_url is neither http nor https");
     }
@@ -154,7 +215,7 @@ fn base(endpoint: &Endpoint) -> Result<Url, &'static str> {
 }
 
 /// Scheme, host and port of an address; no port where it is the scheme's own.
-fn origin(url: &Url) -> Result<Uri, &'static str> {
+pub(super) fn origin(url: &Url) -> Result<Uri, &'static str> {
     let origin = url.origin().ascii_serialization();
     origin.parse().map_err(|_| NO_URL)
 }
@@ -189,7 +250,8 @@ fn headers(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(OURS));
-    if endpoint.dialect == Dialect::Anthropic {
+    // In a cloud it stands in the body, and is another.
+    if endpoint.dialect == Dialect::Anthropic && endpoint.cloud.is_none() {
         headers.insert("anthropic-version", ANTHROPIC_VERSION);
     }
     if let Some(key) = &endpoint.credential {
@@ -227,9 +289,10 @@ pub(super) async fn error_reply(
     mut response: Response,
     form: Form,
     max_bytes: usize,
-    credential: Option<&Secret>,
+    endpoint: &Endpoint,
 ) -> ErrorReply {
     let status = response.status();
+    let kind = response.headers().get("x-amzn-errortype").cloned();
     let headers = kept_headers(response.headers(), SystemTime::now());
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {
@@ -238,23 +301,28 @@ pub(super) async fn error_reply(
         }
         body.extend_from_slice(&piece);
     }
-    guarded(
-        ErrorReply {
-            status,
-            form,
-            headers,
-            body: body.into(),
-            attempts: 1,
-        },
-        credential,
-    )
+    let reply = ErrorReply {
+        status,
+        form,
+        headers,
+        body: body.into(),
+        why: None,
+        attempts: 1,
+    };
+    match &endpoint.cloud {
+        Some(cloud) => {
+            let kind = kind.as_ref().and_then(|kind| kind.to_str().ok());
+            cloud::in_our_words(cloud, kind, reply)
+        }
+        None => reply,
+    }
 }
 
 /// Empties the body where it speaks of our own key: that is nothing for the caller.
-pub(super) fn guarded(mut reply: ErrorReply, credential: Option<&Secret>) -> ErrorReply {
+pub(super) fn guarded(mut reply: ErrorReply, secrets: &[Secret]) -> ErrorReply {
     let about_our_key = matches!(reply.status.as_u16(), 401 | 403);
     let repeats = |text: &[u8]| {
-        credential.is_some_and(|key| {
+        secrets.iter().any(|key| {
             let key = key.reveal().as_bytes();
             !key.is_empty() && text.windows(key.len()).any(|window| window == key)
         })

@@ -18,6 +18,7 @@ mod caching;
 mod cases;
 mod cli;
 mod clock;
+mod clouds;
 mod conformance;
 mod confounders;
 mod crashes;

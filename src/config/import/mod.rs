@@ -4,6 +4,7 @@
 //! its line, the reason and what to write by hand, key by key; no key or password is in the policy or in a note.
 //! The form is that of <https://docs.litellm.ai/docs/proxy/config_settings>.
 
+mod clouds;
 mod fallbacks;
 mod models;
 mod providers;

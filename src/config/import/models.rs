@@ -1,5 +1,6 @@
 //! `model_list`: every deployment as an endpoint of a model.
 
+use super::clouds::{self, There};
 use super::providers::{self, Provider};
 use super::walk::{Item, Map, as_variable, variable};
 use crate::config::place;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 pub(super) type Price = [f64; 3];
 
 /// One deployment.
+#[derive(Default)]
 pub(super) struct Entry {
     /// The name that clients ask for.
     pub(super) name: String,
@@ -24,6 +26,8 @@ pub(super) struct Entry {
     pub(super) model: String,
     /// The variable that holds its key.
     pub(super) key: Option<String>,
+    /// The key that says how a cloud knows us, as YAML.
+    pub(super) cloud: Option<String>,
     pub(super) weight: Option<f64>,
     pub(super) parallel: Option<f64>,
     pub(super) max_output: Option<f64>,
@@ -58,25 +62,25 @@ fn entry(
         );
         return None;
     };
-    let (provider, model) = suited(item, &name, &model, &params, &info)?;
-    let name = fitting(item, &name);
-    let (url, is_local, in_the_clear) = address(item, &params, provider, plain)?;
+    writes_text(item, &name, &model, &info).then_some(())?;
+    let stated = params.text("custom_llm_provider");
+    let place = match clouds::find(&model, stated.as_deref()) {
+        Some(cloud) => in_a_cloud(clouds::deployment(item, &name, cloud, &params, plain)?),
+        None => {
+            let (provider, model) = suited(item, &name, &model, stated.as_deref())?;
+            at_a_provider(item, (&name, model), provider, (&params, plain), variables)?
+        }
+    };
     let mut entry = Entry {
         line: item.line,
-        is_anthropic: provider.is_anthropic,
-        is_azure: provider.is_azure,
-        is_local,
-        in_the_clear,
-        key: key(&params, provider, (&name, &url), variables),
+        name: fitting(item, &name),
         weight: weight(&params),
         parallel: whole(&params, "max_parallel_requests"),
         max_output: output_limit(&params),
         max_input: whole(&info, "max_input_tokens"),
         timeout: params.take("timeout").and_then(|item| item.number()),
         price: stated_price(&params, &info),
-        url,
-        model,
-        name,
+        ..place
     };
     if let Some(base) = info.text("base_model") {
         let base = base.rsplit('/').next().unwrap_or_default();
@@ -86,21 +90,46 @@ fn entry(
     Some(entry)
 }
 
-/// Who provides the model and what it is called there; `None`, and a note, where that is nothing we can speak to.
-fn suited(
+fn in_a_cloud(there: There) -> Entry {
+    Entry {
+        is_anthropic: there.is_anthropic,
+        url: there.url,
+        model: there.model,
+        key: there.key,
+        cloud: Some(there.cloud),
+        ..Entry::default()
+    }
+}
+
+fn at_a_provider(
     item: &Item<'_>,
-    name: &str,
-    model: &str,
-    params: &Map<'_>,
-    info: &Map<'_>,
-) -> Option<(&'static Provider, String)> {
+    (name, model): (&str, String),
+    provider: &Provider,
+    (params, plain): (&Map<'_>, &BTreeMap<String, String>),
+    variables: &mut BTreeMap<String, String>,
+) -> Option<Entry> {
+    let (url, is_local, in_the_clear) = address(item, params, provider, plain)?;
+    Some(Entry {
+        is_anthropic: provider.is_anthropic,
+        is_azure: provider.is_azure,
+        is_local,
+        in_the_clear,
+        key: key(params, provider, (name, &url), variables),
+        url,
+        model,
+        ..Entry::default()
+    })
+}
+
+/// False, and a note, for what is no model that writes text.
+fn writes_text(item: &Item<'_>, name: &str, model: &str, info: &Map<'_>) -> bool {
     if name.contains('*') || model.contains('*') {
         let message = format!("`{name}` is not carried over: a pattern names no model");
         item.note(
             message,
             "write one entry under `models` for each model that is used",
         );
-        return None;
+        return false;
     }
     let mode = info.text("mode").unwrap_or_else(|| "chat".into());
     if !matches!(&*mode, "chat" | "completion" | "responses") {
@@ -108,10 +137,19 @@ fn suited(
             "`{name}` is not carried over: its mode is `{mode}`, and models here write text"
         );
         item.note(message, "send such requests to the provider; embeddings by the encoder: `encoder: {serve: true}`");
-        return None;
+        return false;
     }
-    let stated = params.text("custom_llm_provider");
-    match providers::find(model, stated.as_deref()) {
+    true
+}
+
+/// Who provides the model and what it is called there; `None`, and a note, where that is nothing we can speak to.
+fn suited(
+    item: &Item<'_>,
+    name: &str,
+    model: &str,
+    stated: Option<&str>,
+) -> Option<(&'static Provider, String)> {
+    match providers::find(model, stated) {
         Ok((provider, own)) => Some((provider, own.to_owned())),
         Err(unknown) => {
             let message = format!(

@@ -89,6 +89,7 @@ const PROVIDERS: &[Provider] = &[
 /// The names that can be carried over, for a note.
 pub(super) fn known() -> String {
     let names = PROVIDERS.iter().flat_map(|provider| provider.names);
+    let names = names.chain(&super::clouds::NAMES);
     names.copied().collect::<Vec<_>>().join(", ")
 }
 

@@ -18,6 +18,11 @@ fn loaded(imported: &Imported) -> Settings {
         let value = match name {
             "REDIS_URL" => "redis://127.0.0.1:6379/0".to_owned(),
             "OTEL_EXPORTER_OTLP_ENDPOINT" => "http://127.0.0.1:4318".to_owned(),
+            "VERTEX_SERVICE_ACCOUNT" => {
+                let key = include_str!("../../../tests/certificates/account.key");
+                let account = serde_json::json!({"type": "service_account", "client_email": "a@b", "private_key": key, "token_uri": "https://t.example"});
+                account.to_string()
+            }
             _ => "ab".repeat(32),
         };
         Some(value)
@@ -66,7 +71,7 @@ fn what_is_not_carried_over_is_noted_with_its_line() {
     for (line, said) in [
         (9, "`api_version` is not carried over"),
         (13, "`temperature` is not carried over"),
-        (16, "`bedrock` speaks no API"),
+        (16, "`sagemaker` speaks no API"),
         (18, "a pattern names no model"),
         (26, "`redis_password` is not carried over"),
         (28, "`far` is no fallback of `gpt-4o` here"),
@@ -96,4 +101,44 @@ fn no_secret_is_repeated() {
         "{all}"
     );
     assert!(all.contains("stands in this file in plain text"), "{all}");
+}
+
+#[test]
+fn deployments_in_clouds_are_carried_over_with_their_keys_by_reference() {
+    let made = imported("clouds.yaml");
+    let settings = loaded(&made);
+    let names: Vec<&str> = settings
+        .policy
+        .models
+        .iter()
+        .map(|model| &*model.name)
+        .collect();
+    assert_eq!(names, ["claude/1", "claude/2", "opened", "gemini", "usual"]);
+    for written in [
+        r#"base_url: "https://bedrock-runtime.eu-central-1.amazonaws.com""#,
+        "bedrock: {region: eu-central-1, access_key_id: {env: BEDROCK_ID}, secret_access_key: {env: AWS_SECRET_ACCESS_KEY}, session_token: {env: BEDROCK_SESSION}}",
+        r#"base_url: "https://europe-west1-aiplatform.googleapis.com/v1/projects/p-1/locations/europe-west1""#,
+        r#"base_url: "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1""#,
+        "api_key: {env: BEDROCK_KEY}",
+        "bedrock: {region: us-west-2}",
+        r#"base_url: "https://aiplatform.googleapis.com/v1/projects/p-1/locations/global/endpoints/openapi""#,
+        r#"model: "google/gemini-2.5-flash""#,
+        "vertex: {service_account: {env: VERTEX_SERVICE_ACCOUNT}}",
+        "bedrock: {region: us-east-1, access_key_id: {env: AWS_ACCESS_KEY_ID}, secret_access_key: {env: AWS_SECRET_ACCESS_KEY}}",
+    ] {
+        assert!(made.text.contains(written), "{written}\n{}", made.text);
+    }
+    let notes = notes(&made);
+    assert!(!format!("{}{notes}", made.text).contains("in-plain-text"));
+    for said in [
+        "clouds.yaml:7: ",
+        "`nowhere` is not carried over: nothing in this file says which region",
+        "`titan` is not carried over: of Bedrock's models",
+        "`llama` is not carried over: of Vertex AI's models",
+        "`unplaced` is not carried over",
+        "`aws_role_name` is not carried over",
+        "set VERTEX_SERVICE_ACCOUNT to its JSON key",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
 }

@@ -216,6 +216,9 @@ fn endpoint(entry: &Entry, indent: &str) -> Vec<String> {
             .as_ref()
             .map(|name| format!("{indent}api_key: {{env: {name}}}")),
     );
+    if let Some(cloud) = &entry.cloud {
+        keys.push(format!("{indent}{cloud}"));
+    }
     if entry.is_azure {
         keys.push(format!("{indent}auth_header: api-key"));
     }

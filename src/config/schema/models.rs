@@ -164,6 +164,23 @@ fn of_upstream() -> Vec<Key> {
             words(&["bearer", "api-key", "x-api-key"]),
         ),
         key(
+            "bedrock",
+            "Amazon Bedrock: signs requests, and speaks to Claude in Bedrock's own way.",
+            bedrock(),
+        ),
+        key(
+            "vertex",
+            "Google Vertex AI: requests bear a service account's token, and Claude is asked in Vertex's own way.",
+            object(
+                &["service_account"],
+                vec![key(
+                    "service_account",
+                    "Its JSON key, whole: `{file: PATH}` or `{env: NAME}`.",
+                    reference(),
+                )],
+            ),
+        ),
+        key(
             "allow_plain_http",
             "Permits http to another machine.",
             flag(false),
@@ -196,6 +213,30 @@ fn of_upstream() -> Vec<Key> {
     ]
 }
 
+fn bedrock() -> Value {
+    object(
+        &["region"],
+        vec![
+            key(
+                "region",
+                "The region of its address: `eu-central-1`.",
+                text(),
+            ),
+            key(
+                "access_key_id",
+                "With the secret: what signs requests, where no `api_key` is given.",
+                reference(),
+            ),
+            key(
+                "secret_access_key",
+                "It signs, and is not sent.",
+                reference(),
+            ),
+            key("session_token", "Belongs to keys that end.", reference()),
+        ],
+    )
+}
+
 fn one_of_several() -> Value {
     let mut keys = vec![
         key(
@@ -219,6 +260,8 @@ fn one_of_several() -> Value {
         "model",
         "api_key",
         "auth_header",
+        "bedrock",
+        "vertex",
         "allow_plain_http",
         "trusted",
         "parallel",

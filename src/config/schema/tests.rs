@@ -13,9 +13,14 @@ use std::path::{Path, PathBuf};
 const EVERYTHING: &str = include_str!("../tests/everything.yaml");
 
 fn environment(name: &str) -> Option<String> {
-    Some(match name.ends_with("_ENDPOINT") {
-        true => "http://127.0.0.1:4318".into(),
-        false => format!("{:064x}", name.len()),
+    Some(if name.ends_with("_ENDPOINT") {
+        "http://127.0.0.1:4318".into()
+    } else if name.ends_with("_SERVICE_ACCOUNT") {
+        let key = include_str!("../../../tests/certificates/account.key");
+        let account = json!({"type": "service_account", "client_email": "a@b", "private_key": key, "token_uri": "https://t.example"});
+        account.to_string()
+    } else {
+        format!("{:064x}", name.len())
     })
 }
 

@@ -233,6 +233,7 @@ fn a_leave_that_carries_the_duty_lets_nothing_go_in_plain_words() {
         auth: crate::domain::AuthHeader::Bearer,
         base_url: "https://far.example/v1".into(),
         upstream_model: "m".into(),
+        cloud: None,
         credential: None,
         residency: Residency::default(),
         price: Price::default(),

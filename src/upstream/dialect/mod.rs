@@ -3,6 +3,7 @@
 //! Where both are the same the bytes pass, and are read on the way for the few things that the gateway has to know;
 //! where they are not, [`wire`] puts the one into the other.
 
+mod cloud;
 mod openai;
 mod plain;
 mod speech;
@@ -34,6 +35,17 @@ pub(super) struct NoAnswer(pub(super) &'static str);
 
 /// The body that leaves for this endpoint: the caller's own with a few splices where it takes that form.
 pub(super) fn request_body(endpoint: &Endpoint, payload: &Payload) -> Result<Bytes, NotCarried> {
+    let body = in_form(endpoint, payload)?;
+    let is_claude = endpoint.form_for(payload.surface.form) == Form::Messages;
+    match &endpoint.cloud {
+        Some(cloud) if is_claude => {
+            cloud::request_body(cloud, &body, payload.surface.betas.as_deref())
+        }
+        Some(_) | None => Ok(body),
+    }
+}
+
+fn in_form(endpoint: &Endpoint, payload: &Payload) -> Result<Bytes, NotCarried> {
     let (asked, spoken) = (
         payload.surface.form,
         endpoint.form_for(payload.surface.form),

@@ -52,6 +52,7 @@ fn endpoint(spoken: Form) -> Endpoint {
         auth: AuthHeader::Bearer,
         base_url: "http://127.0.0.1/v1".into(),
         upstream_model: "up".into(),
+        cloud: None,
         credential: None,
         residency: Residency::default(),
         price: Price::default(),

@@ -4,7 +4,7 @@ mod connections;
 mod failures;
 mod limits;
 mod requests;
-mod stand_in;
+pub(super) mod stand_in;
 mod streams;
 
 use super::{Client, Purse, Reply, Settings, UpstreamError};
@@ -62,6 +62,7 @@ fn endpoint(address: SocketAddr, timeouts: Timeouts) -> Endpoint {
         auth: crate::domain::AuthHeader::Bearer,
         base_url: format!("http://{address}/v1").into(),
         upstream_model: "gpt-4o".into(),
+        cloud: None,
         credential: Some(Secret::new(KEY)),
         residency: Residency::default(),
         price: Price::default(),

@@ -8,32 +8,32 @@ use std::thread;
 
 /// What it was sent.
 #[derive(Debug, Clone)]
-pub(super) struct Heard {
+pub(in crate::upstream) struct Heard {
     /// Request line and headers, as they came.
-    pub(super) head: String,
+    pub(in crate::upstream) head: String,
     /// The body.
-    pub(super) body: Vec<u8>,
+    pub(in crate::upstream) body: Vec<u8>,
     /// The how-manieth request on this connection, from 0.
-    pub(super) on_connection: usize,
+    pub(in crate::upstream) on_connection: usize,
 }
 
 /// What it does after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(in crate::upstream) enum Then {
     /// Waits for the next request.
     Keep,
     /// Closes.
     Close,
 }
 
-pub(super) struct StandIn {
-    pub(super) address: SocketAddr,
+pub(in crate::upstream) struct StandIn {
+    pub(in crate::upstream) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl StandIn {
     /// Starts one that lets `answer` write to the connection. `answer` is told how many requests came before.
-    pub(super) fn new<F>(answer: F) -> Self
+    pub(in crate::upstream) fn new<F>(answer: F) -> Self
     where
         F: Fn(usize, &Heard, &mut TcpStream) -> Then + Send + Sync + 'static,
     {
@@ -52,12 +52,12 @@ impl StandIn {
     }
 
     /// Starts one that always gives the same answer and keeps its connections.
-    pub(super) fn always(answer: impl Into<Vec<u8>>) -> Self {
+    pub(in crate::upstream) fn always(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::new(move |_, _, connection| say(connection, &answer))
     }
 
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    pub(in crate::upstream) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -106,7 +106,7 @@ fn listen(reader: &mut BufReader<TcpStream>) -> Option<Heard> {
 }
 
 /// Writes all of it; a client that left is no concern.
-pub(super) fn say(connection: &mut TcpStream, bytes: &[u8]) -> Then {
+pub(in crate::upstream) fn say(connection: &mut TcpStream, bytes: &[u8]) -> Then {
     match connection.write_all(bytes) {
         Ok(()) => Then::Keep,
         Err(_) => Then::Close,
@@ -114,20 +114,20 @@ pub(super) fn say(connection: &mut TcpStream, bytes: &[u8]) -> Then {
 }
 
 /// A whole answer of that status, with these header lines (each closed by CRLF).
-pub(super) fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(in crate::upstream) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }
 
 /// The head of a stream.
-pub(super) const STREAM_HEAD: &str =
+pub(in crate::upstream) const STREAM_HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// The end of a stream that ends as HTTP wants it.
-pub(super) const STREAM_END: &str = "0\r\n\r\n";
+pub(in crate::upstream) const STREAM_END: &str = "0\r\n\r\n";
 
 /// One piece of a stream.
-pub(super) fn piece(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::upstream) fn piece(bytes: &[u8]) -> Vec<u8> {
     let mut framed = format!("{:x}\r\n", bytes.len()).into_bytes();
     framed.extend_from_slice(bytes);
     framed.extend_from_slice(b"\r\n");
@@ -135,7 +135,7 @@ pub(super) fn piece(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A stream that comes in pieces of that size and ends as HTTP wants it.
-pub(super) fn stream_of(text: &str, size: usize) -> Vec<u8> {
+pub(in crate::upstream) fn stream_of(text: &str, size: usize) -> Vec<u8> {
     let mut framed = STREAM_HEAD.as_bytes().to_vec();
     for bytes in text.as_bytes().chunks(size) {
         framed.extend(piece(bytes));

@@ -12,7 +12,7 @@ fn a_litellm_config_becomes_a_policy_that_passes_check_and_says_what_was_left() 
         &["import", "litellm", source, "--output", "made.yaml"],
     )
     .ended(0);
-    assert!(made.err.contains("`bedrock` speaks no API"), "{made:#?}");
+    assert!(made.err.contains("`sagemaker` speaks no API"), "{made:#?}");
     assert!(!made.err.contains("in-plain-text"), "{made:#?}");
     run(&folder, &["check", "made.yaml"]).ended(0);
     // A policy that is there is not overwritten.

@@ -202,6 +202,7 @@ impl Random {
             auth: firstline::domain::AuthHeader::Bearer,
             base_url: "https://model.example/v1".into(),
             upstream_model: "model".into(),
+            cloud: None,
             credential: None,
             residency: self.residency(),
             price: self.price(tier),
