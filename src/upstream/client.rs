@@ -227,7 +227,11 @@ impl Client {
             between: endpoint.timeouts.between_tokens,
             total,
         };
-        let headers = transport::kept_headers(response.headers(), SystemTime::now());
+        let mut headers = transport::kept_headers(response.headers(), SystemTime::now());
+        if reading.in_frames {
+            // What is handed out are events, not frames.
+            headers.retain(|(name, _)| name != CONTENT_TYPE);
+        }
         let body = if payload.stream && !is_json(&response) {
             body::streamed(response, alarm, reading, speech).await
         } else {

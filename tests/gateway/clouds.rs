@@ -61,6 +61,7 @@ fn whole_text(surface: &str, reply: &Reply) -> String {
 /// The text of a stream that has to end well.
 fn stream_text(surface: &str, reply: &Reply) -> String {
     assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("content-type"), "text/event-stream");
     assert!(has_ended(reply), "{}", reply.text());
     let all = datas(&reply.body);
     let events = all.iter().filter(|data| *data != "[DONE]");
