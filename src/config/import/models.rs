@@ -383,6 +383,10 @@ fn leave(map: &Map<'_>, params: &Map<'_>, info: &Map<'_>) {
                 "a budget is a caller's, a topic's or everybody's, and no deployment's",
                 "`cost: {budgets: [...]}`",
             ),
+            key if key.starts_with("aws_") => (
+                "requests are signed with keys, and no role or profile is read",
+                "`bedrock: {access_key_id, secret_access_key, session_token}`",
+            ),
             "num_retries" | "max_retries" => (
                 "retries are the same for all models",
                 "`upstream: {retry: {max_attempts: ...}}`",

@@ -136,7 +136,7 @@ fn deployments_in_clouds_are_carried_over_with_their_keys_by_reference() {
         "`titan` is not carried over: of Bedrock's models",
         "`llama` is not carried over: of Vertex AI's models",
         "`unplaced` is not carried over",
-        "`aws_role_name` is not carried over",
+        "`aws_role_name` is not carried over: requests are signed with keys",
         "set VERTEX_SERVICE_ACCOUNT to its JSON key",
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
