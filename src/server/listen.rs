@@ -1,6 +1,7 @@
 //! Accepts connections, serves them, and ends them in good order.
 
 use super::body::ResponseBody;
+use super::calm::Calm;
 use super::routes::Site;
 use super::tls::Tls;
 use http::header::CONNECTION;
@@ -201,7 +202,7 @@ impl Open {
     {
         let asked = Arc::new(Notify::new());
         let service = self.service(asked.clone());
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(Calm::new(stream));
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         let told = tokio::select! {
             ended = connection.as_mut() => return note(ended),

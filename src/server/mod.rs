@@ -5,11 +5,13 @@
 
 mod auth;
 mod body;
+mod calm;
 mod chat;
 mod count;
 mod errors;
 mod explain;
 mod forms;
+mod frames;
 mod gate;
 mod headers;
 mod health;

@@ -3,8 +3,8 @@
 //! What each does to others is measured by an ordinary client beside it, and what it costs is read from `/proc`.
 
 use crate::support::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, HEADERS, PING, POST, RST_STREAM, SETTINGS,
-    block, frame, opened,
+    ACK, CONTINUATION, Came, DATA, END_HEADERS, END_STREAM, GET, GOAWAY, HEADERS, PING, POST,
+    PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, came, frame, opened,
 };
 use crate::support::{
     Act, Gateway, Sender, StandIn, answering, chat_body, completion, events, hello, one,
@@ -150,6 +150,86 @@ async fn check_28_floods_of_frames_cost_others_little() {
             "{what}: still working, {after:?}"
         );
     }
+}
+
+/// Pours these bytes into a connection of its own and gives what came last.
+async fn last_word(gateway: &Gateway, bytes: Vec<u8>) -> Option<Came> {
+    let (mut from, mut to) = opened(gateway, &[]).await.into_split();
+    let mut writing = JoinSet::new();
+    writing.spawn(async move { to.write_all(&bytes).await });
+    let mut last = None;
+    let most = Duration::from_secs(60);
+    while let Some(next) = came(&mut from, most).await.expect("it is never let go") {
+        last = Some(next);
+    }
+    last
+}
+
+#[tokio::test]
+async fn check_28_who_floods_is_told_to_be_calm_and_let_go() {
+    let far = answering().await;
+    let gateway = Gateway::start(&one(&far, "", ""));
+    let mut floods = JoinSet::new();
+    let gateway = std::sync::Arc::new(gateway);
+    let windows = frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes()).repeat(300_000);
+    let priorities = frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 9]).repeat(300_000);
+    for bytes in [settings(), pings(), windows, priorities] {
+        let gateway = gateway.clone();
+        floods.spawn(async move { last_word(&gateway, bytes).await });
+    }
+    while let Some(last) = floods.join_next().await {
+        let last = last.unwrap().expect("it is let go without a word");
+        assert_eq!((last.kind, last.code()), (GOAWAY, 0xb), "{last:?}");
+    }
+    ordinary(&Sender::to(&gateway), 5).await;
+}
+
+/// What the most eager of honest readers sends for a frame: two windows opened again, and a PING that measures the way.
+fn thanks(data: &Came) -> Vec<u8> {
+    let length = u32::try_from(data.payload.len()).unwrap().to_be_bytes();
+    let windows = [0, data.stream].map(|stream| frame(WINDOW_UPDATE, 0, stream, &length));
+    [windows.concat(), frame(PING, 0, 0, b"how far?")].concat()
+}
+
+#[tokio::test]
+async fn check_28_a_long_stream_whose_reader_opens_windows_and_pings_is_left_alone() {
+    const EVENTS: usize = 10_000;
+    let pieces = events(&vec!["word"; EVENTS], true);
+    let far = StandIn::always(Act::Stream(pieces, Duration::ZERO)).await;
+    let gateway = Gateway::start(&one(&far, "", ""));
+    let mut stream = opened(&gateway, &[]).await;
+    let more = [("content-type", "application/json")];
+    let head = block(POST, "/v1/chat/completions", &more);
+    let open = frame(HEADERS, END_HEADERS, 1, &head);
+    let body = frame(DATA, END_STREAM, 1, stream_body("hi", false).as_bytes());
+    stream.write_all(&[open, body].concat()).await.unwrap();
+    let (mut text, mut frames) = (Vec::new(), 0);
+    loop {
+        let next = came(&mut stream, Duration::from_secs(30)).await;
+        let next = next.expect("it is held back").expect("it was let go");
+        match (next.kind, next.flags & ACK) {
+            (DATA, ended) => {
+                frames += 1;
+                text.extend(&next.payload);
+                // ACK and END_STREAM are the same bit.
+                if ended == END_STREAM {
+                    break;
+                }
+                stream.write_all(&thanks(&next)).await.unwrap();
+            }
+            (SETTINGS, 0) => stream
+                .write_all(&frame(SETTINGS, ACK, 0, &[]))
+                .await
+                .unwrap(),
+            (GOAWAY | RST_STREAM, _) => panic!("{next:?}"),
+            _ => {}
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text.matches("\"word\"").count(), EVENTS);
+    assert!(text.trim_end().ends_with("[DONE]"));
+    println!("{EVENTS} events in {frames} frames");
+    assert!(frames > EVENTS / 2, "{frames}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -90,7 +90,7 @@ impl Came {
 
 /// The next frame; `None` where the connection has ended, or nothing comes for so long.
 pub(crate) async fn came(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + Unpin),
     at_most: Duration,
 ) -> Result<Option<Came>, tokio::time::error::Elapsed> {
     let read = async {
