@@ -21,6 +21,10 @@ pub(super) fn searching(reader: &Reader, privacy: &Privacy) -> anyhow::Result<Re
             kind.as_str()
         );
     }
+    // What is looked for seldom changes, and its patterns take megabytes and a moment to compile.
+    if *reader.looks_for() == privacy.detectors {
+        return Ok(reader.clone());
+    }
     let scan = Scan(Detector::new(&privacy.detectors));
     Ok(reader.with_scan(Arc::new(scan)))
 }

@@ -68,7 +68,7 @@ fn a_request_given_up_on_its_way_counts_what_was_sent() {
 
 #[test]
 fn a_full_queue_loses_the_record_but_settles_the_budget() {
-    let (sender, _inbox) = std::sync::mpsc::sync_channel(1);
+    let (sender, _inbox) = crate::ledger::queue::queue(1);
     let health = crate::ledger::Health::default();
     let outbox = Arc::new(Outbox::new(sender, health.clone()));
     let budgets = Budgets::default();

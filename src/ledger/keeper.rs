@@ -4,6 +4,7 @@
 use super::budget::{self, Kept, Pages, Settlement};
 use super::journal::{Journal, JournalSettings};
 use super::latency::Latest;
+use super::queue::{Inlet, Outlet, Refused, queue};
 use super::recent::{Decided, Judged, Recent};
 use super::recover::{RECORD_LAGS_MILLIS, Recovered, book_path, recover};
 use super::writer::Writer;
@@ -12,7 +13,7 @@ use super::{
     read,
 };
 use crate::domain::{Caller, DecisionId};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -56,7 +57,7 @@ pub enum StartError {
 /// The thread behind the ledger. [`Keeper::finish`] it at shutdown, when all entries are closed.
 #[derive(Debug)]
 pub struct Keeper {
-    outbox: SyncSender<Parcel>,
+    outbox: Inlet<Parcel>,
     thread: JoinHandle<usize>,
     book: Option<Kept>,
 }
@@ -64,7 +65,7 @@ pub struct Keeper {
 /// Where entries send their records.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    sender: SyncSender<Parcel>,
+    sender: Inlet<Parcel>,
     health: Health,
 }
 
@@ -114,7 +115,7 @@ pub fn start(settings: Settings, observe: Observer) -> Result<(Ledger, Keeper), 
         None => None,
     };
     let latencies = Latencies::default();
-    let (sender, inbox) = sync_channel(settings.queue_records.max(1));
+    let (sender, inbox) = queue(settings.queue_records);
     let desk = Desk {
         writer,
         latest: Latest::new(latencies.clone()),
@@ -137,7 +138,7 @@ impl Keeper {
     /// Waits until every record sent so far was observed, and written and synced where that can be done.
     pub fn flush(&self) {
         let (done, wait) = sync_channel(1);
-        if self.outbox.send(Parcel::Flush(done)).is_ok() {
+        if self.outbox.insist(Parcel::Flush(done)).is_ok() {
             // An error says that the thread is gone, and then there is nothing to wait for.
             let _ = wait.recv();
         }
@@ -145,7 +146,7 @@ impl Keeper {
 
     /// Flushes and ends the thread. Gives the number of records that could not be saved.
     pub fn finish(self) -> usize {
-        let _ = self.outbox.send(Parcel::Stop);
+        let _ = self.outbox.insist(Parcel::Stop);
         let lost = self.thread.join().unwrap_or_default();
         if let Some(book) = self.book {
             book.finish();
@@ -155,26 +156,26 @@ impl Keeper {
 }
 
 impl Outbox {
-    pub(super) fn new(sender: SyncSender<Parcel>, health: Health) -> Self {
+    pub(super) fn new(sender: Inlet<Parcel>, health: Health) -> Self {
         Self { sender, health }
     }
 
     /// Sends a record without ever waiting.
     pub(super) fn send(&self, record: Box<Record>) {
-        match self.sender.try_send(Parcel::Record(record)) {
+        match self.sender.offer(Parcel::Record(record)) {
             Ok(()) => self.health.overflowing(false),
-            Err(TrySendError::Full(_)) => {
+            Err(Refused::Full) => {
                 self.health.dropped(1);
                 self.health.overflowing(true);
             }
-            Err(TrySendError::Disconnected(_)) => self.health.dropped(1),
+            Err(Refused::Gone) => self.health.dropped(1),
         }
     }
 
     /// Sends a question, where there is room for one; never waits.
     pub(super) fn ask(&self, parcel: Parcel) {
         // What does not fit is dropped, and with it the way to answer: whoever asks sees that.
-        let _ = self.sender.try_send(parcel);
+        let _ = self.sender.offer(parcel);
     }
 
     pub(super) fn health(&self) -> &Health {
@@ -193,10 +194,10 @@ struct Desk {
 
 impl Desk {
     /// Works until told to stop or nobody is left who could send; gives the number of records not saved.
-    fn run(mut self, inbox: &Receiver<Parcel>) -> usize {
+    fn run(mut self, inbox: &Outlet<Parcel>) -> usize {
         while let Some(first) = self.wait(inbox) {
             let mut stop = first.is_some_and(|parcel| self.take(parcel));
-            while let Ok(parcel) = inbox.try_recv() {
+            while let Some(parcel) = inbox.waiting() {
                 stop |= self.take(parcel);
             }
             self.health.overflowing(false);
@@ -215,15 +216,15 @@ impl Desk {
     }
 
     /// The next parcel; `Some(None)` when it is time to write or sync, `None` when nobody can send any more.
-    fn wait(&self, inbox: &Receiver<Parcel>) -> Option<Option<Parcel>> {
+    fn wait(&self, inbox: &Outlet<Parcel>) -> Option<Option<Parcel>> {
         let due = self
             .writer
             .as_ref()
             .and_then(|writer| writer.idle(Instant::now()));
         let Some(due) = due else {
-            return inbox.recv().ok().map(Some);
+            return inbox.next().map(Some);
         };
-        match inbox.recv_timeout(due) {
+        match inbox.next_within(due) {
             Ok(parcel) => Some(Some(parcel)),
             Err(RecvTimeoutError::Timeout) => Some(None),
             Err(RecvTimeoutError::Disconnected) => None,

@@ -18,6 +18,7 @@ mod latency;
 mod load;
 mod lot;
 mod place;
+mod queue;
 mod read;
 mod recent;
 mod record;

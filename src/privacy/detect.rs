@@ -63,6 +63,12 @@ pub struct Detector {
 impl Detector {
     /// A detector of the `wanted` kinds; those outside [`STRUCTURED`] find nothing here.
     pub fn new(wanted: &BTreeSet<PersonalKind>) -> Self {
+        // Many shapes are announced by the same words: those are compiled once, and clones share what was compiled.
+        let mut compiled = BTreeMap::new();
+        let mut announcing = |words: &'static str| -> Option<Regex> {
+            let known = compiled.entry(words).or_insert_with(|| announcing(words));
+            known.clone()
+        };
         let shape = |shape: &'static Shape| {
             let pattern = wanted
                 .contains(&shape.kind)

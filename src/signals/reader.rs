@@ -120,6 +120,11 @@ impl Reader {
         }
     }
 
+    /// The kinds of personal data that are looked for.
+    pub fn looks_for(&self) -> &BTreeSet<PersonalKind> {
+        self.scan.wanted()
+    }
+
     /// Which of these kinds stand in free text and are not found there: without an encoder, or by this one.
     pub fn blind_to(&self, kinds: &BTreeSet<PersonalKind>) -> BTreeSet<PersonalKind> {
         let in_prose = |kind: &PersonalKind| PersonalKind::FREE_TEXT.contains(kind);

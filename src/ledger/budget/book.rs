@@ -5,10 +5,10 @@
 //! sync. What became of it is written too, but nobody waits: if that line is lost, the whole amount counts as spent.
 
 use super::pages::{Line, Pages};
+use crate::ledger::queue::{Inlet, Outlet, queue};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -22,12 +22,12 @@ const RECORD_LAGS: Duration = Duration::from_secs(3_600);
 
 /// The way into the book. A handle; cheap to clone.
 #[derive(Debug, Clone)]
-pub(in crate::ledger) struct Book(SyncSender<Parcel>);
+pub(in crate::ledger) struct Book(Inlet<Parcel>);
 
 /// The thread that writes. Ends when it is told to and has written everything.
 #[derive(Debug)]
 pub(in crate::ledger) struct Kept {
-    sender: SyncSender<Parcel>,
+    sender: Inlet<Parcel>,
     thread: JoinHandle<()>,
 }
 
@@ -56,7 +56,7 @@ pub(in crate::ledger) fn start(path: PathBuf, pages: Pages) -> io::Result<(Book,
         buffer: Vec::new(),
     };
     writer.begin_anew()?;
-    let (sender, inbox) = sync_channel(WAITING);
+    let (sender, inbox) = queue(WAITING);
     let thread = thread::Builder::new().name("budgets".into());
     let thread = thread.spawn(move || writer.run(&inbox))?;
     let kept = Kept {
@@ -78,7 +78,7 @@ impl Book {
 
     /// Writes a line some time soon. One that is lost leaves more counted as spent than was, never less.
     pub(super) fn write(&self, line: Line) {
-        if self.0.try_send(Parcel::Line(line, None)).is_err() {
+        if self.0.offer(Parcel::Line(line, None)).is_err() {
             tracing::warn!(
                 "the book of budgets does not keep up: a reservation counts as spent at the next start"
             );
@@ -88,7 +88,7 @@ impl Book {
     /// Writes a line and waits until it is on disk; false where it is not.
     pub(super) async fn write_for_good(&self, line: Line) -> bool {
         let (done, wait) = oneshot::channel();
-        let sent = self.0.try_send(Parcel::Line(line, Some(done)));
+        let sent = self.0.offer(Parcel::Line(line, Some(done)));
         sent.is_ok() && wait.await.unwrap_or(false)
     }
 }
@@ -97,17 +97,17 @@ impl Kept {
     /// Writes everything sent so far, and ends the thread.
     pub(in crate::ledger) fn finish(self) {
         // An error says that the thread is gone, here and below.
-        let _ = self.sender.send(Parcel::Stop);
+        let _ = self.sender.insist(Parcel::Stop);
         let _ = self.thread.join();
     }
 }
 
 impl Writer {
-    fn run(mut self, inbox: &Receiver<Parcel>) {
+    fn run(mut self, inbox: &Outlet<Parcel>) {
         let mut waiting = Vec::new();
-        while let Ok(first) = inbox.recv() {
+        while let Some(first) = inbox.next() {
             let mut stop = self.take(first, &mut waiting);
-            while let Ok(parcel) = inbox.try_recv() {
+            while let Some(parcel) = inbox.waiting() {
                 stop |= self.take(parcel, &mut waiting);
             }
             let done = self.write(stop || !waiting.is_empty());
