@@ -210,6 +210,7 @@ async fn check_28_in_full() {
     let gateway = Gateway::start(&one(&far, "", ""));
     let (aside, _tasks) = sink().await;
     ordinary(&Sender::to(&gateway), 100).await;
+    let mut slow = Vec::new();
     for (what, bytes) in kinds() {
         let mut ratios = Vec::new();
         for _ in 0..ROUNDS {
@@ -219,7 +220,11 @@ async fn check_28_in_full() {
             ratios.push(under.as_secs_f64() / without.as_secs_f64());
         }
         println!("{what}: {ratios:.2?}");
-        assert!(middle(ratios) < 2.0, "{what}");
+        if middle(ratios) >= 2.0 {
+            slow.push(what);
+        }
         far.forget();
     }
+    // Said at the end, so that one kind does not hide what the next one does.
+    assert!(slow.is_empty(), "{slow:?}");
 }
