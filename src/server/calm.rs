@@ -90,6 +90,23 @@ impl Spoken {
     }
 }
 
+/// Reads at most so many bytes: a flood is not taken in by the buffer, which holds a thousand frames.
+fn poll_some(
+    stream: Pin<&mut impl AsyncRead>,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+    most: usize,
+) -> Poll<io::Result<()>> {
+    if most >= buffer.remaining() {
+        return stream.poll_read(context, buffer);
+    }
+    let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+    ready!(stream.poll_read(context, &mut part))?;
+    let came = part.filled().len();
+    buffer.advance(came);
+    Poll::Ready(Ok(()))
+}
+
 impl Watch {
     fn new() -> Self {
         Self {
@@ -142,11 +159,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Calm<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let mut most = usize::MAX;
         if let Spoken::Http2(watch) = &mut this.spoken {
             ready!(watch.poll_pause(context));
+            most = watch.came.room(watch.budget.at_most());
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let stream = Pin::new(&mut this.stream);
+        ready!(poll_some(stream, context, buffer, most))?;
         let (_, came) = buffer.filled().split_at(before);
         match this.spoken.came(came) {
             Verdict::Fine | Verdict::Wait(_) => Poll::Ready(Ok(())),

@@ -49,21 +49,30 @@ async fn what_does_not_begin_as_http2_is_not_looked_at() {
     }
 }
 
+/// The bytes that are read at once, whatever the buffer would hold.
+async fn at_once(calm: &mut Calm<DuplexStream>) -> usize {
+    let mut room = vec![0; 1 << 16];
+    let mut buffer = ReadBuf::new(&mut room);
+    std::future::poll_fn(|context| {
+        while Pin::new(&mut *calm)
+            .poll_read(context, &mut buffer)
+            .is_ready()
+        {}
+        Poll::Ready(())
+    })
+    .await;
+    buffer.filled().len()
+}
+
 #[tokio::test]
-async fn a_flood_is_held_back() {
+async fn a_flood_is_held_back_at_the_frame_that_is_too_much() {
     let (mut far, mut calm) = connection();
     far.write_all(PREFACE).await.unwrap();
+    calm.read_exact(&mut [0; 24]).await.unwrap();
     far.write_all(&SETTINGS.repeat(1_000)).await.unwrap();
-    let mut buffer = vec![0; PREFACE.len() + 9 * 1_000];
-    calm.read_exact(&mut buffer).await.unwrap();
-    far.write_all(&SETTINGS).await.unwrap();
-    let next = std::future::poll_fn(|context| {
-        let mut byte = [0];
-        let mut buffer = ReadBuf::new(&mut byte);
-        let read = Pin::new(&mut calm).poll_read(context, &mut buffer);
-        Poll::Ready(read.is_pending())
-    });
-    assert!(next.await, "it was read at once");
+    let frames = at_once(&mut calm).await / SETTINGS.len();
+    // The first one too many; on a slow machine a few that time has brought meanwhile.
+    assert!((201..400).contains(&frames), "{frames}");
 }
 
 #[tokio::test]
@@ -84,7 +93,7 @@ async fn frames_that_are_sent_count_however_they_are_written() {
         panic!("HTTP/2 is not seen");
     };
     assert!(watch.pause.is_none());
-    far.write_all(&PING).await.unwrap();
-    calm.read_exact(&mut [0; 17]).await.unwrap();
+    far.write_all(&PING.repeat(300)).await.unwrap();
+    assert!(at_once(&mut calm).await < 300 * PING.len());
     assert!(matches!(&calm.spoken, Spoken::Http2(watch) if watch.pause.is_some()));
 }

@@ -57,6 +57,11 @@ impl Frames {
         }
     }
 
+    /// The bytes in which at most so many more frames can be complete, for they cannot be shorter than their headers.
+    pub(super) fn room(&self, frames: usize) -> usize {
+        self.payload + frames * HEADER
+    }
+
     /// Between two frames, where another may be put in.
     pub(super) fn between(&self) -> bool {
         self.have == 0 && self.payload == 0
@@ -113,6 +118,11 @@ impl Budget {
         if matches!(kind, DATA | HEADERS) {
             self.earn();
         }
+    }
+
+    /// Frames after which it is asked again at the latest.
+    pub(super) fn at_most(&self) -> usize {
+        usize::try_from(self.left).unwrap_or(0) + 1
     }
 
     fn earn(&mut self) {
