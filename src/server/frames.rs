@@ -1,8 +1,8 @@
 //! HTTP/2 frames on a connection, told from their headers alone, and how many of them may carry nothing.
 //!
-//! hyper bounds streams that are given up (RST_STREAM), heads without an end (CONTINUATION) and small DATA frames by itself. Nobody
-//! bounds the rest: each SETTINGS and each PING is answered at once, so a flood of them costs more to take than to send
-//! (CVE-2019-9512, CVE-2019-9515). Envoy, nghttp2 and Jetty keep such budgets, too.
+//! hyper bounds heads without an end (CONTINUATION) and small DATA frames by itself. Nobody bounds the rest: each SETTINGS and
+//! each PING is answered at once, so a flood of them costs more to take than to send (CVE-2019-9512, CVE-2019-9515). Streams that
+//! are given up at once (CVE-2023-44487) hyper ends late, when a thousand were begun. Envoy, nghttp2 and Jetty keep such budgets, too.
 
 use std::time::{Duration, Instant};
 
@@ -108,7 +108,9 @@ impl Budget {
     pub(super) fn came(&mut self, kind: u8) {
         match kind {
             HEADERS => self.earn(),
-            DATA | RST_STREAM | CONTINUATION => {}
+            // It takes back what its request brought, so that one without any answer brings nothing.
+            RST_STREAM => self.left -= FOR_EACH + 1,
+            DATA | CONTINUATION => {}
             _ => self.left -= 1,
         }
     }

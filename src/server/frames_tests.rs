@@ -150,7 +150,7 @@ fn what_is_put_by_has_an_end_and_answers_to_floods_pay_nothing() {
 #[test]
 fn requests_pay_and_what_hyper_bounds_itself_costs_nothing() {
     let mut budget = Budget::new(Instant::now());
-    for kind in [DATA, RST_STREAM, CONTINUATION] {
+    for kind in [DATA, CONTINUATION] {
         many(&mut budget, kind, 100_000);
     }
     for _ in 0..1_000 {
@@ -158,4 +158,22 @@ fn requests_pay_and_what_hyper_bounds_itself_costs_nothing() {
         many(&mut budget, WINDOW_UPDATE, FOR_EACH);
     }
     assert_eq!(budget.settle(|| unreachable!()), Verdict::Fine);
+}
+
+#[test]
+fn streams_that_are_given_up_before_an_answer_use_the_budget_up() {
+    let mut budget = Budget::new(Instant::now());
+    let mut given_up = |answered: bool| {
+        budget.came(HEADERS);
+        if answered {
+            budget.went(HEADERS);
+        }
+        budget.came(RST_STREAM);
+        budget.settle(Instant::now)
+    };
+    for _ in 0..10_000 {
+        assert_eq!(given_up(true), Verdict::Fine);
+    }
+    let waits = (0..2 * MOST).find(|_| given_up(false) != Verdict::Fine);
+    assert_eq!(waits, Some(MOST - FOR_EACH - 1), "one for each");
 }
