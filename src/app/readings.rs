@@ -18,7 +18,7 @@ type Digest = [u8; blake3::OUT_LEN];
 /// What stands first in the file. A change of its form changes this.
 const FORM: &[u8] = b"firstline readings 1\n";
 
-/// Texts that the file keeps at the most; where there are more, those stay that were asked for last.
+/// Texts that the file keeps at the most; where there are more, only those stay that were read last.
 const KEPT: usize = 20_000;
 
 /// The readings of one model. A handle, cheap to clone.

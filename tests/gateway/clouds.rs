@@ -7,8 +7,9 @@ mod far;
 mod signature;
 mod vertex;
 
-use crate::support::{Gateway, Reply, ask_at, datas};
-use serde_json::{Value, json};
+use crate::support::{Gateway, Reply, datas};
+use crate::surfaces::{self, body, path, whole_text};
+use serde_json::Value;
 
 /// Every surface that asks a model.
 const SURFACES: [&str; 4] = ["chat", "completions", "responses", "messages"];
@@ -16,46 +17,13 @@ const SURFACES: [&str; 4] = ["chat", "completions", "responses", "messages"];
 /// Breakers stay closed.
 const PATIENT: &str = "upstream: {breaker: {failures: 1000}}";
 
-fn path(surface: &str) -> &'static str {
-    match surface {
-        "chat" => "/v1/chat/completions",
-        "completions" => "/v1/completions",
-        "responses" => "/v1/responses",
-        _ => "/v1/messages",
-    }
-}
-
-/// A question in the form of a surface.
-fn body(surface: &str, text: &str, stream: bool) -> Value {
-    let mut body = match surface {
-        "chat" => json!({"messages": [{"role": "user", "content": text}]}),
-        "completions" => json!({"prompt": text}),
-        "responses" => json!({"input": text}),
-        _ => json!({"max_tokens": 64, "messages": [{"role": "user", "content": text}]}),
-    };
-    body["model"] = "auto".into();
-    if stream {
-        body["stream"] = true.into();
-    }
-    body
-}
-
+/// Asks on a surface; a whole answer is asked for without saying so.
 async fn ask(gateway: &Gateway, surface: &str, text: &str, stream: bool) -> Reply {
-    let body = body(surface, text, stream).to_string();
-    ask_at(gateway, path(surface), &[], body).await
-}
-
-/// The text of a whole answer.
-fn whole_text(surface: &str, reply: &Reply) -> String {
-    assert_eq!(reply.status, 200, "{}", reply.text());
-    let answer = reply.json();
-    let text = match surface {
-        "chat" => &answer["choices"][0]["message"]["content"],
-        "completions" => &answer["choices"][0]["text"],
-        "responses" => &answer["output"][0]["content"][0]["text"],
-        _ => &answer["content"][0]["text"],
-    };
-    text.as_str().unwrap_or_default().to_owned()
+    let mut body = body(surface, "auto", text, stream);
+    if !stream && let Some(body) = body.as_object_mut() {
+        body.remove("stream");
+    }
+    surfaces::ask(gateway, surface, &body).await
 }
 
 /// The text of a stream that has to end well.

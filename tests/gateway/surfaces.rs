@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const SURFACES: [&str; 4] = ["chat", "completions", "responses", "messages"];
 
-fn path(surface: &str) -> &'static str {
+pub(crate) fn path(surface: &str) -> &'static str {
     match surface {
         "chat" => "/v1/chat/completions",
         "completions" => "/v1/completions",
@@ -22,7 +22,7 @@ fn path(surface: &str) -> &'static str {
 }
 
 /// A question in the form of a surface.
-fn body(surface: &str, model: &str, text: &str, stream: bool) -> Value {
+pub(crate) fn body(surface: &str, model: &str, text: &str, stream: bool) -> Value {
     let mut body = match surface {
         "chat" => json!({"messages": [{"role": "user", "content": text}]}),
         "completions" => json!({"prompt": text}),
@@ -34,12 +34,12 @@ fn body(surface: &str, model: &str, text: &str, stream: bool) -> Value {
     body
 }
 
-async fn ask(gateway: &Gateway, surface: &str, body: &Value) -> Reply {
+pub(crate) async fn ask(gateway: &Gateway, surface: &str, body: &Value) -> Reply {
     ask_at(gateway, path(surface), &[], body.to_string()).await
 }
 
 /// The text of a whole answer.
-fn whole_text(surface: &str, reply: &Reply) -> String {
+pub(crate) fn whole_text(surface: &str, reply: &Reply) -> String {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let answer = reply.json();
     let text = match surface {

@@ -143,7 +143,7 @@ async fn a_stream_of_bedrock_that_is_cut_at_any_byte_never_looks_ended() {
         }
         at.store(number, Ordering::SeqCst);
         let surface = ["messages", "chat"][number / 2 % 2];
-        let body = super::body(surface, "hi", true).to_string();
+        let body = super::body(surface, "auto", "hi", true).to_string();
         let flow = post_at(&client, &gateway, path(surface), &[], body).await;
         let mut flow = flow.unwrap();
         let proper = flow.ends_well().await;
