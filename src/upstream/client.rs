@@ -379,9 +379,9 @@ impl Shared {
         let health = before
             .filter(|route| route.base_url == endpoint.base_url)
             .map_or_else(|| self.new_health(), |route| route.health.clone());
-        let spoken = spoken(endpoint);
-        let is_new_key =
-            |route: &Arc<Route>| route.credential != endpoint.credential || route.spoken != spoken;
+        let is_new_key = |route: &Arc<Route>| {
+            route.credential != endpoint.credential || !is_spoken(&route.spoken, endpoint)
+        };
         if before.is_some_and(is_new_key) {
             // What was said of the old key is nothing against the new one.
             health.rest.ends();
@@ -389,7 +389,7 @@ impl Shared {
         let route = Arc::new(Route {
             base_url: endpoint.base_url.clone(),
             credential: endpoint.credential.clone(),
-            spoken,
+            spoken: spoken(endpoint),
             connect: endpoint.timeouts.connect,
             is_local: endpoint.tier == Tier::Local,
             address,
@@ -414,10 +414,21 @@ impl Route {
     fn leads_to(&self, endpoint: &Endpoint) -> bool {
         self.base_url == endpoint.base_url
             && self.credential == endpoint.credential
-            && self.spoken == spoken(endpoint)
+            && is_spoken(&self.spoken, endpoint)
             && self.connect == endpoint.timeouts.connect
             && self.is_local == (endpoint.tier == Tier::Local)
     }
+}
+
+/// Whether an endpoint is spoken to like this. Asked for every request, so nothing is copied.
+fn is_spoken(spoken: &Spoken, endpoint: &Endpoint) -> bool {
+    let (dialect, also, auth, cloud) = spoken;
+    let in_cloud = match (cloud, &endpoint.cloud) {
+        (Some((cloud, model)), Some(now)) => cloud == now && *model == endpoint.upstream_model,
+        (None, None) => true,
+        _ => false,
+    };
+    in_cloud && (*dialect, *auth) == (endpoint.dialect, endpoint.auth) && *also == endpoint.also
 }
 
 /// The API, the forms of it, the header for the key, and the cloud, where the model stands in the path: what else an
