@@ -1,7 +1,7 @@
 //! A connection that is kept calm: whoever floods it with HTTP/2 frames that carry no request is read more slowly, and then
 //! let go.
 
-use super::frames::{Budget, Frames, Verdict};
+use super::frames::{Budget, Frames, PAUSE, Verdict};
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -42,6 +42,8 @@ struct Watch {
     budget: Budget,
     /// Nothing is read until this is over.
     pause: Option<Pin<Box<Sleep>>>,
+    /// The connection was kept a while before it is closed.
+    kept: bool,
 }
 
 impl<S> Calm<S> {
@@ -114,6 +116,7 @@ impl Watch {
             went: Frames::default(),
             budget: Budget::new(Instant::now()),
             pause: None,
+            kept: false,
         }
     }
 
@@ -125,6 +128,16 @@ impl Watch {
             self.pause = Some(Box::pin(sleep(time)));
         }
         verdict
+    }
+
+    /// hyper ends a connection at a head that is too long, after five frames. Whoever sent it would come again at once, and a new
+    /// connection costs more than those frames: it is kept for a moment in which nothing is read.
+    fn poll_keep(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.came.in_a_long_head() && !self.kept {
+            self.kept = true;
+            self.pause = Some(Box::pin(sleep(PAUSE)));
+        }
+        self.poll_pause(context)
     }
 
     fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -207,7 +220,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Calm<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        if let Spoken::Http2(watch) = &mut this.spoken {
+            ready!(watch.poll_keep(context));
+        }
+        Pin::new(&mut this.stream).poll_shutdown(context)
     }
 }
 

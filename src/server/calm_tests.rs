@@ -97,3 +97,27 @@ async fn frames_that_are_sent_count_however_they_are_written() {
     assert!(at_once(&mut calm).await < 300 * PING.len());
     assert!(matches!(&calm.spoken, Spoken::Http2(watch) if watch.pause.is_some()));
 }
+
+/// How long it takes to close a connection on which these frames came last.
+async fn closing(frames: &[u8]) -> std::time::Duration {
+    let (mut far, mut calm) = connection();
+    let sent = [PREFACE, &SETTINGS, frames].concat();
+    far.write_all(&sent).await.unwrap();
+    calm.read_exact(&mut vec![0; sent.len()]).await.unwrap();
+    let began = Instant::now();
+    calm.shutdown().await.unwrap();
+    // And once more, as who drops it may.
+    calm.shutdown().await.unwrap();
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn who_is_in_a_head_without_an_end_is_kept_a_moment_before_the_connection_closes() {
+    let head = *b"\x00\x00\x01\x01\x00\x00\x00\x00\x01\x82";
+    let more = *b"\x00\x00\x01\x09\x00\x00\x00\x00\x01\x84";
+    let kept = closing(&[&head[..], &more, &more].concat()).await;
+    assert!(kept >= PAUSE, "{kept:?}");
+    for frames in [&head[..], &PING, &[]] {
+        assert!(closing(frames).await < PAUSE / 2);
+    }
+}

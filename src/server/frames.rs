@@ -24,7 +24,7 @@ const FOR_EACH: i64 = 10;
 /// What can be put by like that.
 const MOST: i64 = 10_000;
 /// For how long nothing is read where more came.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// Pauses until a connection is ended.
 const PATIENCE: u32 = 4;
 
@@ -60,6 +60,11 @@ impl Frames {
     /// The bytes in which at most so many more frames can be complete, for they cannot be shorter than their headers.
     pub(super) fn room(&self, frames: usize) -> usize {
         self.payload + frames * HEADER
+    }
+
+    /// The last header was one of a head that goes on over several frames.
+    pub(super) fn in_a_long_head(&self) -> bool {
+        self.have == 0 && self.header[3] == CONTINUATION
     }
 
     /// Between two frames, where another may be put in.

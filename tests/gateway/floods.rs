@@ -54,7 +54,7 @@ pub(crate) async fn ordinary(sender: &Sender, count: usize) -> Vec<Duration> {
 }
 
 /// Sends as long as the gateway takes it, and reads what it says, for at most so long. Gives the bytes that were taken.
-pub(crate) async fn pour(stream: TcpStream, bytes: Vec<u8>, at_most: Duration) -> usize {
+pub(crate) async fn pour(stream: TcpStream, bytes: impl AsRef<[u8]>, at_most: Duration) -> usize {
     let (mut from, mut to) = stream.into_split();
     let mut reading = JoinSet::new();
     reading.spawn(async move {
@@ -63,7 +63,7 @@ pub(crate) async fn pour(stream: TcpStream, bytes: Vec<u8>, at_most: Duration) -
     });
     let mut sent = 0;
     let writing = async {
-        for piece in bytes.chunks(16 << 10) {
+        for piece in bytes.as_ref().chunks(16 << 10) {
             if to.write_all(piece).await.is_err() {
                 return;
             }
