@@ -99,7 +99,7 @@ pub fn build(
     let generation = generation(&settings, &models, (&reader, &engines), &unkept)?;
     let untraced = Untraced::new(self::untraced(settings.telemetry.otlp.as_ref(), &settings));
     let export = export(&settings, &untraced)?.map(Arc::new);
-    let (handoff, handoff_keeper) = handoff::start(client()?, tokio::runtime::Handle::current())?;
+    let (handoff, handoff_keeper) = handoff::start(client, tokio::runtime::Handle::current())?;
     let mut stores = Stores::default();
     let replicas = stores.budgets(settings.shared_budgets.as_ref())?;
     let kept_answers = cache_settings(settings.cache.exact.as_ref());
@@ -234,16 +234,15 @@ fn export(
 }
 
 /// A client for what is told beside the way of requests: no proxy, no redirect.
-fn client() -> anyhow::Result<reqwest::Client> {
+fn client() -> reqwest::Result<reqwest::Client> {
     // Fails only where one is installed already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(reqwest::Client::builder()
+    reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .build()?)
+        .build()
 }
 
-/// The ledger, with metrics and traces drawn from every record that closes.
 /// What metrics and traces are told of beside records.
 struct Beside {
     handoffs: handoff::Counts,
@@ -251,6 +250,7 @@ struct Beside {
     export: Option<Arc<telemetry::Guard>>,
 }
 
+/// The ledger, with metrics and traces drawn from every record that closes.
 fn ledger(
     settings: &config::Settings,
     replicas: Option<Replicas>,

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use reqwest::Client;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -42,15 +42,19 @@ enum Parcel {
     Stop,
 }
 
-/// Starts the desk. `client` must follow no redirect; `handle` is the runtime that it runs on.
+/// Makes the client that webhooks are asked with.
+pub type MakeClient = fn() -> reqwest::Result<Client>;
+
+/// Starts the desk. The client must follow no redirect; it is made for the first webhook, because most gateways have none and
+/// its certificates take room. `handle` is the runtime that it runs on.
 ///
 /// # Errors
 /// Where no thread can be started.
-pub fn start(client: Client, handle: Handle) -> io::Result<(Desk, Keeper)> {
+pub fn start(client: MakeClient, handle: Handle) -> io::Result<(Desk, Keeper)> {
     let (tickets, inbox) = channel(MOST_WAITING);
     let counts = Counts::default();
     let clerk = Clerk {
-        client,
+        client: LazyLock::new(client),
         counts: counts.clone(),
     };
     let thread = thread::Builder::new().name("handoff".into());
@@ -93,7 +97,7 @@ impl Keeper {
 
 /// Whoever tells people.
 struct Clerk {
-    client: Client,
+    client: LazyLock<reqwest::Result<Client>, MakeClient>,
     counts: Counts,
 }
 
@@ -155,7 +159,11 @@ impl Clerk {
     }
 
     async fn send(&self, webhook: Webhook, document: bytes::Bytes, decision: String) {
-        match deliver(&self.client, &webhook, document, &decision).await {
+        let client = match &*self.client {
+            Ok(client) => client,
+            Err(_) => return self.not_delivered(&decision, "no client could be made"),
+        };
+        match deliver(client, &webhook, document, &decision).await {
             Ok(()) => self.counts.count(Told::Delivered),
             Err(why) => self.not_delivered(&decision, &why.to_string()),
         }

@@ -96,7 +96,7 @@ fn what_cannot_be_written_is_counted() {
     let folder = Folder::new("counted");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::new();
+    let client = || reqwest::Client::builder().build();
     let (desk, keeper) = start(client, runtime.handle().clone()).unwrap();
     let good = queue(&folder, false);
     let bad = Queue {
@@ -121,7 +121,8 @@ fn what_comes_after_the_end_is_counted_as_told_to_nobody() {
     let folder = Folder::new("after");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (desk, keeper) = start(reqwest::Client::new(), runtime.handle().clone()).unwrap();
+    let client = || reqwest::Client::builder().build();
+    let (desk, keeper) = start(client, runtime.handle().clone()).unwrap();
     keeper.finish();
     let settings = Arc::new(Settings {
         queue: Some(queue(&folder, false)),
