@@ -139,6 +139,11 @@ impl Visit {
         self.admitted.ask_for(model)
     }
 
+    /// Whether answers to similar questions are kept.
+    pub fn knows_similar(&self) -> bool {
+        self.rooms.similar.is_some()
+    }
+
     /// The policy that holds.
     pub fn settings(&self) -> &policy::Settings {
         self.generation.policy.settings()

@@ -2,7 +2,7 @@
 
 use super::body::{self, Events, ResponseBody};
 use super::errors;
-use super::forms;
+use super::forms::{self, Uses};
 use super::headers;
 use super::routes::{RequestLimits, Site};
 use crate::domain::{Answer, BrokenOff, Caller, ChatRequest, Chunk, DecisionId, Form, RequestId};
@@ -90,12 +90,16 @@ impl Site {
         let body = body::read(body, max_body_bytes, body_timeout)
             .await
             .map_err(|error| errors::body_error(error, max_body_bytes))?;
-        // What only an engine of this process reads is read only where the policy has one.
+        // What has no use under this policy is not read.
         let mut offers = visit.settings().models.iter().map(|model| &model.offer);
-        let engine = offers.any(|offer| matches!(offer, Offer::Engine));
+        let uses = Uses {
+            engine: offers.any(|offer| matches!(offer, Offer::Engine)),
+            similar: visit.knows_similar(),
+            seal: Some(&self.seal_key),
+        };
         let caller = visit.caller().clone();
-        let mut chat = forms::parsed(form, body, caller, decision, (engine, Some(&self.seal_key)))
-            .map_err(errors::bad_body)?;
+        let mut chat =
+            forms::parsed(form, body, caller, decision, uses).map_err(errors::bad_body)?;
         chat.id = id;
         if form == Form::Messages {
             chat.surface.betas = forms::betas(head);
@@ -205,7 +209,12 @@ pub fn chat_request(
     caller: Caller,
     decision: DecisionId,
 ) -> Result<ChatRequest, String> {
-    forms::parsed(Form::Chat, body, caller, decision, (true, None)).map_err(|bad| bad.message)
+    let uses = Uses {
+        engine: true,
+        similar: true,
+        seal: None,
+    };
+    forms::parsed(Form::Chat, body, caller, decision, uses).map_err(|bad| bad.message)
 }
 
 /// Compressed request bodies are refused: their size cannot be told before they are unpacked.

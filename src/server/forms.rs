@@ -24,17 +24,27 @@ pub(super) fn form_at(path: &str) -> Form {
     Form::ALL.into_iter().find(spoken).unwrap_or_default()
 }
 
-/// The request that a body of this form is, as if it came without headers; or what is wrong with it. `engine` asks for
-/// what only an engine of this process reads; `seal` is the gateway's key for the ids of kept responses.
+/// What is read of a request only where somebody has a use for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uses<'a> {
+    /// An engine of this process reads how tokens are to be chosen.
+    pub(super) engine: bool,
+    /// Answers to similar questions are looked for, by the place of the question.
+    pub(super) similar: bool,
+    /// The gateway's key for the ids of kept responses.
+    pub(super) seal: Option<&'a SealKey>,
+}
+
+/// The request that a body of this form is, as if it came without headers; or what is wrong with it.
 pub(super) fn parsed(
     form: Form,
     body: Bytes,
     caller: Caller,
     decision: DecisionId,
-    (engine, seal): (bool, Option<&SealKey>),
+    uses: Uses<'_>,
 ) -> Result<ChatRequest, BadBody> {
     if form == Form::Chat {
-        return chat(body, caller, decision, engine);
+        return chat(body, caller, decision, uses);
     }
     let text = std::str::from_utf8(&body).map_err(|error| BadBody {
         message: format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
@@ -42,13 +52,16 @@ pub(super) fn parsed(
     })?;
     let asked = wire::read(form, text)?;
     let model = model(&asked)?;
-    let seal = seal.filter(|_| form == Form::Responses).map(|key| Seal {
-        key: key.clone(),
-        caller: caller.name.clone(),
-    });
+    let seal = uses
+        .seal
+        .filter(|_| form == Form::Responses)
+        .map(|key| Seal {
+            key: key.clone(),
+            caller: caller.name.clone(),
+        });
     let stays_with = stays_with(&asked, seal.as_ref())?;
     let (messages, needs, layout) = (asked.messages(), asked.needs(), layout(text, &asked)?);
-    let wishes = engine.then(|| asked.wishes());
+    let wishes = uses.engine.then(|| asked.wishes());
     let (stream, include_usage) = (asked.stream, asked.include_usage);
     let max_output_tokens = asked.max_output;
     Ok(ChatRequest {
@@ -80,7 +93,7 @@ fn chat(
     body: Bytes,
     caller: Caller,
     decision: DecisionId,
-    engine: bool,
+    uses: Uses<'_>,
 ) -> Result<ChatRequest, BadBody> {
     let Parsed {
         model,
@@ -90,7 +103,7 @@ fn chat(
         max_output_tokens,
         needs,
         layout,
-    } = request::parse(&body)?;
+    } = request::parse(&body, uses.similar)?;
     Ok(ChatRequest {
         id: RequestId::of(&decision),
         decision,
@@ -101,7 +114,7 @@ fn chat(
         include_usage,
         max_output_tokens,
         needs,
-        wishes: engine.then(|| wishes::read(&body)),
+        wishes: uses.engine.then(|| wishes::read(&body)),
         tightening: Tightening::default(),
         surface: Surface::default(),
         body,

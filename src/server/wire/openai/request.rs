@@ -31,15 +31,17 @@ pub(in crate::server) struct BadBody {
     pub(in crate::server) param: Option<&'static str>,
 }
 
-/// Reads a body, or says what is wrong with it without repeating any of it.
-pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
+/// Reads a body in one pass, or says what is wrong with it without repeating any of it. Where the last question stands is
+/// looked for, in another pass, only where somebody wants to know.
+pub(in crate::server) fn parse(body: &[u8], wants_question: bool) -> Result<Parsed, BadBody> {
     let text = std::str::from_utf8(body).map_err(|error| {
         bad(
             None,
             format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
         )
     })?;
-    let fields: Fields = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    let fields: Fields<Vec<RawMessage>> =
+        serde_json::from_str(text).map_err(|error| mistake(text, &error))?;
     let model_raw = fields
         .model
         .ok_or_else(|| bad(Some("model"), "`model` is required"))?;
@@ -50,11 +52,9 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
             "`model` must be 1 to 256 printable characters",
         ));
     }
-    let messages = fields
-        .messages
-        .ok_or_else(|| bad(Some("messages"), "`messages` is required"))?;
-    let raw_messages = messages;
-    let messages: Vec<RawMessage> = field("messages", raw_messages, "a list of messages")?;
+    let Some(messages) = &fields.messages else {
+        return Err(bad(Some("messages"), "`messages` is required"));
+    };
     if messages.is_empty() {
         return Err(bad(
             Some("messages"),
@@ -68,18 +68,13 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
             .unwrap_or(false),
         None => false,
     };
-    let asks_last = messages.last().is_some_and(|last| last.role == "user");
-    let question = asks_last.then(|| last_text(text, raw_messages)).flatten();
+    let asks_last = wants_question && messages.last().is_some_and(|last| last.role == "user");
     Ok(Parsed {
         model,
         stream: optional("stream", fields.stream, "true or false")?.unwrap_or(false),
         include_usage,
         max_output_tokens: max_output_tokens(&fields)?,
-        needs: needs(&fields, &messages)?,
-        messages: messages
-            .into_iter()
-            .map(RawMessage::meant)
-            .collect::<Result<_, _>>()?,
+        needs: needs(&fields, messages)?,
         layout: BodyLayout {
             model: span(text, model_raw),
             stream_options: fields.stream_options.map(|raw| span(text, raw)),
@@ -88,20 +83,40 @@ pub(in crate::server) fn parse(body: &[u8]) -> Result<Parsed, BadBody> {
                 .flatten()
                 .map(|raw| span(text, raw))
                 .collect(),
-            question,
+            question: asks_last.then(|| last_text(text)).flatten(),
             previous_response: None,
             metadata: fields.metadata.map(|raw| span(text, raw)),
             end: text.trim_end().len() - 1,
         },
+        messages: fields
+            .messages
+            .into_iter()
+            .flatten()
+            .map(RawMessage::meant)
+            .collect::<Result<_, _>>()?,
     })
 }
 
+/// What is wrong with a body that could not be read: with its messages, or with all of it.
+fn mistake(text: &str, error: &serde_json::Error) -> BadBody {
+    let messages = serde_json::from_str::<Fields<&RawValue>>(text).map(|fields| fields.messages);
+    match messages {
+        Ok(Some(raw)) => match field::<Vec<RawMessage>>("messages", raw, "a list of messages") {
+            Err(bad) => bad,
+            Ok(_) => not_json(error),
+        },
+        Ok(None) => not_json(error),
+        Err(error) => not_json(&error),
+    }
+}
+
+/// The fields that are looked at, with the messages read or as they stand.
 #[derive(Deserialize)]
-struct Fields<'a> {
+#[serde(bound(deserialize = "M: Deserialize<'de>"))]
+struct Fields<'a, M> {
     #[serde(borrow)]
     model: Option<&'a RawValue>,
-    #[serde(borrow)]
-    messages: Option<&'a RawValue>,
+    messages: Option<M>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -247,7 +262,7 @@ impl Content {
     }
 }
 
-fn max_output_tokens(fields: &Fields<'_>) -> Result<Option<u64>, BadBody> {
+fn max_output_tokens<M>(fields: &Fields<'_, M>) -> Result<Option<u64>, BadBody> {
     let wanted = "a whole number of tokens";
     let newer = optional(
         "max_completion_tokens",
@@ -259,7 +274,7 @@ fn max_output_tokens(fields: &Fields<'_>) -> Result<Option<u64>, BadBody> {
     Ok(newer.max(older))
 }
 
-fn needs(fields: &Fields<'_>, messages: &[RawMessage<'_>]) -> Result<Needs, BadBody> {
+fn needs<M>(fields: &Fields<'_, M>, messages: &[RawMessage<'_>]) -> Result<Needs, BadBody> {
     let offered: Option<Vec<IgnoredAny>> = optional("tools", fields.tools, "a list of tools")?;
     let used = |message: &RawMessage<'_>| {
         message.tool_calls.is_some() || matches!(&*message.role, "tool" | "function")
@@ -314,18 +329,15 @@ fn field<'a, T: Deserialize<'a>>(
 }
 
 /// Where the text of the last message stands, if it is a plain one.
-fn last_text(text: &str, messages: &RawValue) -> Option<Range<usize>> {
+fn last_text(text: &str) -> Option<Range<usize>> {
     #[derive(Deserialize)]
     struct Last<'a> {
         #[serde(borrow)]
         content: Option<&'a RawValue>,
     }
-    let messages: Vec<&RawValue> = serde_json::from_str(messages.get()).ok()?;
-    let last: Last = serde_json::from_str(messages.last()?.get()).ok()?;
-    let content = last
-        .content
-        .filter(|content| content.get().starts_with('"'))?;
-    Some(span(text, content))
+    let fields: Fields<Vec<Last>> = serde_json::from_str(text).ok()?;
+    let content = fields.messages?.last()?.content?;
+    content.get().starts_with('"').then(|| span(text, content))
 }
 
 /// Where a borrowed part stands in the text it was borrowed from.
@@ -365,7 +377,7 @@ mod tests {
         let body = br#" {"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url"},
             {"type":"text","text":"b"}]}],"x":9007199254740993,"model":"au\u0074o","stream":true,
             "stream_options":{"include_usage":true},"max_tokens":7,"n":2,"tools":[{}]} "#;
-        let parsed = parse(body).unwrap();
+        let parsed = parse(body, true).unwrap();
         assert_eq!(parsed.model, "auto");
         assert_eq!(
             parsed.messages,
@@ -381,6 +393,7 @@ mod tests {
         );
         assert_eq!(body[parsed.layout.end], b'}');
         assert!(parsed.stream && parsed.include_usage);
+        assert_eq!(parsed.layout.question, None, "it is a list of parts");
         assert_eq!(parsed.max_output_tokens, Some(7));
         assert_eq!(
             parsed.needs,
@@ -393,6 +406,16 @@ mod tests {
                 ..Needs::default()
             }
         );
+    }
+
+    #[test]
+    fn the_place_of_the_question_is_looked_for_where_it_is_wanted() {
+        let body = br#"{"model":"m","messages":[{"role":"user","content":"x"},{"content":"\u0061?","role":"user"}]}"#;
+        let place = parse(body, true).unwrap().layout.question.unwrap();
+        assert_eq!(&body[place], br#""\u0061?""#);
+        assert_eq!(parse(body, false).unwrap().layout.question, None);
+        let other = br#"{"model":"m","messages":[{"role":"assistant","content":"x"}]}"#;
+        assert_eq!(parse(other, true).unwrap().layout.question, None);
     }
 
     #[test]
@@ -421,7 +444,7 @@ mod tests {
             ),
         ];
         for (body, param) in cases {
-            let error = parse(body).expect_err(&String::from_utf8_lossy(body));
+            let error = parse(body, true).expect_err(&String::from_utf8_lossy(body));
             assert_eq!(error.param, param, "{}", error.message);
             assert!(!error.message.contains("canary"), "{}", error.message);
         }
@@ -434,8 +457,8 @@ mod tests {
             "[".repeat(100_000),
             "]".repeat(100_000)
         );
-        assert!(parse(deep.as_bytes()).is_ok());
+        assert!(parse(deep.as_bytes(), true).is_ok());
         let nan = br#"{"model":"m","messages":[{"role":"user","content":"x"}],"temperature":NaN}"#;
-        assert!(parse(nan).is_err());
+        assert!(parse(nan, true).is_err());
     }
 }
