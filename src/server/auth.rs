@@ -1,8 +1,10 @@
 //! Whose key it is: read from the headers, digested, and dropped.
 
 use crate::domain::KeyDigest;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The digest of the key a request carries, by `authorization: Bearer KEY` or, where there is no `authorization`, by
 /// `x-api-key: KEY`. An `authorization` of another form carries no key.
@@ -12,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub(super) fn key_digest(headers: &HeaderMap) -> Option<KeyDigest> {
     let key = match headers.get(header::AUTHORIZATION) {
         Some(value) => bearer(value.as_bytes())?,
-        None => headers.get("x-api-key")?.as_bytes(),
+        None => headers.get(API_KEY)?.as_bytes(),
     };
     Some(KeyDigest(Sha256::digest(key).into()))
 }

@@ -7,21 +7,45 @@ use crate::handoff::{Counts, Told};
 use crate::ledger::{CacheOutcome, Health, Judgement, Phases, Record, Route, Word};
 use crate::shared;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type Labels = Vec<(&'static str, String)>;
+type Labels = Vec<(&'static str, Label)>;
 type Counters = Family<Labels, Counter>;
 type Dollars = Counter<f64, AtomicU64>;
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
+
+/// What a label says: a name that is shared rather than copied, for every request counts under a dozen of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Label(Word);
+
+impl From<&'static str> for Label {
+    fn from(name: &'static str) -> Self {
+        Self(Word::fixed(name))
+    }
+}
+
+impl From<&Word> for Label {
+    fn from(name: &Word) -> Self {
+        Self(name.clone())
+    }
+}
+
+impl EncodeLabelValue for Label {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.0.as_str().encode(encoder)
+    }
+}
 
 /// All metrics of this process.
 #[derive(Debug)]
@@ -121,20 +145,20 @@ impl Metrics {
                 (CacheOutcome::Hit, Some(_)) => "hit_similar",
                 (outcome, _) => outcome.as_str(),
             };
-            let labels = vec![("outcome", outcome.to_owned())];
+            let labels = vec![("outcome", outcome.into())];
             self.cache.get_or_create(&labels).inc();
         }
         for step in &record.stepped_aside {
             let labels = vec![
-                ("model", step.model.to_string()),
-                ("reason", step.reason.to_string()),
+                ("model", (&step.model).into()),
+                ("reason", (&step.reason).into()),
             ];
             self.stepped_aside.get_or_create(&labels).inc();
         }
         for attempt in &record.attempts {
             let labels = vec![
-                ("endpoint", attempt.endpoint.to_string()),
-                ("code", attempt.code.to_string()),
+                ("endpoint", (&attempt.endpoint).into()),
+                ("code", (&attempt.code).into()),
             ];
             self.attempts.get_or_create(&labels).inc();
         }
@@ -145,15 +169,15 @@ impl Metrics {
                 None => "neither",
             };
             let labels = vec![
-                ("first", hedge.first.to_string()),
-                ("second", hedge.second.to_string()),
-                ("won", won.to_owned()),
+                ("first", (&hedge.first).into()),
+                ("second", (&hedge.second).into()),
+                ("won", won.into()),
             ];
             self.hedges.get_or_create(&labels).inc();
         }
         let assumed = record.signals.iter().flat_map(|signals| &signals.assumed);
         for signal in assumed {
-            let labels = vec![("signal", signal.to_string())];
+            let labels = vec![("signal", signal.into())];
             self.assumed.get_or_create(&labels).inc();
         }
     }
@@ -182,7 +206,7 @@ impl Metrics {
         self.journal_healthy
             .set(i64::from(self.health.journal_ok()));
         for told in Told::ALL {
-            let labels = vec![("outcome", told.as_str().to_owned())];
+            let labels = vec![("outcome", told.as_str().into())];
             let counter = self.handoffs.get_or_create(&labels);
             counter.inner().store(self.told.of(told), Ordering::Relaxed);
         }
@@ -198,12 +222,12 @@ impl Metrics {
 
     fn look_at_stores(&self) {
         for (name, counts) in &self.stores {
-            let store = || ("store", (*name).to_owned());
+            let store = || ("store", (*name).into());
             self.store_up
                 .get_or_create(&vec![store()])
                 .set(i64::from(counts.is_up()));
             for failure in shared::Failure::ALL {
-                let labels = vec![store(), ("failure", failure.as_str().to_owned())];
+                let labels = vec![store(), ("failure", failure.as_str().into())];
                 let counter = self.store_failures.get_or_create(&labels);
                 counter.inner().store(counts.of(failure), Ordering::Relaxed);
             }
@@ -213,9 +237,9 @@ impl Metrics {
     fn count_request(&self, record: &Record) {
         let route = record.route.map_or("none", Route::as_str);
         let labels = vec![
-            ("route", route.to_owned()),
+            ("route", route.into()),
             ("model", name(record.model.as_ref())),
-            ("outcome", record.outcome.as_str().to_owned()),
+            ("outcome", record.outcome.as_str().into()),
             ("code", name(record.error.as_ref())),
             ("rule", name(record.rule.as_ref())),
         ];
@@ -223,16 +247,19 @@ impl Metrics {
         self.measure(route, &record.phases);
         if let Some(shadow) = &record.shadow {
             let labels = vec![
-                ("route", route.to_owned()),
-                ("shadow_route", shadow.route.as_str().to_owned()),
-                ("differs", shadow.differs.to_string()),
+                ("route", route.into()),
+                ("shadow_route", shadow.route.as_str().into()),
+                (
+                    "differs",
+                    if shadow.differs { "true" } else { "false" }.into(),
+                ),
             ];
             self.shadow.get_or_create(&labels).inc();
         }
     }
 
-    fn measure(&self, route: &str, phases: &Phases) {
-        let labels = vec![("route", route.to_owned())];
+    fn measure(&self, route: &'static str, phases: &Phases) {
+        let labels = vec![("route", route.into())];
         let seconds = |micros: u64| micros as f64 / 1e6;
         let duration = self.duration.get_or_create(&labels);
         duration.observe(seconds(phases.total));
@@ -254,7 +281,7 @@ impl Metrics {
         let Some(usage) = record.usage else { return };
         for (direction, tokens) in [("input", usage.input), ("output", usage.output)] {
             let labels = vec![
-                ("direction", direction.to_owned()),
+                ("direction", direction.into()),
                 ("model", name(record.model.as_ref())),
             ];
             self.tokens.get_or_create(&labels).inc_by(tokens);
@@ -367,8 +394,8 @@ impl Metrics {
     }
 }
 
-fn name(word: Option<&Word>) -> String {
-    word.map_or_else(|| "none".to_owned(), Word::to_string)
+fn name(word: Option<&Word>) -> Label {
+    word.map_or(Label(Word::fixed("none")), Label::from)
 }
 
 fn seconds() -> Histogram {
