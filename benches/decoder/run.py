@@ -71,14 +71,16 @@ def hub_folder(shape, folder):
     config_of, model_of = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}[shape["kind"]]
     config = config_of(**fields, tie_word_embeddings=True, max_position_embeddings=2048, bos_token_id=1, eos_token_id=2)
     model_of(config).save_pretrained(folder)
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
+    # The last is one that Qwen's tokenizer class would add by itself, beyond the rows of the matrix.
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2, "<|endoftext|>": 3}
     for byte in sorted(pre_tokenizers.ByteLevel.alphabet()):
         vocabulary[byte] = len(vocabulary)
     while len(vocabulary) < shape["vocab_size"]:
         vocabulary[f"w{len(vocabulary)}"] = len(vocabulary)
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>").save_pretrained(folder)
+    names = dict(unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<|endoftext|>")
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
 
 
 def gguf_files(options):
