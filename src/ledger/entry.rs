@@ -170,6 +170,7 @@ impl Entry {
         reason: impl Into<Word>,
     ) {
         self.note(|record| {
+            record.considered.reserve_exact(1);
             record.considered.push(Considered {
                 endpoint: endpoint.into(),
                 eligible,

@@ -21,6 +21,8 @@ const A_SECOND: i64 = 100;
 /// What each request, and each frame of an answer, lets come besides: a reader may open two windows and measure the way with
 /// a PING for each, or for each few kilobytes of a large one. Envoy has the same figure.
 const FOR_EACH: i64 = 10;
+/// What a stream that is given up costs: to begin one is several times the work of answering a PING.
+const GIVEN_UP: i64 = 4;
 /// What can be put by like that.
 const MOST: i64 = 10_000;
 /// For how long nothing is read where more came.
@@ -114,7 +116,7 @@ impl Budget {
         match kind {
             HEADERS => self.earn(),
             // It takes back what its request brought, so that one without any answer brings nothing.
-            RST_STREAM => self.left -= FOR_EACH + 1,
+            RST_STREAM => self.left -= FOR_EACH + GIVEN_UP,
             DATA | CONTINUATION => {}
             _ => self.left -= 1,
         }

@@ -41,6 +41,8 @@ impl Entry {
         self.note(|record| {
             let known = |place: &PlaceSeen| *place.endpoint == *endpoint.name;
             if !record.places.iter().any(known) {
+                // Nearly always the only one, and thousands of records are kept: no room for more is taken.
+                record.places.reserve_exact(1);
                 record.places.push(PlaceSeen::from(endpoint));
             }
         });
@@ -71,6 +73,7 @@ impl Entry {
         self.sent.retain(|sent| sent.endpoint != endpoint);
         let after = began.saturating_duration_since(self.started);
         self.note(|record| {
+            record.attempts.reserve_exact(1);
             record.attempts.push(Attempt {
                 endpoint,
                 code: code.into(),
