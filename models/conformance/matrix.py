@@ -122,7 +122,7 @@ def verdict(work, firstline, family, exporter, precision):
     folder = work / family / f"{exporter}-{precision}"
     failed = folder.with_suffix(".failed")
     if failed.exists():
-        return {"good": None, "text": failed.read_text().splitlines()[0]}
+        return {"good": None, "text": failed.read_text().splitlines()[0].replace(str(work), "WORK")}
     if not (folder / "expected.json").exists():
         return None
     cases = json.loads((folder / "expected.json").read_text())["cases"]
