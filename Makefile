@@ -6,8 +6,9 @@ DENY := .cache/tools/bin/cargo-deny
 
 # The main job on real input: starts the gateway and a stand-in remote model, sends a support conversation, shows why
 # each turn went where it went.
-demo: runtime release
-	./target/release/firstline demo
+demo: runtime
+	cargo build --profile quick --locked
+	./target/quick/firstline demo
 
 # Everything the tests need, then the tests.
 test: check runtime redis
