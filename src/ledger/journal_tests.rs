@@ -1,8 +1,9 @@
 //! A journal is never torn, and shows when it was changed.
 
 use super::*;
+use crate::ledger::read::read_last;
 use crate::ledger::samples::{Folder, proved, record};
-use crate::ledger::{read, read_since};
+use crate::ledger::{Line, read, read_since};
 
 fn payload(decision: &str) -> Vec<u8> {
     serde_json::to_vec(&record(decision)).unwrap()
@@ -65,6 +66,32 @@ fn a_tail_torn_at_any_byte_is_cut_off_and_the_chain_goes_on() {
         let proof = proved(folder.path());
         assert_eq!((proof.records, proof.torn_bytes), (kept as u64 + 1, 0));
     }
+}
+
+#[test]
+fn the_last_records_alone_are_decoded_and_all_are_checked() {
+    let folder = Folder::new();
+    let last = |most| {
+        let lines = read_last(folder.path(), most)?;
+        let records = lines.into_iter().map(|line| match line {
+            Line::Record(record) => record.decision.as_str().to_owned(),
+            Line::Judgement(_) => panic!("nothing was judged"),
+        });
+        Ok::<Vec<String>, JournalError>(records.collect())
+    };
+    let ends = write(&folder.settings(), &["a", "b", "c"]);
+    assert_eq!(last(2).unwrap(), ["b", "c"]);
+    assert_eq!(last(3).unwrap(), ["a", "b", "c"]);
+    assert_eq!(last(9).unwrap(), ["a", "b", "c"]);
+    let whole = fs::read(folder.file(1)).unwrap();
+    fs::write(folder.file(1), &whole[..ends[2] as usize - 1]).unwrap();
+    assert_eq!(last(1).unwrap(), ["b"], "what is torn is no record");
+    let mut changed = whole;
+    changed[ends[0] as usize - 1] ^= 1;
+    fs::write(folder.file(1), changed).unwrap();
+    assert!(matches!(last(1), Err(JournalError::Broken { .. })));
+    fs::remove_file(folder.file(1)).unwrap();
+    assert!(last(1).unwrap().is_empty());
 }
 
 #[test]

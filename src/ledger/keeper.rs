@@ -5,7 +5,7 @@ use super::budget::{self, Kept, Pages, Settlement};
 use super::journal::{Journal, JournalSettings};
 use super::latency::Latest;
 use super::queue::{Inlet, Outlet, Refused, queue};
-use super::recent::{Decided, Judged, Recent};
+use super::recent::{self, Decided, Judged, Recent};
 use super::recover::{RECORD_LAGS_MILLIS, Recovered, book_path, recover};
 use super::writer::Writer;
 use super::{
@@ -308,8 +308,8 @@ fn open(
     let started = budget::start(path.clone(), pages);
     let (book, kept) = started.map_err(|source| JournalError::Io { path, source })?;
     budgets.keep(book);
-    for line in read::read_last(&settings.folder)? {
-        match line? {
+    for line in read::read_last(&settings.folder, recent::MOST)? {
+        match line {
             Line::Record(record) => recent.keep(record),
             Line::Judgement(judgement) => recent.restore(&judgement),
         }

@@ -6,6 +6,7 @@
 
 use super::frame::{self, Frame, GENESIS, HEADER_BYTES, Hash, Header};
 use super::{Line, Record};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,9 @@ pub(super) struct Walk {
     pub(super) last: bool,
 }
 
+/// Where a record stands in its file, what the chain is until there, and its number.
+type Place = (usize, Hash, u64);
+
 /// The records of the journal in this folder.
 pub fn read(folder: &Path) -> Result<Records, JournalError> {
     Ok(Records(over(files(folder)?)))
@@ -73,10 +77,30 @@ pub fn read_lines(folder: &Path) -> Result<Lines, JournalError> {
     Ok(over(files(folder)?))
 }
 
-/// Those of its last file.
-pub(super) fn read_last(folder: &Path) -> Result<Lines, JournalError> {
-    let mut files = files(folder)?;
-    Ok(over(files.split_off(files.len().saturating_sub(1))))
+/// The last of its last file, so many at most. What stands before them is checked like all the rest, but not decoded: a file
+/// may hold a hundred thousand.
+pub(super) fn read_last(folder: &Path, most: usize) -> Result<Vec<Line>, JournalError> {
+    let Some(file) = files(folder)?.pop() else {
+        return Ok(Vec::new());
+    };
+    let mut walk = Walk::open(&file, true)?;
+    walk.follows(None)?;
+    let mut places = VecDeque::with_capacity(most);
+    loop {
+        let place = walk.place();
+        if walk.next_payload()?.is_none() {
+            break;
+        }
+        if places.len() == most {
+            places.pop_front();
+        }
+        places.push_back(place);
+    }
+    let Some(first) = places.pop_front() else {
+        return Ok(Vec::new());
+    };
+    walk.go_back(first);
+    std::iter::from_fn(|| walk.next_line().transpose()).collect()
 }
 
 /// The records of those files that may hold any from this moment on (milliseconds since 1970).
@@ -200,6 +224,16 @@ impl Walk {
         }
         walk.offset = HEADER_BYTES;
         Ok(walk)
+    }
+
+    /// Where the next record stands.
+    fn place(&self) -> Place {
+        (self.offset, self.head, self.next)
+    }
+
+    /// Goes on from there.
+    fn go_back(&mut self, place: Place) {
+        (self.offset, self.head, self.next) = place;
     }
 
     /// True when not even the header was written whole.

@@ -7,7 +7,7 @@ use crate::domain::{Caller, DecisionId};
 use std::collections::{HashMap, VecDeque};
 
 /// Decisions that can be asked about.
-const MOST: usize = 8_192;
+pub(super) const MOST: usize = 8_192;
 
 /// The latest decisions.
 #[derive(Debug, Default)]
