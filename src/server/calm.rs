@@ -122,6 +122,7 @@ impl Watch {
 
     fn came(&mut self, bytes: &[u8]) -> Verdict {
         let budget = &mut self.budget;
+        budget.next_piece();
         self.came.pass(bytes, |kind| budget.came(kind));
         let verdict = budget.settle(Instant::now);
         if let Verdict::Wait(time) = verdict {

@@ -21,8 +21,9 @@ const A_SECOND: i64 = 100;
 /// What each request, and each frame of an answer, lets come besides: a reader may open two windows and measure the way with
 /// a PING for each, or for each few kilobytes of a large one. Envoy has the same figure.
 const FOR_EACH: i64 = 10;
-/// What a stream that is given up costs: to begin one is several times the work of answering a PING.
-const GIVEN_UP: i64 = 4;
+/// What a stream costs that is begun and given up in one breath: beginning it is several times the work of answering a PING.
+/// One that is given up later, as by somebody who waited in vain, costs one.
+const AT_ONCE_GIVEN_UP: i64 = 8;
 /// What can be put by like that.
 const MOST: i64 = 10_000;
 /// For how long nothing is read where more came.
@@ -100,6 +101,8 @@ pub(super) struct Budget {
     until: Instant,
     /// Pauses since it was last full.
     pauses: u32,
+    /// Streams begun in the piece that is being read, less those given up in it.
+    begun: u32,
 }
 
 impl Budget {
@@ -108,15 +111,28 @@ impl Budget {
             left: AT_ONCE,
             until: now,
             pauses: 0,
+            begun: 0,
         }
+    }
+
+    /// Another piece is read.
+    pub(super) fn next_piece(&mut self) {
+        self.begun = 0;
     }
 
     /// A frame of this type has come. What hyper bounds itself costs nothing here.
     pub(super) fn came(&mut self, kind: u8) {
         match kind {
-            HEADERS => self.earn(),
+            HEADERS => {
+                self.begun += 1;
+                self.earn();
+            }
             // It takes back what its request brought, so that one without any answer brings nothing.
-            RST_STREAM => self.left -= FOR_EACH + GIVEN_UP,
+            RST_STREAM if self.begun > 0 => {
+                self.begun -= 1;
+                self.left -= FOR_EACH + AT_ONCE_GIVEN_UP;
+            }
+            RST_STREAM => self.left -= FOR_EACH + 1,
             DATA | CONTINUATION => {}
             _ => self.left -= 1,
         }

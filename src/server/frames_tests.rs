@@ -163,8 +163,11 @@ fn requests_pay_and_what_hyper_bounds_itself_costs_nothing() {
 #[test]
 fn streams_that_are_given_up_before_an_answer_use_the_budget_up() {
     let mut budget = Budget::new(Instant::now());
-    let mut given_up = |answered: bool| {
+    let mut given_up = |answered: bool, at_once: bool| {
         budget.came(HEADERS);
+        if !at_once {
+            budget.next_piece();
+        }
         if answered {
             budget.went(HEADERS);
         }
@@ -172,9 +175,19 @@ fn streams_that_are_given_up_before_an_answer_use_the_budget_up() {
         budget.settle(Instant::now)
     };
     for _ in 0..10_000 {
-        assert_eq!(given_up(true), Verdict::Fine);
+        assert_eq!(given_up(true, false), Verdict::Fine);
     }
-    let waits = (0..2 * MOST).find(|_| given_up(false) != Verdict::Fine);
-    // The last that was answered found the budget full and took back what it could not bring.
-    assert_eq!(waits, Some((MOST - FOR_EACH - GIVEN_UP) / GIVEN_UP));
+    let waits = (0..2 * MOST).find(|_| given_up(false, false) != Verdict::Fine);
+    assert_eq!(waits, Some(MOST - FOR_EACH - 1), "one for each");
+    let waits = |budget: &mut Budget| {
+        let mut given_up = || {
+            budget.next_piece();
+            budget.came(HEADERS);
+            budget.came(RST_STREAM);
+            budget.settle(Instant::now)
+        };
+        (0..AT_ONCE).find(|_| given_up() != Verdict::Fine)
+    };
+    let mut fresh = Budget::new(Instant::now());
+    assert_eq!(waits(&mut fresh), Some(AT_ONCE / AT_ONCE_GIVEN_UP));
 }
